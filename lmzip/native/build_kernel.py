@@ -1,0 +1,31 @@
+"""Build description of the native kernel for cffi (API mode, stable ABI); run by setup.py only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+
+
+def _declarations() -> str:
+    """Return what cffi must know of lmz.h: the part between the include guards, without preprocessor lines."""
+    lines = (HERE / "src" / "lmz.h").read_text().splitlines()
+    defines = [line for line in lines if line.startswith("#define LMZ_N_METHODS") or line.startswith("#define LMZ_MAX_LANES")]
+    body = "\n".join(line for line in lines if not line.startswith("#"))
+    return "\n".join(line.split("/*")[0] for line in defines) + "\n" + body
+
+
+ffibuilder = FFI()
+ffibuilder.cdef(_declarations())
+ffibuilder.set_source(
+    "lmzip.native._kernel",
+    '#include "lmz.h"',
+    sources=[str(p.relative_to(ROOT)) for p in sorted((HERE / "src").glob("*.c"))],
+    depends=[str(p.relative_to(ROOT)) for p in sorted((HERE / "src").glob("*.[hi]*"))],
+    include_dirs=[str((HERE / "src").relative_to(ROOT))],
+    extra_compile_args=["-O3", "-std=c99", "-D_GNU_SOURCE"],
+    py_limited_api=True,
+)

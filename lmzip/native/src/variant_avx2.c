@@ -1,0 +1,7 @@
+/* The predictor compiled for AVX2; the loops of the mixer are left to the compiler's vectoriser. */
+#if defined(__x86_64__)
+#include "variant_begin_avx2.h"
+#define VARIANT lmz_run_avx2
+#include "body.h"
+#include "variant_end.h"
+#endif

@@ -1,0 +1,146 @@
+"""Generate lmzip/native/src/tables.inc: the constant integer tables of docs/ARITHMETIC.md section 3.
+
+The tables are data of the format: a decoder must hold exactly these numbers.  They are computed here once, with
+`decimal` and exact integers, and committed; `--check` fails when the committed file differs from what this prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from decimal import Decimal, getcontext
+from pathlib import Path
+
+TABLES = Path(__file__).resolve().parent.parent / "lmzip" / "native" / "src" / "tables.inc"
+
+SQUASH_LIMIT = 12 * 1024  # the stretch domain: +-12 nats in steps of 1/1024
+SQUASH_STEP = 8
+PROBABILITY_BITS = 24
+
+
+def squash_table() -> list[int]:
+    """Return round(2^24 / (1 + e^-x)) for x = -12 .. 12 nats in steps of 1/128 nat."""
+    getcontext().prec = 40
+    one = Decimal(1)
+    scale = Decimal(1 << PROBABILITY_BITS)
+    return [
+        int((scale / (one + (Decimal(-x) / Decimal(1024)).exp())).to_integral_value())
+        for x in range(-SQUASH_LIMIT, SQUASH_LIMIT + 1, SQUASH_STEP)
+    ]
+
+
+def stretch_table() -> list[int]:
+    """Return round(1024 * ln(p / (1 - p))) for the 4096 bin centres p = (i + 1/2) / 4096."""
+    getcontext().prec = 40
+    return [
+        int((Decimal(1024) * (Decimal(2 * i + 1) / Decimal(8191 - 2 * i)).ln()).to_integral_value())
+        for i in range(4096)
+    ]
+
+
+# --- bit histories -------------------------------------------------------------------------------------------------
+# A state is a short bit history: for up to FULL_HISTORY bits the exact sequence, after that (n0, n1, last bit) within
+# BOUNDS: the larger count may reach BOUNDS[smaller count].
+
+FULL_HISTORY = 4
+BOUNDS = [44, 20, 10, 7, 6, 5]
+
+Pair = tuple[int, int, int]
+State = tuple[str, Pair]
+
+
+def discount(n: int) -> int:
+    """Return what is left of a count after one bit of the opposite value."""
+    if n <= 2:
+        return n
+    return [2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 7, 8][min(n - 3, 17)]
+
+
+def fit(n0: int, n1: int, last: int) -> Pair:
+    """Bring counts inside BOUNDS, nearest in ratio."""
+    while min(n0, n1) >= len(BOUNDS) or max(n0, n1) > BOUNDS[min(n0, n1)]:
+        small, large = min(n0, n1), max(n0, n1)
+        if small < len(BOUNDS) and small <= 1:
+            large -= 1
+        elif small >= len(BOUNDS) or (small - 1) * large >= small * (large - 2):
+            small, large = small - 1, large - 1
+        else:
+            large -= 1
+        n0, n1 = (small, large) if n0 <= n1 else (large, small)
+    return n0, n1, last
+
+
+def advance(state: State, bit: int) -> State:
+    """Return the state after one more bit."""
+    history, (n0, n1, _) = state
+    if len(history) < FULL_HISTORY and len(history) == n0 + n1:
+        history += str(bit)
+        return history, (history.count("0"), history.count("1"), bit)
+    if bit:
+        return "", fit(discount(n0), n1 + 1, bit)
+    return "", fit(n0 + 1, discount(n1), bit)
+
+
+def build_states() -> tuple[list[State], list[tuple[int, int]]]:
+    """Return all reachable states, in order of rising total count, and their two successors."""
+    start: State = ("", (0, 0, 0))
+    seen = {start}
+    queue = [start]
+    while queue:
+        state = queue.pop()
+        for bit in (0, 1):
+            after = advance(state, bit)
+            if after not in seen:
+                seen.add(after)
+                queue.append(after)
+    states = sorted(seen, key=lambda s: (s[1][0] + s[1][1], s))
+    assert states[0] == start and len(states) <= 256, len(states)
+    index = {state: i for i, state in enumerate(states)}
+    return states, [(index[advance(s, 0)], index[advance(s, 1)]) for s in states]
+
+
+def initial_probability(state: State) -> int:
+    """Return the 16-bit probability of a one bit that a fresh map gives to a state."""
+    _, (n0, n1, _) = state
+    if n0 == n1 == 0:
+        return 1 << 15
+    a, b = 2 * n0, 2 * n1
+    if not n0 or not n1:  # deterministic histories are more certain than their counts say
+        a, b = a * 3, b * 3
+    return (65536 * (b + 1) + (a + b + 2) // 2) // (a + b + 2)
+
+
+def format_table(declaration: str, values: list[int], width: int = 14) -> str:
+    rows = [", ".join(str(v) for v in values[i : i + width]) for i in range(0, len(values), width)]
+    return f"{declaration} = {{\n    " + ",\n    ".join(rows) + "};\n"
+
+
+def render() -> str:
+    states, successors = build_states()
+    flat = [s for pair in successors for s in pair]
+    parts = [
+        "/* Made by scripts/make_tables.py; docs/ARITHMETIC.md section 3.  Do not edit. */\n",
+        format_table(f"static const uint32_t lmz_squash_table[{2 * SQUASH_LIMIT // SQUASH_STEP + 1}]", squash_table()),
+        format_table("static const int16_t lmz_stretch_table[4096]", stretch_table(), 20),
+        f"#define LMZ_N_STATES {len(states)}\n",
+        format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat, 24),
+        format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states], 16),
+        format_table(f"static const uint8_t lmz_state_n[{len(states) * 2}]",
+                     [n for s in states for n in s[1][:2]], 24),
+    ]
+    return "\n".join(parts)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only compare with the committed file")
+    args = parser.parse_args()
+    text = render()
+    if args.check:
+        return 0 if TABLES.read_text() == text else 1
+    TABLES.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
