@@ -1,0 +1,99 @@
+# lmzip: on a fresh machine `make demo` and `make test` do everything; both work inside their own .venv.
+
+PYTHON ?= python3
+FUZZ_SECONDS ?= 120
+BENCH_FILES ?= $(wildcard samples/*.txt)
+BENCH_OPTIONS ?=
+PYTEST_OPTIONS ?= -n 2 -q
+
+VENV := .venv
+BIN := $(VENV)/bin
+KERNEL := $(wildcard lmzip/native/src/*.[ch] lmzip/native/src/*.inc)
+KERNEL_C := $(wildcard lmzip/native/src/*.c)
+# What a change of makes the installed package stale; Python files do not, since the install is editable.
+INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.py $(KERNEL)
+C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O1 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src
+SANITIZERS := address,undefined
+
+.PHONY: demo test build wheel lint vectors sizes asan fuzz bench clean distclean
+.DELETE_ON_ERROR:
+
+# To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
+demo: $(VENV)/.built
+	$(BIN)/python scripts/demo.py
+
+# To know it works: every test, on two processes since the smallest machine we care for has two cores.
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+# To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
+build: $(VENV)/.built
+
+# To give it away: one wheel for every Python from 3.10 on (stable ABI), in dist/.
+wheel: $(VENV)/.python
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls -l dist/*.whl
+
+# To keep the code in one style and its types true.
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# After a change of format or arithmetic: rewrites the test vectors; the diff is to be explained in the commit.
+vectors: $(VENV)/.dev
+	$(BIN)/python scripts/make_vectors.py
+
+# After a change of the predictor: rewrites the pinned sizes, so that a change of ratio is a diff in review.
+sizes: $(VENV)/.dev
+	$(BIN)/python scripts/make_sizes.py
+
+# To find undefined behaviour: the kernel by itself under AddressSanitizer and UndefinedBehaviorSanitizer.
+asan: build/sanitize_test
+	build/sanitize_test full
+
+# To find hostile payloads: coverage-guided fuzzing of the kernel's decoder, then mutated containers.
+fuzz: build/decode_fuzzer $(VENV)/.built
+	@mkdir -p build/corpus
+	build/decode_fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 build/corpus
+	$(BIN)/python fuzz/mutate_container.py --seconds 20
+
+# To compare: lmzip's levels and the installed peers on BENCH_FILES, round trips checked, results in work/bench.
+bench: $(VENV)/.bench
+	$(BIN)/python scripts/bench.py --output-dir work/bench $(BENCH_OPTIONS) --files $(BENCH_FILES)
+
+# To start over without downloading again: removes what was built, keeps the virtual environment.
+clean:
+	rm -rf build dist work .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(VENV)/.built $(VENV)/.dev $(VENV)/.bench
+	find lmzip scripts tests fuzz -name __pycache__ -type d -exec rm -rf {} +
+
+# To start over completely.
+distclean: clean
+	rm -rf $(VENV) *.egg-info
+
+# The stamp files say which installation steps are done and since when.
+$(VENV)/.python: scripts/check_tools.py
+	$(PYTHON) scripts/check_tools.py
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.python $(INSTALLED_FROM)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python $(INSTALLED_FROM)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.built
+
+$(VENV)/.bench: $(VENV)/.python $(INSTALLED_FROM)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@ $(VENV)/.built
+
+build/sanitize_test: fuzz/sanitize_test.c $(KERNEL)
+	@mkdir -p build
+	$(CC) $(C_FLAGS) -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -o $@ fuzz/sanitize_test.c $(KERNEL_C)
+
+build/decode_fuzzer: fuzz/decode_fuzzer.c $(KERNEL)
+	@command -v clang >/dev/null || { echo "make fuzz needs clang; on Debian: apt-get install clang" >&2; exit 1; }
+	@mkdir -p build
+	clang $(C_FLAGS) -O2 -fsanitize=fuzzer,$(SANITIZERS) -fno-sanitize-recover=all -o $@ fuzz/decode_fuzzer.c $(KERNEL_C)
