@@ -1,0 +1,75 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "samples" / "harriet-shelley.txt"
+DEV_DATA = ROOT.parent / "shared" / "data" / "dev"
+
+
+def painted(size: int) -> bytes:
+    """Return bytes i % 251: the largest prime below 256, so that swapped blocks of round sizes show."""
+    pattern = bytes(range(251))
+    return (pattern * (size // 251 + 1))[:size]
+
+
+def find_program(name: str) -> Path:
+    """Return the installed console script `name` of this environment; skip the test where there is none."""
+    here = Path(sys.executable).parent / name
+    found = here if here.exists() else shutil.which(name)
+    if not found:
+        pytest.skip(f"{name} is not installed in this environment")
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def lmzip_path() -> Path:
+    """The installed lmzip script."""
+    return find_program("lmzip")
+
+
+@pytest.fixture(scope="session")
+def lmunzip_path() -> Path:
+    """The installed lmunzip script."""
+    return find_program("lmunzip")
+
+
+@pytest.fixture(scope="session")
+def lmcat_path() -> Path:
+    """The installed lmcat script."""
+    return find_program("lmcat")
+
+
+@pytest.fixture(scope="session")
+def clean_environment() -> dict[str, str]:
+    """The environment without what would change lmzip's output, its messages or the modules Python finds."""
+    unwanted = ("LMZIP_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    return kept | {"LC_ALL": "C.UTF-8"}
+
+
+@pytest.fixture(scope="session")
+def dev_data() -> Path:
+    """The folder of evaluation data beside the checkout; tests that want it skip where it does not exist."""
+    if not DEV_DATA.is_dir():
+        pytest.skip("no evaluation data in ../shared/data/dev")
+    return DEV_DATA
+
+
+@pytest.fixture(scope="session")
+def sample_text() -> bytes:
+    """The bundled English text, about 90 kB."""
+    return SAMPLE.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def painted_data() -> bytes:
+    """64 KiB + 1 of painted data: one more than a power of two."""
+    return painted((1 << 16) + 1)

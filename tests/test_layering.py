@@ -1,0 +1,130 @@
+"""The direction of imports (docs/ARCHITECTURE.md), what a start of the program may import, and who may print."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+PACKAGE = ROOT / "lmzip"
+
+# part of the package -> the parts it may import besides itself
+ALLOWED = {
+    "errors": set(),
+    "_version": set(),
+    "levels": {"errors"},
+    "container": {"errors"},
+    "native": {"errors"},
+    "reference": set(),
+    "models": {"errors", "native"},
+    "codec": {"errors", "levels", "container", "models", "native"},
+    "fileio": {"errors"},
+    "stream": {"errors", "levels", "container", "codec"},
+    "cli": {"errors", "_version", "levels", "codec", "models", "fileio"},
+    "__init__": {"errors", "_version", "codec", "stream"},
+    "__main__": {"cli"},
+}
+HEAVY = {"torch", "transformers", "numpy", "safetensors", "matplotlib", "tqdm"}
+
+
+def modules() -> list[Path]:
+    """Return the source files of the package."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def part_of(path: Path) -> str:
+    """Return the part of the package that a source file belongs to: its name or its folder's below lmzip/."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the full dotted names that a source file imports anywhere, relative imports resolved."""
+    package = ["lmzip", *path.relative_to(PACKAGE).parent.parts]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            base = base + (node.module.split(".") if node.module else [])
+            yield from (".".join([*base, alias.name]) for alias in node.names)
+
+
+def imported_parts(path: Path) -> set[str]:
+    """Return the parts of the package that a source file imports; `from lmzip import x` names part x or __init__."""
+    parts = set()
+    for name in imported_names(path):
+        if name == "lmzip":
+            parts.add("__init__")
+        elif name.startswith("lmzip."):
+            part = name.split(".")[1]
+            exists = (PACKAGE / part).is_dir() or (PACKAGE / f"{part}.py").is_file()
+            parts.add(part if exists else "__init__")
+    return parts
+
+
+def top_level_parts() -> set[str]:
+    return {part_of(path) for path in modules()}
+
+
+def test_every_part_has_a_place():
+    assert top_level_parts() <= set(ALLOWED), "new part: give it a row in ALLOWED and a line in docs/ARCHITECTURE.md"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_direction(path):
+    part = part_of(path)
+    forbidden = imported_parts(path) - ALLOWED.get(part, set()) - {part}
+    assert not forbidden, f"{part} must not import {sorted(forbidden)}"
+
+
+def test_allowed_directions_have_no_cycle():
+    """The table itself must be a ladder: peel off parts that import nothing that is left."""
+    left = {part: set(targets) for part, targets in ALLOWED.items()}
+    while left:
+        bottom = {part for part, targets in left.items() if not targets & set(left)}
+        assert bottom, f"cycle among {sorted(left)}"
+        left = {part: targets for part, targets in left.items() if part not in bottom}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_command_line_prints_and_sets_signals(path):
+    if part_of(path) == "cli" or path == PACKAGE / "native" / "build_kernel.py":
+        return
+    calls = [node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    assert "print" not in {func.id for func in calls if isinstance(func, ast.Name)}
+    assert not {"signal", "click", "tqdm"} & {name.split(".")[0] for name in imported_names(path)}
+
+
+def loaded_modules(statement: str) -> set[str]:
+    """Return the top-level modules that are loaded after a statement in a fresh interpreter."""
+    program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
+    command = [sys.executable, "-c", program]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    return {name.split(".")[0] for name in output.split()}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import lmzip", "import lmzip.cli", "import lmzip; lmzip.decompress(lmzip.compress(b'abc' * 300))"],
+    ids=["library", "command line", "round trip"],
+)
+def test_a_start_loads_nothing_heavy(statement):
+    loaded = loaded_modules(statement)
+    assert "lmzip" in loaded
+    assert not loaded & HEAVY
+
+
+def test_the_walk_sees_a_forbidden_import(tmp_path, monkeypatch):
+    """The test of the tests: relative, absolute and lazy imports are all seen."""
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path)
+    (tmp_path / "models").mkdir()
+    for name in ("codec.py", "container.py", "errors.py"):
+        (tmp_path / name).touch()
+    source = tmp_path / "models" / "bad.py"
+    source.write_text("from ..codec import x\nfrom .. import errors\ndef f():\n    import lmzip.container\n")
+    assert imported_parts(source) == {"codec", "errors", "container"}
