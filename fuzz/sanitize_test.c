@@ -1,0 +1,241 @@
+/* sanitize_test.c - round trips and hostile payloads through the kernel by itself, to be run under AddressSanitizer and
+   UndefinedBehaviorSanitizer (make asan).
+
+   Every buffer is allocated with exactly the size that the kernel is told, so that one byte too far is seen.  The
+   argument "full" adds larger inputs, more lanes and more damage; without it the program takes some seconds. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lmz.h"
+
+#define CHECK(condition) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "%s:%d: failed: %s (method %d, %d lanes, %zu bytes of %s)\n", __FILE__, __LINE__, #condition, \
+                    now.method, now.n_lanes, now.raw_size, now.kind); \
+            exit(1); \
+        } \
+    } while (0)
+
+typedef struct { /* the case at hand, for messages */
+    int method, n_lanes;
+    size_t raw_size;
+    const char *kind;
+} test_case;
+
+static test_case now;
+static uint64_t random_state = 0x9e3779b97f4a7c15u;
+static unsigned long n_checked;
+
+static uint32_t next_random(void) /* xorshift64* */
+{
+    random_state ^= random_state >> 12;
+    random_state ^= random_state << 25;
+    random_state ^= random_state >> 27;
+    return (uint32_t)(random_state * 0x2545f4914f6cdd1du >> 32);
+}
+
+static uint8_t *allocate(size_t size)
+{
+    uint8_t *memory = malloc(size ? size : 1);
+    if (!memory)
+        exit(2);
+    return memory;
+}
+
+/* ---- inputs ---- */
+
+static void fill_zero(uint8_t *raw, size_t size) { memset(raw, 0, size); }
+
+static void fill_painted(uint8_t *raw, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        raw[i] = (uint8_t)(i % 251);
+}
+
+static void fill_random(uint8_t *raw, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        raw[i] = (uint8_t)next_random();
+}
+
+static void fill_text(uint8_t *raw, size_t size) /* lines of comma-separated words, some of them long */
+{
+    for (size_t i = 0; i < size; i++)
+        raw[i] = (uint8_t)("etaoin shrdlu,,, \n1990"[next_random() % 22]);
+}
+
+static void fill_records(uint8_t *raw, size_t size) /* 12-byte records: counter, constant, noise */
+{
+    for (size_t i = 0; i < size; i++) {
+        size_t column = i % 12;
+        raw[i] = (uint8_t)(column < 4 ? i / 12 >> 8 * column : column < 10 ? 0xff : next_random() & 3);
+    }
+}
+
+static void fill_long_lines(uint8_t *raw, size_t size) /* more fields than any table of fields holds, then newlines only */
+{
+    for (size_t i = 0; i < size; i++)
+        raw[i] = i < size / 2 ? ";\t, "[i % 4] : '\n';
+}
+
+static const struct {
+    const char *name;
+    void (*fill)(uint8_t *, size_t);
+} kinds[] = {{"zeros", fill_zero}, {"painted", fill_painted}, {"random", fill_random},
+             {"text", fill_text},  {"records", fill_records}, {"long lines", fill_long_lines}};
+
+#define N_KINDS ((int)(sizeof kinds / sizeof *kinds))
+
+/* ---- one block ---- */
+
+/* Run to the end in calls of n_steps steps; n_steps 0: uneven calls. */
+static int run_all(lmz_coder *coder, uint64_t n_steps)
+{
+    int status, calls = 0;
+    while ((status = lmz_coder_run(coder, n_steps ? n_steps : 1 + (uint64_t)(calls * 37 % 200))) == LMZ_MORE)
+        calls++;
+    return status;
+}
+
+static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *payload, size_t capacity, size_t *payload_size)
+{
+    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, raw, now.raw_size, payload, capacity);
+    CHECK(coder);
+    int status = run_all(coder, n_steps);
+    *payload_size = lmz_coder_payload_size(coder);
+    CHECK(*payload_size <= capacity);
+    lmz_coder_free(coder);
+    n_checked++;
+    return status;
+}
+
+static int decode(int simd, uint64_t n_steps, const uint8_t *payload, size_t payload_size, uint8_t *raw)
+{
+    lmz_coder *coder = lmz_decoder_new(now.method, now.n_lanes, simd, payload, payload_size, raw, now.raw_size);
+    CHECK(coder);
+    int status = run_all(coder, n_steps);
+    CHECK(status == LMZ_DONE || status == LMZ_E_DAMAGED);
+    lmz_coder_free(coder);
+    n_checked++;
+    return status;
+}
+
+/* Decode a damaged payload from a buffer of its own with every variant: no complaint, and the same outcome. */
+static void decode_damaged(const uint8_t *payload, size_t payload_size)
+{
+    uint8_t *copy = allocate(payload_size), *first = allocate(now.raw_size), *other = allocate(now.raw_size);
+    memcpy(copy, payload, payload_size);
+    memset(first, 0, now.raw_size);
+    int status = decode(LMZ_SIMD_PORTABLE, UINT64_MAX, copy, payload_size, first);
+    int best = lmz_simd_best();
+    if (best != LMZ_SIMD_PORTABLE) {
+        memset(other, 0, now.raw_size);
+        CHECK(decode(best, UINT64_MAX, copy, payload_size, other) == status);
+        CHECK(status != LMZ_DONE || !memcmp(first, other, now.raw_size));
+    }
+    free(copy);
+    free(first);
+    free(other);
+}
+
+static void damage(const uint8_t *payload, size_t payload_size, int n_damages)
+{
+    uint8_t *damaged = allocate(payload_size + 16);
+    for (int i = 0; i < n_damages; i++) {
+        memcpy(damaged, payload, payload_size);
+        memset(damaged + payload_size, 0xa5, 16);
+        decode_damaged(damaged, payload_size ? next_random() % payload_size : 0); /* cut */
+        decode_damaged(damaged, payload_size + 9 + next_random() % 8);            /* too long */
+        for (size_t k = 0; k < payload_size && k < 3; k++)
+            damaged[next_random() % payload_size] ^= (uint8_t)(1 << next_random() % 8);
+        decode_damaged(damaged, payload_size);
+        for (size_t k = payload_size / 2; k < payload_size; k++)
+            damaged[k] = i & 1 ? 0xff : (uint8_t)next_random();
+        decode_damaged(damaged, payload_size);
+    }
+    free(damaged);
+}
+
+/* Encode with every variant and step size (same payload), into too small a capacity, decode, then damage. */
+static void round_trip(int n_damages)
+{
+    size_t capacity = now.raw_size + now.raw_size / 4 + 64, size, again;
+    uint8_t *raw = allocate(now.raw_size), *decoded = allocate(now.raw_size);
+    uint8_t *payload = allocate(capacity), *other = allocate(capacity);
+    for (int k = 0; k < N_KINDS; k++)
+        if (!strcmp(kinds[k].name, now.kind))
+            kinds[k].fill(raw, now.raw_size);
+    CHECK(encode(LMZ_SIMD_PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
+    for (int simd = LMZ_SIMD_PORTABLE; simd <= lmz_simd_best(); simd++) {
+        if (simd != LMZ_SIMD_PORTABLE) {
+            CHECK(encode(simd, 0, raw, other, capacity, &again) == LMZ_DONE);
+            CHECK(again == size && !memcmp(payload, other, size));
+        }
+        uint8_t *exact = allocate(size);
+        memcpy(exact, payload, size);
+        memset(decoded, 0x55, now.raw_size);
+        CHECK(decode(simd, simd ? 1000 : 0, exact, size, decoded) == LMZ_DONE);
+        CHECK(!memcmp(raw, decoded, now.raw_size));
+        free(exact);
+    }
+    if (size) {
+        uint8_t *tight = allocate(size - 1);
+        CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, tight, size - 1, &again) == LMZ_E_FULL);
+        free(tight);
+    }
+    damage(payload, size, n_damages);
+    free(raw);
+    free(decoded);
+    free(payload);
+    free(other);
+}
+
+static void refuse_bad_arguments(void)
+{
+    uint8_t byte = 0;
+    now = (test_case){1, 1, 1, "bad arguments"};
+    CHECK(!lmz_memory_size(0, 1, 1) && !lmz_memory_size(LMZ_N_METHODS + 1, 1, 1) && !lmz_memory_size(-1, 1, 1));
+    CHECK(!lmz_memory_size(1, 1, 0) && !lmz_memory_size(1, 1, LMZ_MAX_LANES + 1) && !lmz_memory_size(1, 1, -1));
+    CHECK(!lmz_memory_size(1, LMZ_MAX_RAW_SIZE + 1, 1) && lmz_memory_size(1, LMZ_MAX_RAW_SIZE, 1));
+    CHECK(!lmz_encoder_new(0, 1, 0, &byte, 1, &byte, 1) && !lmz_decoder_new(LMZ_N_METHODS + 1, 1, 0, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 0, 0, &byte, 1, &byte, 1) && !lmz_decoder_new(1, LMZ_MAX_LANES + 1, 0, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 1, -1, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, lmz_simd_best() + 1, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 1, 0, &byte, 0, &byte, 1) && !lmz_decoder_new(1, 1, 0, &byte, 1, &byte, 0));
+    lmz_coder_free(NULL);
+}
+
+/* A coder may be dropped at any time. */
+static void abandon(void)
+{
+    uint8_t raw[500], payload[500];
+    fill_text(raw, sizeof raw);
+    lmz_coder *coder = lmz_encoder_new(1, 4, lmz_simd_best(), raw, sizeof raw, payload, sizeof payload);
+    now = (test_case){1, 4, sizeof raw, "abandoned block"};
+    CHECK(coder && lmz_coder_run(coder, 10) == LMZ_MORE);
+    lmz_coder_free(coder);
+}
+
+int main(int argc, char **argv)
+{
+    static const size_t sizes[] = {1, 2, 7, 130, 1001, 4096, 20000};
+    static const int lanes[] = {1, 3, 16, 128};
+    int full = argc > 1 && !strcmp(argv[1], "full");
+    int n_cases = 0, n_sizes = full ? 7 : 5;
+    refuse_bad_arguments();
+    abandon();
+    for (int method = 1; method <= LMZ_N_METHODS; method++)
+        for (int k = 0; k < N_KINDS; k++)
+            for (int s = 0; s < n_sizes; s++)
+                for (int l = 0; l < 4; l++) {
+                    int thin_out = !full ? 5 : sizes[s] > 4096 ? 4 : 1; /* sanitized code runs at some 40 kB/s */
+                    if ((method + k + s + l) % thin_out)
+                        continue;
+                    now = (test_case){method, lanes[l], sizes[s], kinds[k].name};
+                    round_trip(sizes[s] > 1001 ? 0 : full ? 3 : 1);
+                    n_cases++;
+                }
+    printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, lmz_simd_best() + 1);
+    return 0;
+}
