@@ -38,6 +38,11 @@ def stretch_table() -> list[int]:
     ]
 
 
+def reciprocal_table() -> list[int]:
+    """Return round(4096 / (n + 1.6)): the rate of a cell that has seen n bits."""
+    return [(2 * 40960 + (10 * n + 16)) // (2 * (10 * n + 16)) for n in range(256)]
+
+
 # --- bit histories -------------------------------------------------------------------------------------------------
 # A state is a short bit history: for up to FULL_HISTORY bits the exact sequence, after that (n0, n1, last bit) within
 # BOUNDS: the larger count may reach BOUNDS[smaller count].
@@ -122,6 +127,7 @@ def render() -> str:
         "/* Made by scripts/make_tables.py; docs/ARITHMETIC.md section 3.  Do not edit. */\n",
         format_table(f"static const uint32_t lmz_squash_table[{2 * SQUASH_LIMIT // SQUASH_STEP + 1}]", squash_table()),
         format_table("static const int16_t lmz_stretch_table[4096]", stretch_table(), 20),
+        format_table("static const uint16_t lmz_reciprocal_table[256]", reciprocal_table(), 20),
         f"#define LMZ_N_STATES {len(states)}\n",
         format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat, 24),
         format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states], 16),

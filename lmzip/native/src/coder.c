@@ -7,19 +7,19 @@
 
 #include "internal.h"
 #include "contexts.h"
-#include "tables.inc"
+#include "probability.h"
 
 static const uint8_t fast_contexts[] = {ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD};
 static const uint8_t all_contexts[] = {
-    ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_5, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, WORD_GAP, SPARSE_2, SPARSE_23, SPARSE_13,
-    COLUMN, ABOVE, FIELD, FIELD_ABOVE, FIELD_ABOVE_1, RECORD, RECORD_1, RECORD_2, INDIRECT, INDIRECT_1, FORMAT};
+    ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_5, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_2, SPARSE_23, SPARSE_13,
+    COLUMN, FIELD_ABOVE, FIELD_ABOVE_1, RECORD, RECORD_2, INDIRECT, INDIRECT_1};
 
 static const lmz_method methods[LMZ_N_METHODS + 1] = {
     {0, 0, 0, 0, 0, 0},
     {fast_contexts, 6, 2, 8, 20, 0},
-    {fast_contexts, 6, 3, 8, 21, 3},
-    {all_contexts, 25, 5, 20, 22, 3},
-    {all_contexts, 25, 7, 24, 22, 3},
+    {all_contexts, 12, 3, 8, 21, 3},
+    {all_contexts, 20, 5, 8, 22, 3},
+    {all_contexts, 20, 7, SPB, 22, 3},
 };
 
 static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 256, 72, 512, 256, 1};
@@ -37,10 +37,11 @@ static void *carve(uint8_t *base, size_t *offset, size_t size)
     return base ? base + at : NULL;
 }
 
-static uint32_t power_above(uint64_t n)
+/* The smallest power of two that is at least n, but at most `limit`, itself a power of two. */
+static uint32_t power_above(uint64_t n, uint32_t limit)
 {
     uint32_t p = 1;
-    while (p < n)
+    while (p < n && p < limit)
         p <<= 1;
     return p;
 }
@@ -49,18 +50,14 @@ static uint32_t power_above(uint64_t n)
 static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, size_t raw_size)
 {
     size_t offset = 0;
-    uint32_t lines = power_above((uint64_t)raw_size * (uint64_t)m->slots_per_byte / 4 + 64);
+    uint64_t lines = (uint64_t)raw_size * (uint64_t)m->slots_per_byte / 4 + 64;
     if (lines > 1u << m->max_table_bits)
         lines = 1u << m->max_table_bits;
-    uint32_t matches = power_above(raw_size + 64);
-    if (matches > 1u << 22)
-        matches = 1u << 22;
-    c->line_mask = lines - 1;
+    uint32_t matches = power_above(raw_size + 64, 1u << 22);
+    c->n_lines = (uint32_t)lines;
     c->match_mask = matches - 1;
-    c->apm_mask = power_above(raw_size * 2 + 256) - 1;
-    if (c->apm_mask > 0xffff)
-        c->apm_mask = 0xffff;
-    c->n_inputs = (2 * m->n_contexts + 2 + 4 + 1 + 15) & ~15;
+    c->apm_mask = power_above(raw_size * 2 + 256, 1u << 16) - 1;
+    c->n_inputs = N_INPUTS(m->n_contexts);
     c->slots = carve(base, &offset, (size_t)lines * 64);
     for (int k = 0; k < 2; k++)
         c->match_table[k] = carve(base, &offset, (size_t)matches * 4);
@@ -70,7 +67,7 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
     c->match_map = carve(base, &offset, 2 * sizeof *c->match_map);
     for (int s = 0; s < m->n_sets; s++)
         c->weights[s] = carve(base, &offset, (size_t)set_size[s] * (size_t)c->n_inputs * 4);
-    c->final_weights = carve(base, &offset, 256 * MAX_SETS * 4);
+    c->final_weights = carve(base, &offset, 256 * 16 * 4);
     for (int a = 0; a < m->n_apm; a++)
         c->apm[a] = carve(base, &offset, (a ? (size_t)c->apm_mask + 1 : 65536) * 33 * 2);
     c->indirect1 = carve(base, &offset, 256 * 4);
@@ -95,9 +92,9 @@ static void set_initial_values(struct lmz_coder *c)
     for (int s = 0; s < m->n_sets; s++)
         for (int i = 0; i < set_size[s]; i++)
             for (int k = 0; k < c->n_inputs; k++)
-                c->weights[s][i * c->n_inputs + k] = k < 2 * m->n_contexts ? (k & 1 ? 0 : W0) : k < 2 * m->n_contexts + 6 ? W0 : 0;
-    for (int i = 0; i < 256 * MAX_SETS; i++)
-        c->final_weights[i] = (1 << 20) / m->n_sets;
+                c->weights[s][i * c->n_inputs + k] = k < 2 * m->n_contexts ? (k >= m->n_contexts ? 0 : W0 * 256) : k < 2 * m->n_contexts + 6 ? W0 * 256 : 0;
+    for (int i = 0; i < 256 * 16; i++)
+        c->final_weights[i] = (1 << 28) / m->n_sets;
     uint16_t row[33];
     for (int i = 0; i < 33; i++) {
         int32_t x = (i - 16) * 768;
@@ -141,6 +138,7 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, uint8_t *r
     if (!c)
         return NULL;
     c->method = m;
+    c->method_number = method;
     c->n_lanes = n_lanes;
     c->run = lmz_run_portable;
 #if defined(__x86_64__)

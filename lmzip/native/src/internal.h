@@ -6,12 +6,15 @@
 #include "range_coder.h"
 
 #ifndef RATE
-#define RATE 40
+#define RATE 5
+#define FRATE 2
 #define LIMIT 250
 #define W0 150000
 #endif
 #define MAX_CONTEXTS 32
 #define MAX_INPUTS 80
+#define MAX_APMS 3
+#define N_INPUTS(n_contexts) ((2 * (n_contexts) + 7 + 15) & ~15)
 #define MAX_SETS 8
 #define MAX_FIELDS 64
 
@@ -36,6 +39,8 @@ typedef struct { /* a lane: the place of one chunk */
     uint32_t match_pointer[2], match_length[2];
     uint32_t expected[2]; /* byte at the match pointer with a leading one, 0: none */
     uint32_t context[MAX_CONTEXTS];
+    uint8_t *line[MAX_CONTEXTS], check[MAX_CONTEXTS];
+    uint32_t *match_entry[2];
     uint8_t *slot[MAX_CONTEXTS];
     uint32_t class_history, first_byte, indirect;
 } lmz_lane;
@@ -43,12 +48,13 @@ typedef struct { /* a lane: the place of one chunk */
 struct lmz_coder {
     range_coder rc;
     const lmz_method *method;
+    int method_number;
     int n_lanes;
     int (*run)(struct lmz_coder *, uint64_t);
     uint8_t *raw; /* read only for an encoder */
     uint32_t raw_size, chunk_size, step;
     uint8_t *slots; /* (n_lines, 64) */
-    uint32_t line_mask;
+    uint32_t n_lines;
     uint32_t match_mask;
     uint32_t *match_table[2];
     uint32_t (*map)[256];       /* (n_contexts, 256) adaptive probability of each bit history */
@@ -57,7 +63,7 @@ struct lmz_coder {
     uint32_t (*match_map)[64];  /* (2, 64) */
     int32_t *weights[MAX_SETS]; /* (contexts of the set, n_inputs) */
     int32_t *final_weights;     /* (256, MAX_SETS) */
-    uint16_t *apm[4];           /* (contexts, 33) */
+    uint16_t *apm[MAX_APMS];           /* (contexts, 33) */
     uint32_t apm_mask;
     uint32_t *indirect1, *indirect2;
     uint32_t last_seen[256], last_gap[256];

@@ -1,0 +1,79 @@
+/* mixer.h - logistic mixing with integer weights (ARITHMETIC 4.3), in portable C, AVX2 and AVX-512.
+
+   Inputs are stretches of 16 bits, held in the upper half of 32-bit words (x << 16); weights are 32 bits, 1.0 = 2^28.
+   So one multiply-add of 16-bit pairs gives input * (weight >> 16) exactly, and input * gradient likewise.
+   n is a multiple of 16, rows are 64-byte aligned. */
+#ifndef LMZ_MIXER_H
+#define LMZ_MIXER_H
+
+#include <stdint.h>
+#if defined(LMZ_AVX2) || defined(LMZ_AVX512)
+#include <immintrin.h>
+#endif
+
+#define MIX_INPUT(stretch) ((int32_t)((uint32_t)(stretch) << 16))
+#define WEIGHT_ONE (1 << 28)
+#define WEIGHT_LIMIT ((1 << 30) - 1)
+
+/* sum over i of (x_i * (w_i >> 16)) >> 8, then >> 4: the mixed stretch. */
+static inline int32_t mix_dot(const int32_t *x, const int32_t *w, int n)
+{
+#if defined(LMZ_AVX512)
+    __m512i sum = _mm512_setzero_si512();
+    for (int i = 0; i < n; i += 16)
+        sum = _mm512_add_epi32(sum, _mm512_srai_epi32(_mm512_madd_epi16(_mm512_load_si512(x + i), _mm512_load_si512(w + i)), 8));
+    return _mm512_reduce_add_epi32(sum) >> 4;
+#elif defined(LMZ_AVX2)
+    __m256i sum = _mm256_setzero_si256();
+    for (int i = 0; i < n; i += 8)
+        sum = _mm256_add_epi32(sum, _mm256_srai_epi32(_mm256_madd_epi16(_mm256_load_si256((const __m256i *)(x + i)),
+                                                                        _mm256_load_si256((const __m256i *)(w + i))), 8));
+    __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
+    half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
+    return _mm_cvtsi128_si32(half) >> 4;
+#else
+    int32_t sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += ((x[i] >> 16) * (w[i] >> 16)) >> 8;
+    return sum >> 4;
+#endif
+}
+
+/* w_i += (x_i * gradient) >> 4, kept within +-WEIGHT_LIMIT; |gradient| < 2^15. */
+static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradient)
+{
+#if defined(LMZ_AVX512)
+    const __m512i g = _mm512_set1_epi32((int32_t)((uint32_t)gradient << 16));
+    const __m512i limit = _mm512_set1_epi32(WEIGHT_LIMIT), minus = _mm512_set1_epi32(-WEIGHT_LIMIT);
+    for (int i = 0; i < n; i += 16) {
+        __m512i v = _mm512_add_epi32(_mm512_load_si512(w + i),
+                                     _mm512_srai_epi32(_mm512_madd_epi16(_mm512_load_si512(x + i), g), 4));
+        _mm512_store_si512(w + i, _mm512_max_epi32(_mm512_min_epi32(v, limit), minus));
+    }
+#elif defined(LMZ_AVX2)
+    const __m256i g = _mm256_set1_epi32((int32_t)((uint32_t)gradient << 16));
+    const __m256i limit = _mm256_set1_epi32(WEIGHT_LIMIT), minus = _mm256_set1_epi32(-WEIGHT_LIMIT);
+    for (int i = 0; i < n; i += 8) {
+        __m256i v = _mm256_add_epi32(_mm256_load_si256((const __m256i *)(w + i)),
+                                     _mm256_srai_epi32(_mm256_madd_epi16(_mm256_load_si256((const __m256i *)(x + i)), g), 4));
+        _mm256_store_si256((__m256i *)(w + i), _mm256_max_epi32(_mm256_min_epi32(v, limit), minus));
+    }
+#else
+    for (int i = 0; i < n; i++) {
+        int32_t v = w[i] + (((x[i] >> 16) * gradient) >> 4);
+        v = v > WEIGHT_LIMIT ? WEIGHT_LIMIT : v;
+        w[i] = v < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : v;
+    }
+#endif
+}
+
+/* error * rate / 2^18 in 16 bits: a rate of 2^16 is a learning rate of 1/16 ... ARITHMETIC 4.3 */
+static inline int32_t mix_gradient(int bit, uint32_t p24, int32_t rate)
+{
+    int32_t error = (int32_t)((uint32_t)bit << 24) - (int32_t)p24;
+    int64_t g = ((int64_t)error * rate) >> 16;
+    return g > 32767 ? 32767 : g < -32767 ? -32767 : (int32_t)g;
+}
+
+#endif
