@@ -16,11 +16,10 @@ def sanitizing_compiler(folder) -> str:
     """Return a compiler whose sanitized programs run here; skip the test where there is none."""
     source = folder / "probe.c"
     source.write_text("int main(void) { return 0; }\n")
-    for compiler in ("clang", "gcc", "cc"):
-        command = [compiler, *FLAGS, "-o", str(folder / "probe"), str(source)]
-        if shutil.which(compiler) and subprocess.run(command, capture_output=True).returncode == 0:
-            if subprocess.run([str(folder / "probe")], capture_output=True).returncode == 0:
-                return compiler
+    for compiler in filter(shutil.which, ("clang", "gcc", "cc")):
+        commands = [[compiler, *FLAGS, "-o", str(folder / "probe"), str(source)], [str(folder / "probe")]]
+        if all(subprocess.run(command, capture_output=True).returncode == 0 for command in commands):
+            return compiler
     pytest.skip("no compiler with AddressSanitizer and UndefinedBehaviorSanitizer")
 
 
