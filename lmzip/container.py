@@ -1,0 +1,207 @@
+"""The bytes of a frame: header, block heads and trailer, packed and parsed (FORMAT 3 to 5).
+
+Knows no model and no coder, and does no I/O: it turns bytes into checked records and records into bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+
+from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
+
+MAGIC = b"\x89LMZ"
+VERSION = 1
+MODEL_FLAG = 0x80  # bit 7 of the version byte: a model record follows
+PLAIN_HEADER_SIZE = 5
+MODEL_HEADER_SIZE = 128
+BLOCK_HEAD_SIZE = 17
+TRAILER_END_SIZE = 14  # the trailer without its table
+CONTENT_HASH_SIZE = 8
+FINGERPRINT_SIZE = 16
+MAX_RAW_SIZE = 1 << 30
+MAX_BLOCKS = 65535
+MAX_LANES = 128
+STORED = 0
+MODEL_KINDS = {1: "net", 2: "exact language model", 3: "bound to numerics"}
+
+_RECORD = struct.Struct("<BB32s16s32s41s")
+_BLOCK_HEAD = struct.Struct("<BIII")
+_TRAILER_END = struct.Struct("<8sH")
+_U32 = struct.Struct("<I")
+
+
+def content_hash():
+    """Return a new hash object whose 8-byte digest is a frame's content hash (FORMAT 5)."""
+    import hashlib  # here, since listing a file needs none
+
+    return hashlib.blake2b(digest_size=CONTENT_HASH_SIZE)
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """Which model and which arithmetic a frame needs (FORMAT 3.2)."""
+
+    kind: int
+    digest: bytes  # SHA-256 of the weight file, 32 bytes
+    fingerprint: bytes  # of the arithmetic, 16 bytes; zero for models whose arithmetic is exact
+    name: str  # at most 32 bytes of UTF-8
+    numerics: str  # at most 41 bytes of UTF-8
+
+    def pack(self) -> bytes:
+        """Return the 123 bytes of the record; raises ValueError if a field does not fit."""
+        name, numerics = self.name.encode(), self.numerics.encode()
+        fits = len(self.digest) == 32 and len(self.fingerprint) == FINGERPRINT_SIZE
+        if not fits or self.kind not in MODEL_KINDS or not _is_text(name, 32) or not _is_text(numerics, 41):
+            raise ValueError("a field of the model record does not fit")
+        return _RECORD.pack(self.kind, 0, self.digest, self.fingerprint, name, numerics)
+
+
+def _is_text(text: bytes, size: int) -> bool:
+    return len(text) <= size and b"\0" not in text
+
+
+def _parse_text(field: bytes, what: str) -> str:
+    """Return the text of a NUL-padded field; raises DamagedError if it is not padded UTF-8."""
+    text = field.rstrip(b"\0")
+    try:
+        if b"\0" in text:
+            raise ValueError
+        return text.decode()
+    except ValueError:
+        raise DamagedError(f"damaged model record: {what}") from None
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """The start of a frame (FORMAT 3). `packed` is its exact bytes, which every check of the frame begins with."""
+
+    packed: bytes
+
+    @property
+    def has_model(self) -> bool:
+        return len(self.packed) == MODEL_HEADER_SIZE
+
+    def model(self) -> ModelRecord | None:
+        """Return the model record, None for the built-in predictor.
+
+        To be called after a check that covers the header has passed.  Raises UnsupportedError for kinds and flags of
+        later versions, DamagedError for names that are not text.
+        """
+        if not self.has_model:
+            return None
+        kind, flags, digest, fingerprint, name, numerics = _RECORD.unpack(self.packed[PLAIN_HEADER_SIZE:])
+        if kind not in MODEL_KINDS or flags:
+            raise UnsupportedError(f"needs a newer lmzip: model kind {kind}, flags {flags:#04x}")
+        return ModelRecord(kind, digest, fingerprint, _parse_text(name, "name"), _parse_text(numerics, "numerics"))
+
+
+def pack_header(model: ModelRecord | None = None) -> FrameHeader:
+    """Return the header of a frame; None means the built-in predictor."""
+    if model is None:
+        return FrameHeader(MAGIC + bytes([VERSION]))
+    return FrameHeader(MAGIC + bytes([VERSION | MODEL_FLAG]) + model.pack())
+
+
+def header_size(start: bytes) -> int:
+    """Return the size of a header from its first five bytes.
+
+    Raises NotLmzipError for another magic, UnsupportedError for another version.
+    """
+    if start[:4] != MAGIC:
+        raise NotLmzipError("not in lmzip format")
+    version = start[4] & ~MODEL_FLAG
+    if version != VERSION:
+        raise UnsupportedError(f"needs a newer lmzip: format version {version}")
+    return MODEL_HEADER_SIZE if start[4] & MODEL_FLAG else PLAIN_HEADER_SIZE
+
+
+@dataclass(frozen=True)
+class BlockHead:
+    """The head of a block (FORMAT 4): what its payload is and what must come out of it."""
+
+    last: bool
+    method: int  # STORED or a row of the table of predictors
+    n_lanes: int
+    raw_size: int
+    payload_size: int
+    data_check: int  # CRC-32 of the raw bytes
+
+    def pack(self, header: FrameHeader) -> bytes:
+        """Return the 17 bytes of the head of a block in a frame that starts with `header`."""
+        kind = self.last << 7 | (self.n_lanes.bit_length() - 1) << 4 | self.method
+        packed = _BLOCK_HEAD.pack(kind, self.raw_size, self.payload_size, self.data_check)
+        return packed + _U32.pack(zlib.crc32(header.packed + packed))
+
+
+def is_block_head(header: FrameHeader, packed: bytes) -> bool:
+    """Return whether 17 bytes carry the check of a block head; says nothing of their fields."""
+    return zlib.crc32(header.packed + packed[:13]) == _U32.unpack_from(packed, 13)[0]
+
+
+def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
+    """Return the head in 17 bytes, its check and fields verified as far as the head alone allows.
+
+    Raises DamagedError, and UnsupportedError for a stored block with lanes, which a later version may define.
+    """
+    if not is_block_head(header, packed):
+        raise DamagedError("damaged block head")
+    kind, raw_size, payload_size, data_check = _BLOCK_HEAD.unpack_from(packed)
+    head = BlockHead(bool(kind >> 7), kind & 15, 1 << (kind >> 4 & 7), raw_size, payload_size, data_check)
+    if head.method == STORED:
+        if head.n_lanes != 1:
+            raise UnsupportedError("needs a newer lmzip: a stored block with lanes")
+        sound = payload_size == raw_size
+    else:
+        sound = 0 < payload_size < raw_size
+    if not sound or raw_size > MAX_RAW_SIZE:
+        raise DamagedError(f"impossible block: {raw_size} bytes in a payload of {payload_size}")
+    return head
+
+
+def check_sequence(head: BlockHead, index: int, block_size: int) -> None:
+    """Check a head against its place: block `index` of a frame whose first block has `block_size` raw bytes.
+
+    Raises DamagedError where FORMAT 4.3 is broken.
+    """
+    if not head.raw_size:
+        if index or not head.last:
+            raise DamagedError("an empty block in a frame that is not empty")
+    elif head.raw_size > block_size or (head.raw_size < block_size and not head.last):
+        raise DamagedError(f"block {index + 1} has {head.raw_size} bytes, the frame's block size is {block_size}")
+    if index >= MAX_BLOCKS or (index == MAX_BLOCKS - 1 and not head.last):
+        raise DamagedError(f"more than {MAX_BLOCKS} blocks in a frame")
+
+
+@dataclass(frozen=True)
+class Trailer:
+    """The end of a frame (FORMAT 5): the table of payload sizes and the hash of the whole content."""
+
+    payload_sizes: tuple[int, ...]
+    content_hash: bytes
+
+    def pack(self, header: FrameHeader) -> bytes:
+        """Return the bytes of the trailer of a frame that starts with `header`."""
+        n_blocks = len(self.payload_sizes)
+        packed = struct.pack(f"<{n_blocks}I", *self.payload_sizes) + _TRAILER_END.pack(self.content_hash, n_blocks)
+        return packed + _U32.pack(zlib.crc32(header.packed + packed))
+
+
+def trailer_size(n_blocks: int) -> int:
+    """Return the size of the trailer of a frame of n_blocks blocks."""
+    return 4 * n_blocks + TRAILER_END_SIZE
+
+
+def parse_trailer(header: FrameHeader, packed: bytes, payload_sizes: list[int]) -> Trailer:
+    """Return the trailer in `packed`, which has the size for len(payload_sizes) blocks.
+
+    Raises DamagedError if its check fails or its table is not that of the blocks before it.
+    """
+    if zlib.crc32(header.packed + packed[:-4]) != _U32.unpack_from(packed, len(packed) - 4)[0]:
+        raise DamagedError("damaged trailer")
+    n_blocks = len(payload_sizes)
+    hash_, count = _TRAILER_END.unpack_from(packed, 4 * n_blocks)
+    if count != n_blocks or struct.unpack_from(f"<{n_blocks}I", packed) != tuple(payload_sizes):
+        raise DamagedError("the table does not agree with the blocks")
+    return Trailer(tuple(payload_sizes), hash_)

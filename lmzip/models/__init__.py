@@ -1,0 +1,1 @@
+"""Predictors by name and digest; they know nothing of containers and streams."""

@@ -1,0 +1,37 @@
+"""The contract between the codec and a model: how a block becomes a payload and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+Progress = Callable[[int], None]
+
+
+class Model(ABC):
+    """A predictor with its coder.  Calls are thread-safe, and each starts from the same state: blocks share nothing.
+
+    What encode_block returns depends on its arguments alone, on every machine that passes the model's own checks.
+    """
+
+    name: str
+    digest: bytes  # SHA-256 of the weights, 32 bytes; b"" for a model without weights
+    methods: dict[int, str]  # method numbers (1 to 15) that a block head may carry, and their names
+
+    @abstractmethod
+    def encode_block(self, raw, method: int, n_lanes: int, progress: Progress | None) -> bytes | None:
+        """Return the payload of the bytes-like raw, or None when it would not be smaller than raw.
+
+        progress is called in this thread with raw bytes done since its last call; what it raises abandons the block.
+        """
+
+    @abstractmethod
+    def decode_block(self, payload, raw_size: int, method: int, n_lanes: int, progress: Progress | None):
+        """Return the raw_size bytes (bytes-like) that a payload stands for.
+
+        A damaged payload gives wrong bytes or raises DamagedError: the caller compares a check of the data.
+        """
+
+    @abstractmethod
+    def memory_size(self, method: int, raw_size: int, n_lanes: int) -> int:
+        """Return the bytes of state that one block needs, its raw and payload buffers not counted."""
