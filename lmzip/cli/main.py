@@ -1,0 +1,119 @@
+"""One call of a program: parse, refuse what concerns the whole call, do the action, return the exit status."""
+
+from __future__ import annotations
+
+import click
+
+from lmzip._version import __version__
+from lmzip.cli import signals
+from lmzip.cli.inputs import STDIN, input_names
+from lmzip.cli.messages import FOREIGN, Reporter, printable, put, reason
+from lmzip.cli.options import DEVICES, MODELS, Options, parse
+from lmzip.errors import LmzipError, Skipped
+from lmzip.fileio import discard_pending, is_terminal, standard_output
+
+
+class CallError(LmzipError):
+    """The call as a whole is refused: no file is touched."""
+
+    def __init__(self, message: str, exit_status: int = 1) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+def main(program: str, arguments: list[str]) -> int:
+    """Run a program and return its exit status; lets no exception out."""
+    signals.on_end(discard_pending)
+    reporter = Reporter(program)
+    try:
+        options = parse(program, arguments)
+    except click.UsageError as error:
+        reporter.error(None, f"{printable(error.format_message())} Try '{program} --help'.")
+        return reporter.status
+    reporter.quiet, reporter.verbose = options.quiet, options.verbose
+    try:
+        for warning in options.warnings:
+            reporter.warning(None, printable(warning), status=0)
+        if not _print_and_leave(options):
+            _refuse_call(options)
+            _run(options, reporter)
+    except CallError as error:
+        reporter.error(None, str(error), error.exit_status)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
+        _report_failure(reporter, None, error)
+    finally:
+        discard_pending()
+    return reporter.status
+
+
+def _print_and_leave(options: Options) -> bool:
+    """Print what was asked for about the program itself; return whether that was all.  Raises OSError."""
+    if options.action == "help":
+        from lmzip.cli.helptext import help_text
+
+        text = help_text(options.program)
+    elif options.action == "version":
+        text = f"{options.program} {__version__}\n"
+    elif options.completion:
+        from lmzip.cli.completion import completion_script
+
+        text = completion_script(options.completion)
+    elif options.action == "list-models":
+        from lmzip.cli.listing import models_text
+
+        text = models_text(options.json)
+    else:
+        return False
+    sink = standard_output()
+    put(sink.fd, text)
+    sink.finish()
+    return True
+
+
+def _refuse_call(options: Options) -> None:
+    """Raise CallError for a call that cannot be right, before anything is read or loaded."""
+    if options.model not in MODELS:
+        raise CallError(f"no model {printable(options.model)} here; there is {' and '.join(MODELS)}", FOREIGN)
+    if options.device not in DEVICES:
+        cuda = options.device.partition(":")[0] == "cuda"
+        reason_ = "the model ngram has no CUDA path" if cuda else f"no device {printable(options.device)}"
+        raise CallError(f"{reason_}; --device may be {' or '.join(DEVICES)}")
+    if options.action:
+        return
+    reads_stdin = not (options.names or options.files0_from or options.files_from)
+    writes_stdout = options.to_stdout or (options.output is None and (reads_stdin or STDIN in options.names))
+    if options.mode == "compress" and writes_stdout and not options.force and is_terminal(1):
+        raise CallError("compressed data is not written to a terminal; -f forces it, -h shows help")
+
+
+def _run(options: Options, reporter: Reporter) -> None:
+    """Do the action for every input; one that fails does not stop the others."""
+    from lmzip.cli.actions import OutputError, make_action
+
+    action = make_action(options, reporter)
+    for name in input_names(options, reporter):
+        shown = "standard input" if name == STDIN else name
+        try:
+            if name == STDIN and is_terminal(0) and (options.mode == "decompress" or options.action):
+                raise LmzipError("is a terminal; -h shows help")
+            action.run(name, shown)
+        except OutputError as error:
+            _report_failure(reporter, error.name, error.cause)
+            if error.is_final:
+                return
+        except Exception as error:  # noqa: BLE001 - no traceback, and the other files get their turn
+            _report_failure(reporter, shown, error)
+    try:
+        action.finish()
+    except OutputError as error:
+        _report_failure(reporter, error.name, error.cause)
+
+
+def _report_failure(reporter: Reporter, name: str | None, error: BaseException) -> None:
+    """Tell of a failed file, as a warning or as an error."""
+    if isinstance(error, Skipped):
+        reporter.warning(name, reason(error))
+    elif isinstance(error, (LmzipError, OSError, MemoryError)):
+        reporter.error(name, reason(error), getattr(error, "exit_status", 1))
+    else:
+        reporter.error(name, f"internal error: {type(error).__name__}: {reason(error)}")

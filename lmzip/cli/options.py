@@ -1,0 +1,117 @@
+"""What the user wants: the command line, the environment and the program's name put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import click
+
+from lmzip.cli.option_table import STANDARD_OUTPUT, make_command
+from lmzip.fileio import SUFFIX
+
+MODELS = ("ngram",)
+DEVICES = ("auto", "cpu")
+
+
+@dataclass
+class Options:
+    """What the user wants, after defaults, environment and program name."""
+
+    program: str
+    mode: str = "compress"  # or "decompress"
+    action: str | None = None  # what is done instead: "test", "list", "estimate", "bench" ...
+    names: list[str] = field(default_factory=list)
+    output: str | None = None  # None: beside the input; "-": standard output; else a path
+    removal: str | None = None  # "keep", "remove", None: not said
+    force: bool = False
+    recursive: bool = False
+    suffix: str = SUFFIX
+    files0_from: str | None = None
+    files_from: str | None = None
+    sync: bool = False
+    level: int = 6
+    threads: int | None = None
+    memory_limit: int | None = None
+    block_size: int | None = None
+    model: str = "ngram"
+    device: str = "auto"
+    verification: str | None = None  # "on", "off", None: not said
+    salvage: bool = False
+    range: tuple[int, int] | None = None
+    max_time: float | None = None
+    verbose: int = 0
+    quiet: int = 0
+    progress: str | None = None  # "on", "off", None: not said
+    json: bool = False
+    completion: str | None = None
+    warnings: list[str] = field(default_factory=list)  # about the environment
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the data goes to standard output."""
+        return self.output == STANDARD_OUTPUT
+
+    @property
+    def removes_input(self) -> bool:
+        """Whether an input makes room for its output."""
+        if self.salvage or self.to_stdout or self.action:
+            return False
+        return self.removal != "keep" if self.output is None else self.removal == "remove"
+
+
+def parse(program: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> Options:
+    """Return the options of a command line; raises click.UsageError."""
+    context = make_command(program).make_context(program, list(arguments))
+    given = {name: value for name, value in context.params.items() if value is not None}
+    for accepted in ("name", "no_name"):
+        given.pop(accepted, None)
+    if program != "lmzip":
+        given.setdefault("mode", "decompress")
+    if program == "lmcat":
+        given.setdefault("output", STANDARD_OUTPUT)
+        given["force"] = True
+    if (given.get("salvage") or given.get("range")) and given.get("mode", "compress") == "compress":
+        given["mode"] = "decompress"
+    if given.get("range") and "output" not in given:
+        given["output"] = STANDARD_OUTPUT
+    given["names"] = list(given["names"])
+    given["level"] = int(given.get("level", 6))
+    options = Options(program, **given)
+    _from_environment(options, set(given), os.environ if environment is None else environment)
+    _check(options)
+    return options
+
+
+def _from_environment(options: Options, given: set[str], environment: Mapping[str, str]) -> None:
+    """Fill in what was not said from LMZIP_*; a wrong value is warned of and ignored."""
+    for name, variable, allowed in (("model", "LMZIP_MODEL", MODELS), ("device", "LMZIP_DEVICE", DEVICES)):
+        value = environment.get(variable)
+        if value and name not in given:
+            if value in allowed:
+                setattr(options, name, value)
+            else:
+                options.warnings.append(f"{variable}={value!r} ignored: there is {' and '.join(allowed)}")
+    value = environment.get("LMZIP_THREADS")
+    if value and "threads" not in given:
+        if value.isascii() and value.isdigit() and int(value[:5]) <= 4096:
+            options.threads = int(value)
+        else:
+            options.warnings.append(f"LMZIP_THREADS={value!r} ignored: not a number from 0 to 4096")
+
+
+def _check(options: Options) -> None:
+    """Raise click.UsageError for options that contradict each other."""
+    own_file = options.output not in (None, STANDARD_OUTPUT)
+    many = len(options.names) > 1 or options.recursive or options.files0_from or options.files_from
+    if own_file and many and not options.action:
+        raise click.UsageError("-o takes one input only")
+    if options.output == "":
+        raise click.UsageError("the name after -o is empty")
+    if options.names and (options.files0_from or options.files_from):
+        raise click.UsageError("names of files stand either on the command line or in a list")
+    if options.files0_from and options.files_from:
+        raise click.UsageError("--files0-from and --files-from exclude each other")
+    if options.block_size is not None and not 1 << 10 <= options.block_size <= 1 << 30:
+        raise click.UsageError("the block size must be 1 KiB to 1 GiB")

@@ -1,0 +1,94 @@
+"""Descriptors and signals: the only place of lmzip that sets handlers.
+
+A handler for an ending signal removes what is unfinished, then dies by that signal, so that the parent sees the truth.
+It does so at once, from the main thread, without unwinding the stack: worker threads die with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU]
+
+_on_end: list[Callable[[], None]] = []
+_on_report: list[Callable[[], None]] = []
+_deferred: list[int] | None = None  # signals that came while ending was deferred
+
+
+def prepare() -> None:
+    """Do what must precede all else: no closed standard descriptors, quiet death by SIGPIPE, no traceback on SIGINT."""
+    _open_standard_descriptors()
+    # Python ignores SIGPIPE and so hides whether the parent did; a filter that nobody reads should end silently.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for number in _ENDING:
+        # nohup and `command &` ignore signals on purpose.  A Python that inherits SIGINT ignored leaves it so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    if signal.getsignal(signal.SIGUSR1) is not signal.SIG_IGN:
+        signal.signal(signal.SIGUSR1, _report)
+
+
+def _open_standard_descriptors() -> None:
+    """Occupy closed descriptors 0 to 2, lest a data file gets their number and is written into.
+
+    Each gets the end of a pipe that fails for what the descriptor is used for, so a closed one still gives an error.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            reading, writing = os.pipe()  # the lowest free numbers, so one of them is fd
+            wanted, other = (writing, reading) if fd == 0 else (reading, writing)
+            if wanted != fd:
+                os.dup2(wanted, fd)
+                if other != fd:
+                    os.close(other)
+                os.close(wanted)
+            else:
+                os.close(other)
+
+
+def _end(number: int, _frame: object) -> None:
+    if _deferred is not None:
+        _deferred.append(number)
+        return
+    for action in _on_end:
+        action()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _report(_number: int, _frame: object) -> None:
+    for action in _on_report:
+        action()
+
+
+def on_end(action: Callable[[], None]) -> None:
+    """Have something done before the process dies by a signal."""
+    _on_end.append(action)
+
+
+@contextmanager
+def reporting(action: Callable[[], None]) -> Iterator[None]:
+    """Have something done at each SIGUSR1 while the context lasts."""
+    _on_report.append(action)
+    try:
+        yield
+    finally:
+        _on_report.remove(action)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Put ending signals off while the context lasts: from naming the output to removing the input is one step."""
+    global _deferred
+    _deferred = []
+    try:
+        yield
+    finally:
+        came, _deferred = _deferred, None
+        if came:
+            _end(came[0], None)

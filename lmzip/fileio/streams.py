@@ -1,0 +1,78 @@
+"""Raw reading and writing of descriptors, with every count checked.
+
+Python's buffered streams are not used for data: with PYTHONUNBUFFERED=1 they may write a part and only tell the count,
+and they flush after main() where an error can no longer change the exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+
+READ_SIZE = 1 << 20
+
+
+def _wait(fd: int, event: int) -> None:
+    """Wait until a descriptor that someone else made non-blocking is ready."""
+    poller = select.poll()
+    poller.register(fd, event)
+    poller.poll()
+
+
+def read_some(fd: int, size: int) -> bytes:
+    """Return 1 to size bytes, or b"" at the end; raises OSError."""
+    while True:
+        try:
+            return os.read(fd, min(size, READ_SIZE))
+        except BlockingIOError:
+            _wait(fd, select.POLLIN)
+
+
+def write_all(fd: int, data) -> None:
+    """Write all of a bytes-like object; raises OSError."""
+    left = memoryview(data).cast("B") if data else memoryview(b"")
+    while left:
+        try:
+            left = left[os.write(fd, left) :]
+        except BlockingIOError:
+            _wait(fd, select.POLLOUT)
+
+
+def is_terminal(fd: int) -> bool:
+    """Tell whether a descriptor is a terminal; a closed one is not."""
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def same_file(fd: int, status: os.stat_result) -> bool:
+    """Tell whether a descriptor is the regular file that status describes."""
+    try:
+        other = os.fstat(fd)
+    except OSError:
+        return False
+    return stat.S_ISREG(other.st_mode) and os.path.samestat(other, status)
+
+
+class Sink:
+    """A descriptor to write to that is not ours to publish or remove: standard output."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.size = 0  # bytes written
+
+    def write(self, data) -> None:
+        """Write all of data; raises OSError."""
+        write_all(self.fd, data)
+        self.size += len(data)
+
+    def finish(self) -> None:
+        """Learn of errors that some file systems tell only at close; raises OSError."""
+        os.close(os.dup(self.fd))
+
+
+def standard_output() -> Sink:
+    """Return standard output as a sink."""
+    return Sink(1)

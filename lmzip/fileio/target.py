@@ -1,0 +1,299 @@
+"""The output file: it gets its name only when it is whole, and takes no one else's.
+
+The file is written without a name where the file system can do that (it then vanishes by itself whatever happens),
+otherwise under a short temporary name that discard_pending() removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+
+from lmzip.errors import LmzipError
+from lmzip.fileio.streams import write_all
+
+# Errors of open(O_TMPFILE) and of link() by which a file system says that it has no such thing.
+_NO_SUCH_FEATURE = {
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EISDIR,
+    errno.EINVAL,
+    errno.EPERM,
+    errno.EXDEV,
+    errno.EMLINK,
+    errno.ENOENT,
+}
+_HOLE = bytes(1 << 16)  # runs of zeros are looked for in pieces of this size, so that holes are whole disk blocks
+
+# (descriptor of the folder, temporary name in it) of files that must not outlive the process
+_pending: set[tuple[int, str]] = set()
+
+
+def discard_pending() -> None:
+    """Remove all temporary names; safe to call from a signal handler at any time."""
+    for folder, name in list(_pending):
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+
+
+class Target:
+    """A file to be made: create(), write(), copy_attributes(), publish(); close() at any time leaves nothing behind."""
+
+    def __init__(self, path: str, *, force: bool) -> None:
+        """Look at the place of the output, make nothing; raises OSError, LmzipError for a name that is not free."""
+        self.path = path
+        self.force = force
+        self.size = 0  # bytes written, holes included
+        self.fd = -1
+        self._temporary: str | None = None
+        self._hole_at_end = False
+        parent, self._base = os.path.split(path)
+        if not self._base:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        self._folder = os.open(parent or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._refuse_existing()
+        except BaseException:
+            self.close()
+            raise
+
+    def _status(self) -> os.stat_result | None:
+        """Return the status of what has the name now, links not followed; None when it is free."""
+        try:
+            return os.lstat(self._base, dir_fd=self._folder)
+        except FileNotFoundError:
+            return None
+
+    def _refuse_existing(self) -> None:
+        """Raise LmzipError if the name is taken, by anything but a file or link even with force."""
+        status = self._status()
+        if status is None:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            raise LmzipError("is a directory")
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+            raise LmzipError("exists and is not a regular file")
+        if not self.force:
+            raise LmzipError("already exists; -f overwrites")
+
+    def is_name_of(self, status: os.stat_result) -> bool:
+        """Tell whether the name leads to the file that status describes."""
+        try:
+            return os.path.samestat(os.stat(self._base, dir_fd=self._folder), status)
+        except OSError:
+            return False
+
+    def create(self) -> None:
+        """Open a new file, mode 0600, in the folder of the output; raises OSError."""
+        flags = os.O_RDWR | os.O_CLOEXEC
+        # Without /proc an unnamed file could not be given a name later.
+        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+            try:
+                self.fd = os.open(".", flags | os.O_TMPFILE, 0o600, dir_fd=self._folder)
+                return
+            except OSError as error:
+                if error.errno not in _NO_SUCH_FEATURE:
+                    raise
+        self.fd, self._temporary = self._open_temporary(flags)
+
+    def _open_temporary(self, flags: int) -> tuple[int, str]:
+        """Open a file under a new short name, registered for removal; return its descriptor and name."""
+        for name in self._temporary_names():
+            try:
+                return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._folder), name
+            except FileExistsError:
+                _pending.discard((self._folder, name))
+            except OSError:
+                _pending.discard((self._folder, name))
+                raise
+        raise AssertionError("unreachable: names never end")
+
+    def _temporary_names(self) -> Iterator[str]:
+        """Yield random names of 12 bytes, each registered before it is used: a signal may come in between."""
+        while True:
+            name = ".lmz" + secrets.token_hex(4)
+            _pending.add((self._folder, name))
+            yield name
+
+    def write(self, data) -> None:
+        """Write all of a bytes-like object; raises OSError."""
+        if data:
+            write_all(self.fd, data)
+            self.size += len(data)
+            self._hole_at_end = False
+
+    def write_sparse(self, data) -> None:
+        """Write all of a bytes-like object, leaving holes for long runs of zeros; raises OSError."""
+        view = memoryview(data)
+        start = position = 0  # start: of what is not written yet
+        while position + len(_HOLE) <= len(view):
+            end = position + len(_HOLE)
+            if view[position] == 0 and bytes(view[position:end]) == _HOLE:
+                self.write(view[start:position]) if start < position else None
+                os.lseek(self.fd, len(_HOLE), os.SEEK_CUR)
+                self.size += len(_HOLE)
+                self._hole_at_end = True
+                start = end
+            position = end
+        if start < len(view):
+            self.write(view[start:])
+
+    def read_at(self, size: int, offset: int) -> bytes:
+        """Return size bytes of what was written, from offset (fewer only at the end); raises OSError."""
+        parts = []
+        while size:
+            part = os.pread(self.fd, size, offset)
+            if not part:
+                break
+            parts.append(part)
+            size -= len(part)
+            offset += len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def copy_attributes(self, status: os.stat_result, source_fd: int) -> None:
+        """Give the output the input's owner, group, mode, user.* attributes and times.
+
+        Set-ID bits are never copied.  Where the group cannot be kept, its rights are not given to another group.
+        """
+        self._close_hole()  # changes the time of modification
+        mode = stat.S_IMODE(status.st_mode) & 0o777
+        with contextlib.suppress(OSError):
+            os.fchown(self.fd, status.st_uid, -1)
+        try:
+            os.fchown(self.fd, -1, status.st_gid)
+        except OSError:
+            common = (mode >> 3) & mode & 0o7
+            mode = mode & 0o700 | common << 3 | common
+        for name in _user_attributes(source_fd):
+            with contextlib.suppress(OSError):
+                os.setxattr(self.fd, name, os.getxattr(source_fd, name))
+        self.set_mode(mode)
+        os.utime(self.fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def set_mode(self, mode: int) -> None:
+        """Set the permissions; raises OSError."""
+        os.fchmod(self.fd, mode)
+
+    def flush(self) -> None:
+        """Bring the data to the disk; raises OSError, for instance when there is no room after all."""
+        self._close_hole()
+        os.fsync(self.fd)
+
+    def _close_hole(self) -> None:
+        """Give the file its full size when it ends in a hole, which alone does not lengthen it."""
+        if self._hole_at_end:
+            os.ftruncate(self.fd, self.size)
+            self._hole_at_end = False
+
+    def publish(self, *, sync_folder: bool = False) -> None:
+        """Give the file its name; raises LmzipError when someone else took it meanwhile, OSError."""
+        self._close_hole()
+        if self.force:
+            self._refuse_existing()
+        if self._temporary is None:
+            self._publish_unnamed()
+        else:
+            self._publish_temporary(self._temporary)
+        if sync_folder:
+            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def _link_unnamed(self, name: str) -> None:
+        # With dst_dir_fd Python calls linkat(AT_SYMLINK_FOLLOW); without it link(2), which fails with EXDEV.
+        os.link(f"/proc/self/fd/{self.fd}", name, dst_dir_fd=self._folder, follow_symlinks=True)
+
+    def _publish_unnamed(self) -> None:
+        try:
+            self._link_unnamed(self._base)
+            return
+        except FileExistsError:
+            if not self.force:
+                raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
+        except OSError as error:
+            if error.errno not in _NO_SUCH_FEATURE:
+                raise
+            self._give_temporary_name()
+            self._publish_temporary(self._temporary or "")
+            return
+        for name in self._temporary_names():
+            try:
+                self._link_unnamed(name)
+                break
+            except FileExistsError:
+                _pending.discard((self._folder, name))
+        self._rename(name)
+
+    def _publish_temporary(self, name: str) -> None:
+        if not self.force:
+            try:
+                os.link(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+                return  # close() removes the temporary name
+            except FileExistsError:
+                raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
+            except OSError as error:
+                if error.errno not in _NO_SUCH_FEATURE:
+                    raise
+            self._reserve()
+        self._rename(name)
+
+    def _reserve(self) -> None:
+        """Take the name with an empty file: the way for file systems without hard links (FAT)."""
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(self._base, flags, 0o600, dir_fd=self._folder))
+        except FileExistsError:
+            raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
+
+    def _rename(self, name: str) -> None:
+        """Move the temporary name over the final one, in one step."""
+        os.rename(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        _pending.discard((self._folder, name))
+        self._temporary = None
+
+    def _give_temporary_name(self) -> None:
+        """Copy an unnamed file that cannot be linked here to one with a temporary name."""
+        unnamed = self.fd
+        status = os.fstat(unnamed)
+        self.fd, self._temporary = self._open_temporary(os.O_RDWR | os.O_CLOEXEC)
+        offset = 0
+        while data := os.pread(unnamed, 1 << 20, offset):
+            write_all(self.fd, data)
+            offset += len(data)
+        self.copy_attributes(status, unnamed)
+        os.fsync(self.fd)
+        os.close(unnamed)
+
+    def close(self) -> None:
+        """Close everything; what was not published vanishes."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self._folder >= 0:
+            if self._temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(self._temporary, dir_fd=self._folder)
+                _pending.discard((self._folder, self._temporary))
+                self._temporary = None
+            os.close(self._folder)
+            self._folder = -1
+
+    def __enter__(self) -> Target:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _user_attributes(fd: int) -> list[str]:
+    """Return the names of a file's extended attributes that belong to the user."""
+    try:
+        return [name for name in os.listxattr(fd) if name.startswith("user.")]
+    except OSError:
+        return []
