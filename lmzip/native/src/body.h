@@ -1,62 +1,73 @@
 /* body.h - the loop over steps, lanes and bits, both directions; compiled once per SIMD variant (variant_*.c). */
 #include "predictor.h"
 
+/* Set the contexts of the lane's next byte and fetch what they need. */
+INLINE void prepare_byte(struct lmz_coder *c, lmz_lane *lane, const int n, const int n_wide)
+{
+    lane->c0 = 1;
+    set_contexts(c, lane);
+    prefetch_first(c, lane, n, n_wide);
+    prefetch_matches(c, lane);
+}
+
 /* Code the lane's next byte.  What follows from a nibble is fetched before its last bit is learned, to hide the latency
    of main memory behind the learning. */
-INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const int n, const int n_sets, const int n_apm)
+INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const int n, const int n_wide, const int n_sets,
+                      const int n_apms)
 {
     int byte = c->rc.decoding ? 0 : c->raw[lane->position];
     prediction r;
+    prefetch_match_bytes(c, lane);
     find_slots(lane, n);
     find_matches(c, lane, lane_index);
     for (int i = 0; i < 8; i++) {
         if (i == 4)
             find_slots(lane, n);
-        uint32_t p = predict(c, lane, &r, i, n, n_sets, n_apm);
+        uint32_t p = predict(c, lane, &r, i, n, n_sets, n_apms);
         int bit = rc_code_bit(&c->rc, byte >> (7 - i) & 1, p);
         lane->c0 = lane->c0 << 1 | (uint32_t)bit;
         if (i == 3)
-            prefetch_slots(c, lane, lane->c0, n);
+            prefetch_second(c, lane, n, n_wide);
         if (i == 7) {
             if (c->rc.decoding)
                 c->raw[lane->position] = (uint8_t)lane->c0;
             update_history(c, lane, lane->c0 & 255);
-            set_contexts(c, lane);
-            prefetch_slots(c, lane, 0, n);
-            prefetch_matches(c, lane);
-            lane->c0 = 1;
+            prepare_byte(c, lane, n, n_wide);
         }
-        learn(c, lane, &r, bit, n, n_sets, n_apm);
+        learn(c, lane, &r, bit, n, n_sets, n_apms);
     }
     advance_matches(lane);
 }
 
-#define CODE_LANES(n_contexts, n_sets, n_apm)                                  \
-    static void code_lanes_##n_contexts##_##n_sets(struct lmz_coder *c)        \
-    {                                                                          \
-        for (int i = 0; i < c->n_lanes; i++)                                   \
-            if (c->lanes[i].position < c->lanes[i].end)                        \
-                code_byte(c, &c->lanes[i], i, n_contexts, n_sets, n_apm);      \
+/* One step of every lane, for each method with its own constants. */
+#define CODE_LANES(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits) \
+    static void code_lanes_##name(struct lmz_coder *c)                                               \
+    {                                                                                                \
+        for (int i = 0; i < c->n_lanes; i++)                                                         \
+            if (c->lanes[i].position < c->lanes[i].end)                                              \
+                code_byte(c, &c->lanes[i], i, n_contexts, n_wide, n_sets, n_apms);                   \
+    }                                                                                                \
+    static void start_lanes_##name(struct lmz_coder *c)                                              \
+    {                                                                                                \
+        for (int i = 0; i < c->n_lanes; i++)                                                         \
+            prepare_byte(c, &c->lanes[i], n_contexts, n_wide);                                       \
     }
-CODE_LANES(6, 2, 0)
-CODE_LANES(12, 3, 3)
-CODE_LANES(20, 5, 3)
-CODE_LANES(20, 7, 3)
+LMZ_METHODS(CODE_LANES)
+
+#define FUNCTIONS(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits) \
+    {start_lanes_##name, code_lanes_##name},
 
 int VARIANT(struct lmz_coder *c, uint64_t n_steps)
 {
-    void (*const code_lanes[])(struct lmz_coder *) = {0, code_lanes_6_2, code_lanes_12_3, code_lanes_20_5, code_lanes_20_7};
+    static const struct {
+        void (*start_lanes)(struct lmz_coder *), (*code_lanes)(struct lmz_coder *);
+    } functions[] = {{0, 0}, LMZ_METHODS(FUNCTIONS)};
     if (!c->step)
-        for (int i = 0; i < c->n_lanes; i++) {
-            c->lanes[i].c0 = 1;
-            set_contexts(c, &c->lanes[i]);
-            prefetch_slots(c, &c->lanes[i], 0, c->method->n_contexts);
-            prefetch_matches(c, &c->lanes[i]);
-        }
-    for (; n_steps; n_steps--) {
-        if (c->step == c->chunk_size)
-            return LMZ_DONE;
-        code_lanes[c->method_number](c);
+        functions[c->method_number].start_lanes(c);
+    for (; n_steps && c->step < c->chunk_size; n_steps--) {
+        uint32_t n_coded = c->step * (uint32_t)c->n_lanes;
+        c->first_rate = FIRST_RATE + FIRST_RATE_EXTRA / (int32_t)(n_coded + FIRST_RATE_DELAY);
+        functions[c->method_number].code_lanes(c);
         c->step++;
         if (c->rc.failed || c->rc.position > c->rc.size + RC_SLACK)
             return c->rc.decoding ? LMZ_E_DAMAGED : LMZ_E_FULL;

@@ -6,23 +6,25 @@
 #endif
 
 #include "internal.h"
-#include "contexts.h"
+#include "mixer.h"
 #include "probability.h"
+#include "slots.h"
 
-static const uint8_t fast_contexts[] = {ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD};
-static const uint8_t all_contexts[] = {
-    ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_5, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_2, SPARSE_23, SPARSE_13,
-    COLUMN, FIELD_ABOVE, FIELD_ABOVE_1, RECORD, RECORD_2, INDIRECT, INDIRECT_1};
+static const uint8_t fast_contexts[] = {FAST_CONTEXTS};
+static const uint8_t quick_contexts[] = {QUICK_CONTEXTS};
+static const uint8_t full_contexts[] = {FULL_CONTEXTS, INDIRECT_2};
+static const uint8_t full_lane_contexts[] = {FULL_CONTEXTS, LANE_ORDER_3};
+static const uint8_t max_contexts[] = {MAX_METHOD_CONTEXTS, INDIRECT_1, INDIRECT_2};
+static const uint8_t max_lane_contexts[] = {MAX_METHOD_CONTEXTS, LANE_ORDER_3, LANE_WORD};
 
-static const lmz_method methods[LMZ_N_METHODS + 1] = {
-    {0, 0, 0, 0, 0, 0},
-    {fast_contexts, 6, 2, 8, 20, 0},
-    {all_contexts, 12, 3, 8, 21, 3},
-    {all_contexts, 20, 5, 8, 22, 3},
-    {all_contexts, 20, 7, SPB, 22, 3},
-};
+#define fast_lane_contexts fast_contexts
+#define quick_lane_contexts quick_contexts
+#define ROW(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits) \
+    {{name##_contexts, name##_lane_contexts}, n_contexts, n_sets, n_apms, slots_per_byte, max_lines_bits},
+static const lmz_method methods[LMZ_N_METHODS + 1] = {{{0, 0}, 0, 0, 0, 0, 0}, LMZ_METHODS(ROW)};
 
-static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 256, 72, 512, 256, 1};
+/* How many contexts each set of first-layer weights has, see select_weights. */
+static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 512, 256};
 
 static const lmz_method *get_method(int method)
 {
@@ -46,65 +48,71 @@ static uint32_t power_above(uint64_t n, uint32_t limit)
     return p;
 }
 
-/* Lay out all state; with base NULL return only the size needed. */
+/* Lay out all state; with base NULL only return the size it takes. */
 static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, size_t raw_size)
 {
-    size_t offset = 0;
-    uint64_t lines = (uint64_t)raw_size * (uint64_t)m->slots_per_byte / 4 + 64;
-    if (lines > 1u << m->max_table_bits)
-        lines = 1u << m->max_table_bits;
-    uint32_t matches = power_above(raw_size + 64, 1u << 22);
-    c->n_lines = (uint32_t)lines;
-    c->match_mask = matches - 1;
-    c->apm_mask = power_above(raw_size * 2 + 256, 1u << 16) - 1;
-    c->n_inputs = N_INPUTS(m->n_contexts);
-    c->slots = carve(base, &offset, (size_t)lines * 64);
-    for (int k = 0; k < 2; k++)
-        c->match_table[k] = carve(base, &offset, (size_t)matches * 4);
+    size_t offset = 0, n_inputs = (size_t)N_INPUTS(m->n_contexts);
+    uint64_t n_lines = (uint64_t)raw_size * (uint64_t)m->slots_per_byte / 4 + 64;
+    uint32_t max_lines = (uint32_t)1 << m->max_lines_bits;
+    c->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
+    c->match_mask = power_above(raw_size + 64, 1u << MATCH_TABLE_BITS) - 1;
+    c->apm_mask = power_above(raw_size * 2 + 256, 1u << APM_BITS) - 1;
+    c->slots = carve(base, &offset, (size_t)c->n_lines * LINE_SIZE);
     c->map = carve(base, &offset, (size_t)m->n_contexts * sizeof *c->map);
-    c->order0 = carve(base, &offset, 256 * 4);
-    c->order1 = carve(base, &offset, 65536 * 4);
+    c->direct0 = carve(base, &offset, 256 * sizeof *c->direct0);
+    c->direct1 = carve(base, &offset, 65536 * sizeof *c->direct1);
+    for (int k = 0; k < 2; k++)
+        c->match_table[k] = carve(base, &offset, ((size_t)c->match_mask + 1) * sizeof *c->match_table[k]);
     c->match_map = carve(base, &offset, 2 * sizeof *c->match_map);
     for (int s = 0; s < m->n_sets; s++)
-        c->weights[s] = carve(base, &offset, (size_t)set_size[s] * (size_t)c->n_inputs * 4);
-    c->final_weights = carve(base, &offset, 256 * 16 * 4);
-    for (int a = 0; a < m->n_apm; a++)
-        c->apm[a] = carve(base, &offset, (a ? (size_t)c->apm_mask + 1 : 65536) * 33 * 2);
-    c->indirect1 = carve(base, &offset, 256 * 4);
-    c->indirect2 = carve(base, &offset, 65536 * 4);
-    c->stride_score = carve(base, &offset, 2048 * 2);
+        c->weights[s] = carve(base, &offset, set_size[s] * n_inputs * sizeof *c->weights[s]);
+    c->final_weights = carve(base, &offset, 256 * FINAL_INPUTS * sizeof *c->final_weights);
+    for (int a = 0; a < m->n_apms; a++)
+        c->apm[a] = carve(base, &offset, ((size_t)c->apm_mask + 1) * APM_ROW * sizeof *c->apm[a]);
+    c->indirect1 = carve(base, &offset, 256 * sizeof *c->indirect1);
+    c->indirect2 = carve(base, &offset, 65536 * sizeof *c->indirect2);
+    c->stride_score = carve(base, &offset, (MAX_STRIDE + 1) * sizeof *c->stride_score);
     return offset;
 }
 
-static void set_initial_values(struct lmz_coder *c)
+static void set_initial_cells(struct lmz_coder *c)
 {
-    const lmz_method *m = c->method;
-    for (int i = 0; i < m->n_contexts; i++)
+    for (int i = 0; i < c->method->n_contexts; i++)
         for (int s = 0; s < LMZ_N_STATES; s++)
             c->map[i][s] = (uint32_t)lmz_state_p[s] << 16;
     for (int i = 0; i < 256; i++)
-        c->order0[i] = 1u << 31;
+        c->direct0[i] = 1u << 31;
     for (int i = 0; i < 65536; i++)
-        c->order1[i] = 1u << 31;
-    for (int j = 0; j < 2; j++)
-        for (int i = 0; i < 64; i++)
-            c->match_map[j][i] = (uint32_t)(65536 - 65536 / (i + 3)) << 16;
+        c->direct1[i] = 1u << 31;
+    for (int k = 0; k < 2; k++)
+        for (uint32_t i = 0; i < 32; i++)
+            c->match_map[k][i] = (65536 - 65536 / (i + 3)) << 16;
+}
+
+static void set_initial_weights(struct lmz_coder *c)
+{
+    const lmz_method *m = c->method;
+    int n = m->n_contexts, n_inputs = N_INPUTS(n);
     for (int s = 0; s < m->n_sets; s++)
-        for (int i = 0; i < set_size[s]; i++)
-            for (int k = 0; k < c->n_inputs; k++)
-                c->weights[s][i * c->n_inputs + k] = k < 2 * m->n_contexts ? (k >= m->n_contexts ? 0 : W0 * 256) : k < 2 * m->n_contexts + 6 ? W0 * 256 : 0;
-    for (int i = 0; i < 256 * 16; i++)
-        c->final_weights[i] = (1 << 28) / m->n_sets;
-    uint16_t row[33];
-    for (int i = 0; i < 33; i++) {
-        int32_t x = (i - 16) * 768;
-        uint32_t index = (uint32_t)(x + 12288) >> 3;
-        uint32_t p = lmz_squash_table[index] >> 8;
+        for (int i = 0; i < set_size[s] * n_inputs; i++) {
+            int input = i % n_inputs; /* stretches of histories, their confidences, special inputs, the bias, padding */
+            int used = input < n || (input >= 2 * n && input < 2 * n + N_SPECIAL_INPUTS - 1);
+            c->weights[s][i] = used ? FIRST_WEIGHT : 0;
+        }
+    for (int i = 0; i < 256 * FINAL_INPUTS; i++)
+        c->final_weights[i] = WEIGHT_ONE / m->n_sets;
+}
+
+static void set_initial_apms(struct lmz_coder *c)
+{
+    uint16_t row[APM_ROW];
+    for (int i = 0; i < APM_ROW; i++) {
+        uint32_t p = lmz_squash_table[i * 96] >> 8;
         row[i] = (uint16_t)(p > 65535 ? 65535 : p);
     }
-    for (int a = 0; a < m->n_apm; a++)
-        for (size_t i = 0; i < (a ? (size_t)c->apm_mask + 1 : 65536); i++)
-            memcpy(c->apm[a] + i * 33, row, sizeof row);
+    for (int a = 0; a < c->method->n_apms; a++)
+        for (size_t i = 0; i <= c->apm_mask; i++)
+            memcpy(c->apm[a] + i * APM_ROW, row, sizeof row);
 }
 
 size_t lmz_memory_size(int method, size_t raw_size, int n_lanes)
@@ -113,19 +121,28 @@ size_t lmz_memory_size(int method, size_t raw_size, int n_lanes)
     struct lmz_coder scratch;
     if (!m || raw_size > LMZ_MAX_RAW_SIZE || n_lanes < 1 || n_lanes > LMZ_MAX_LANES)
         return 0;
-    return sizeof(struct lmz_coder) + (size_t)n_lanes * sizeof(lmz_lane) + lay_out(&scratch, NULL, m, raw_size);
+    return sizeof scratch + (size_t)n_lanes * sizeof(lmz_lane) + lay_out(&scratch, NULL, m, raw_size);
 }
 
+/* Sanitizers see the bounds of what calloc gives, not of what mmap gives. */
+#if defined(__linux__) && !defined(LMZ_CHECKED)
+#define USE_MMAP 1
+#endif
+
+/* Zeroed memory, 64-aligned, in huge pages where the system has them: the tables are read all over. */
 static void *allocate_zeroed(size_t size)
 {
-#if defined(__linux__)
+#if defined(USE_MMAP)
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
         return NULL;
     madvise(memory, size, MADV_HUGEPAGE);
     return memory;
 #else
-    return calloc(1, size);
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, size))
+        return NULL;
+    return memset(memory, 0, size);
 #endif
 }
 
@@ -139,6 +156,7 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, uint8_t *r
         return NULL;
     c->method = m;
     c->method_number = method;
+    c->contexts = n_lanes > 1 ? m->contexts[1] : m->contexts[0];
     c->n_lanes = n_lanes;
     c->run = lmz_run_portable;
 #if defined(__x86_64__)
@@ -155,7 +173,9 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, uint8_t *r
         return NULL;
     }
     lay_out(c, c->memory, m, raw_size);
-    set_initial_values(c);
+    set_initial_cells(c);
+    set_initial_weights(c);
+    set_initial_apms(c);
     for (int i = 0; i < n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];
         uint64_t start = (uint64_t)c->chunk_size * (uint64_t)i, end = start + c->chunk_size;
@@ -203,7 +223,7 @@ void lmz_coder_free(lmz_coder *c)
 {
     if (!c)
         return;
-#if defined(__linux__)
+#if defined(USE_MMAP)
     munmap(c->memory, c->memory_size);
 #else
     free(c->memory);

@@ -1,4 +1,4 @@
-/* match.h - the match model: two longest earlier occurrences of the last bytes, over all lanes (ARITHMETIC 4.4). */
+/* match.h - the match model: two earlier occurrences of the last bytes, found in all lanes (ARITHMETIC 4.4). */
 #ifndef LMZ_MATCH_H
 #define LMZ_MATCH_H
 
@@ -8,26 +8,27 @@
 
 static const uint8_t match_minimum[2] = {12, 5};
 
-/* Whether the decoder knows raw[at] while it works at `step` in `lane_index`. */
+/* Whether a decoder knows raw[at] while it works on this step of this lane. */
 static inline int is_known(const struct lmz_coder *c, uint32_t at, int lane_index)
 {
     if (at >= c->raw_size)
         return 0;
-    uint32_t other = at / c->chunk_size, offset = at - other * c->chunk_size;
+    uint32_t other = at / c->chunk_size, offset = at % c->chunk_size;
     return offset < c->step || (offset == c->step && other < (uint32_t)lane_index);
 }
 
+/* The cell of a match length: exact below 16, then coarser; 1 .. 31. */
 static inline uint32_t length_bucket(uint32_t length)
 {
     if (length < 16)
         return length;
     if (length < 32)
         return 16 + ((length - 16) >> 2);
-    uint32_t b = 20 + ((length - 32) >> 4);
-    return b > 31 ? 31 : b;
+    uint32_t bucket = 20 + ((length - 32) >> 4);
+    return bucket > 31 ? 31 : bucket;
 }
 
-/* Find the table entries for the lane's last bytes and fetch them early. */
+/* Find the table entries for the lane's last bytes and fetch them before they are needed. */
 static inline void prefetch_matches(struct lmz_coder *c, lmz_lane *lane)
 {
     uint32_t at = lane->position;
@@ -38,15 +39,24 @@ static inline void prefetch_matches(struct lmz_coder *c, lmz_lane *lane)
         uint64_t bytes = k ? lane->history << 24 : lane->history;
         uint32_t hash = (uint32_t)((bytes * 0x9E3779B97F4A7C15u) >> 32);
         if (!k) {
-            const uint8_t *older = c->raw + at - 12;
-            hash = (hash ^ ((uint32_t)older[0] | (uint32_t)older[1] << 8 | (uint32_t)older[2] << 16 | (uint32_t)older[3] << 24)) * 0x2F0B4C47u;
+            const uint8_t *oldest = c->raw + at - 12;
+            uint32_t four = (uint32_t)oldest[0] | (uint32_t)oldest[1] << 8 | (uint32_t)oldest[2] << 16 | (uint32_t)oldest[3] << 24;
+            hash = (hash ^ four) * 0x2F0B4C47u;
         }
-        lane->match_entry[k] = &c->match_table[k][(hash >> 10) & c->match_mask];
+        lane->match_entry[k] = &c->match_table[k][hash >> 10 & c->match_mask];
         __builtin_prefetch(lane->match_entry[k]);
     }
 }
 
-/* How many bytes before p equal those before the lane's position, within p's chunk and the lane's. */
+/* Fetch the bytes that the entries point to. */
+static inline void prefetch_match_bytes(const struct lmz_coder *c, const lmz_lane *lane)
+{
+    for (int k = 0; k < 2; k++)
+        if (lane->match_entry[k] && !lane->match_length[k])
+            __builtin_prefetch(c->raw + *lane->match_entry[k] - (*lane->match_entry[k] > 0));
+}
+
+/* How many bytes before p equal those before the lane's position, inside p's chunk and the lane's. */
 static inline uint32_t common_length(const struct lmz_coder *c, const lmz_lane *lane, uint32_t p)
 {
     uint32_t at = lane->position, n = 0, limit = p % c->chunk_size;
@@ -61,6 +71,7 @@ static inline uint32_t common_length(const struct lmz_coder *c, const lmz_lane *
     return n;
 }
 
+/* Go on with the lane's matches, or look for new ones, and set the bytes they expect. */
 static inline void find_matches(struct lmz_coder *c, lmz_lane *lane, int lane_index)
 {
     for (int k = 0; k < 2; k++) {
@@ -79,6 +90,7 @@ static inline void find_matches(struct lmz_coder *c, lmz_lane *lane, int lane_in
     }
 }
 
+/* Move on by the byte just coded; a match that expected another byte has length 0 by now. */
 static inline void advance_matches(lmz_lane *lane)
 {
     for (int k = 0; k < 2; k++)

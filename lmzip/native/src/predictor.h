@@ -13,12 +13,13 @@
 
 typedef struct { /* what predicting a bit leaves for learning it */
     int32_t inputs[MAX_INPUTS] __attribute__((aligned(64)));
-    int32_t layer[16] __attribute__((aligned(64))); /* outputs of the first layer, inputs of the second */
+    int32_t layer[FINAL_INPUTS] __attribute__((aligned(64))); /* outputs of the first layer, inputs of the second */
     int32_t *weights[MAX_SETS], *final_weights;
     uint32_t p_set[MAX_SETS], p_mixed;
     uint32_t cells[MAX_CONTEXTS], states[MAX_CONTEXTS];
     int32_t rates[MAX_CONTEXTS];
     uint8_t *node[MAX_CONTEXTS]; /* where the states are */
+    uint32_t *cell[MAX_CONTEXTS]; /* and the cells */
     uint32_t nibble;
     uint32_t *direct[2], *match_cell[2];
     int expected[2];
@@ -33,8 +34,9 @@ INLINE void predict_histories(struct lmz_coder *c, const lmz_lane *lane, predict
     int32_t stretch[MAX_CONTEXTS];
     for (int i = 0; i < n; i++) {
         uint8_t *node = lane->slot[i] + r->nibble;
-        uint32_t state = *node, cell = c->map[i][state];
+        uint32_t state = *node, *at = &c->map[i][state], cell = *at;
         r->node[i] = node;
+        r->cell[i] = at;
         r->states[i] = state;
         r->cells[i] = cell;
         r->rates[i] = lmz_reciprocal_table[cell & 1023];
@@ -42,8 +44,8 @@ INLINE void predict_histories(struct lmz_coder *c, const lmz_lane *lane, predict
     }
     for (int i = 0; i < n; i++) {
         int32_t seen = -(r->states[i] != 0);
-        r->inputs[i] = MIX_INPUT(stretch[i] & seen);
-        r->inputs[n + i] = MIX_INPUT(cell_confidence(r->cells[i]) & seen);
+        r->inputs[i] = MIX_INPUT(stretch[i]) & seen;
+        r->inputs[n + i] = MIX_INPUT(cell_confidence(r->cells[i])) & seen;
     }
     int n_shared = 0;
     for (int i = 0; i < 7 && i < n; i++)
@@ -69,67 +71,67 @@ INLINE void predict_matches(struct lmz_coder *c, lmz_lane *lane, prediction *r, 
 }
 
 /* Which weights each set of the first layer uses. */
-INLINE void select_weights(const struct lmz_coder *c, const lmz_lane *lane, const prediction *r, int bit_index,
+INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_index,
                            uint32_t select[MAX_SETS])
 {
-    uint32_t h = (uint32_t)lane->history, column = lane->position - lane->line_start;
-    uint32_t match0 = r->match_cell[0] ? length_bucket(lane->match_length[0]) : 0;
-    uint32_t match1 = r->match_cell[1] ? length_bucket(lane->match_length[1]) : 0;
-    select[0] = (match0 ? 16 + (match0 >> 1) : match1 >> 1) * 8 + (uint32_t)bit_index;
-    select[1] = lane->c0;
-    select[2] = h & 255;
-    select[3] = h >> 8 & 255;
-    select[4] = (uint32_t)r->n_shared * 8 + (uint32_t)bit_index;
-    select[5] = lane->class_history & 511;
-    select[6] = c->stride ? (lane->position - lane->start) % c->stride & 255 : column > 255 ? 255 : column;
+    uint32_t h = (uint32_t)lane->history;
+    uint32_t length = r->match_cell[0] ? lane->match_length[0] : r->match_cell[1] ? lane->match_length[1] : 0;
+    uint32_t match = length < 1 ? 0 : length < 16 ? 1 : length < 32 ? 2 : 3;
+    select[0] = lane->c0;
+    select[1] = h & 255;
+    select[2] = h >> 8 & 255;
+    select[3] = lane->class_history;
+    select[4] = ((uint32_t)r->n_shared * 4 + match) * 8 + (uint32_t)bit_index;
 }
 
-INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n_apm)
+/* Find the rows of the adaptive probability maps and fetch them, long before their use: they are rarely in the cache. */
+INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n_apms)
 {
-    uint32_t h = (uint32_t)lane->history, salt = lane->c0 * 0x2F0B4C47u >> 3;
-    uint32_t context[MAX_APMS] = {lane->c0 | (h & 255) << 8, ((h & 0xffff) * 0x9E3779B1u >> 8 ^ salt) & c->apm_mask,
-                                  ((h & 0xffffff) * 0x85EBCA6Bu >> 7 ^ salt) & c->apm_mask};
-    for (int a = 0; a < n_apm; a++) {
-        r->apm[a] = c->apm[a] + (size_t)context[a] * 33;
+    uint32_t last = (uint32_t)lane->history, salt = lane->c0 * 0x2F0B4C47u >> 3;
+    uint32_t expected = lane->expected[0] ? lane->expected[0] : lane->expected[1];
+    uint32_t context[MAX_APMS] = {lane->c0 | (last & 255) << 8, (last & 0xffff) * 0x9E3779B1u >> 8 ^ salt,
+                                  expected * 0x85EBCA6Bu >> 7 ^ salt};
+    for (int a = 0; a < n_apms; a++) {
+        r->apm[a] = c->apm[a] + (size_t)(context[a] & c->apm_mask) * APM_ROW;
         __builtin_prefetch(r->apm[a]);
-        __builtin_prefetch(r->apm[a] + 32);
+        __builtin_prefetch(r->apm[a] + APM_ROW - 1);
     }
 }
 
 /* Refine the mixed probability by the adaptive probability maps; leave the cells to learn in r->apm. */
-INLINE uint32_t refine(prediction *r, int32_t stretch, const int n_apm)
+INLINE uint32_t refine(prediction *r, int32_t stretch, const int n_apms)
 {
     uint32_t place = (uint32_t)(stretch + 12288), low = place / 768, weight = place % 768 / 3;
     uint32_t p = 2 * r->p_mixed;
-    for (int a = 0; a < n_apm; a++) {
+    for (int a = 0; a < n_apms; a++) {
         p += 2 * (r->apm[a][low] * (256 - weight) + r->apm[a][low + 1] * weight);
         r->apm[a] += low + (weight >> 7);
     }
-    return n_apm ? p >> 3 : p >> 1;
+    return n_apms ? p >> 3 : p >> 1;
 }
 
 /* Return the 32-bit probability that the next bit of the lane's byte is a one. */
 INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit_index, const int n, const int n_sets,
-                        const int n_apm)
+                        const int n_apms)
 {
     const int n_inputs = N_INPUTS(n);
     uint32_t mask = (1u << (bit_index & 3)) - 1, select[MAX_SETS];
     r->nibble = (lane->c0 & mask) | (mask + 1);
-    prefetch_apms(c, lane, r, n_apm);
+    prefetch_apms(c, lane, r, n_apms);
     predict_histories(c, lane, r, n);
     int k = 2 * n;
-    r->direct[0] = &c->order0[lane->c0];
-    r->direct[1] = &c->order1[(lane->history & 255) << 8 | lane->c0];
+    r->direct[0] = &c->direct0[lane->c0];
+    r->direct[1] = &c->direct1[(lane->history & 255) << 8 | lane->c0];
     r->inputs[k++] = MIX_INPUT(cell_stretch(*r->direct[0]));
     r->inputs[k++] = MIX_INPUT(cell_stretch(*r->direct[1]));
     predict_matches(c, lane, r, bit_index, r->inputs + k);
     k += 4;
-    r->inputs[k++] = MIX_INPUT(512); /* bias */
+    r->inputs[k++] = MIX_INPUT(BIAS);
     while (k < n_inputs)
         r->inputs[k++] = 0;
 
-    select_weights(c, lane, r, bit_index, select);
-    for (int s = 0; s < 16; s++)
+    select_weights(lane, r, bit_index, select);
+    for (int s = 0; s < FINAL_INPUTS; s++)
         r->layer[s] = 0;
     for (int s = 0; s < n_sets; s++) {
         r->weights[s] = c->weights[s] + (size_t)select[s] * (size_t)n_inputs;
@@ -137,36 +139,36 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         r->layer[s] = MIX_INPUT(stretch);
         r->p_set[s] = lmz_squash_table[(uint32_t)(stretch + 12292) >> 3];
     }
-    r->final_weights = c->final_weights + (size_t)lane->c0 * 16;
-    int32_t mixed = clamp(mix_dot(r->layer, r->final_weights, 16), STRETCH_LIMIT);
+    r->final_weights = c->final_weights + (size_t)lane->c0 * FINAL_INPUTS;
+    int32_t mixed = clamp(mix_dot(r->layer, r->final_weights, FINAL_INPUTS), STRETCH_LIMIT);
     r->p_mixed = squash(mixed);
-    uint32_t p = refine(r, mixed, n_apm);
+    uint32_t p = refine(r, mixed, n_apms);
     p = p < 64 ? 64 : p > (1u << 24) - 64 ? (1u << 24) - 64 : p;
     return p << 8;
 }
 
 /* Learn the bit that followed the prediction. */
-INLINE void learn(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, const int n, const int n_sets, const int n_apm)
+INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, const int n, const int n_sets, const int n_apms)
 {
     const int n_inputs = N_INPUTS(n);
-    for (int a = 0; a < n_apm; a++) {
+    for (int a = 0; a < n_apms; a++) {
         int32_t p = *r->apm[a];
-        *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + 32) >> 6));
+        *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));
     }
-    mix_train(r->layer, r->final_weights, 16, mix_gradient(bit, r->p_mixed, FRATE * 16));
+    mix_train(r->layer, r->final_weights, FINAL_INPUTS, mix_gradient(bit, r->p_mixed, FINAL_RATE));
     for (int s = 0; s < n_sets; s++)
-        mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient(bit, r->p_set[s], RATE * 16));
+        mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient(bit, r->p_set[s], c->first_rate));
     for (int i = 0; i < n; i++)
-        r->cells[i] = cell_moved(r->cells[i], r->rates[i], bit, LIMIT);
+        r->cells[i] = cell_moved(r->cells[i], r->rates[i], bit, CELL_LIMIT);
     for (int i = 0; i < n; i++) {
-        c->map[i][r->states[i]] = r->cells[i];
+        *r->cell[i] = r->cells[i];
         *r->node[i] = lmz_next_state[r->states[i] * 2 + (uint32_t)bit];
     }
-    cell_update(r->direct[0], bit, 250);
-    cell_update(r->direct[1], bit, 250);
+    cell_update(r->direct[0], bit, CELL_LIMIT);
+    cell_update(r->direct[1], bit, CELL_LIMIT);
     for (int j = 0; j < 2; j++)
         if (r->match_cell[j]) {
-            cell_update(r->match_cell[j], bit == r->expected[j], 250);
+            cell_update(r->match_cell[j], bit == r->expected[j], CELL_LIMIT);
             if (bit != r->expected[j])
                 lane->match_length[j] = lane->expected[j] = 0;
         }

@@ -2,7 +2,9 @@
 
    A slot is 16 bytes: a check byte (never 0) and the bit-history states of the 15 nodes of one nibble under one context.
    Four slots make a line of 64 bytes; a context looks in one line only.  A new slot replaces the one whose first node
-   has the smallest state, which are numbered by their length. */
+   has the smallest state: states are numbered by the number of bits they have seen.  Most contexts keep the slots of
+   second nibbles in the other line of the pair, so that both lines can be fetched together; the n_wide first contexts
+   have too many followers for that and hash every high nibble to a line of its own. */
 #ifndef LMZ_SLOTS_H
 #define LMZ_SLOTS_H
 
@@ -12,6 +14,12 @@
 
 #define SLOT_SIZE 16
 #define LINE_SIZE 64
+
+/* The other line of the pair. */
+static inline uint8_t *other_line(const struct lmz_coder *c, uint8_t *line)
+{
+    return c->slots + ((size_t)(line - c->slots) ^ LINE_SIZE);
+}
 
 static inline uint8_t *find_slot(uint8_t *line, uint8_t check)
 {
@@ -28,23 +36,39 @@ static inline uint8_t *find_slot(uint8_t *line, uint8_t check)
     return oldest;
 }
 
-/* Hash the lane's n contexts for one nibble (salt: 0, or the high nibble behind a leading one) and fetch their lines:
-   they come from main memory, so there should be other work between this and find_slots. */
-static inline void prefetch_slots(const struct lmz_coder *c, lmz_lane *lane, uint32_t salt, int n)
+/* Hash the lane's contexts and fetch the lines of the coming byte's first nibble and, for all but the wide
+   contexts, of its second: they come from main memory, so there should be other work between this and find_slots. */
+static inline void prefetch_first(const struct lmz_coder *c, lmz_lane *lane, const int n, const int n_wide)
 {
     for (int i = 0; i < n; i++) {
-        uint64_t h = (uint64_t)(lane->context[i] + salt * 0x2F0B4C47u) * 0x9E3779B97F4A7C15u;
-        uint8_t check = (uint8_t)(h >> 24);
-        lane->check[i] = (uint8_t)(check + !check);
+        uint64_t h = lane->context[i] * 0x9E3779B97F4A7C15u;
+        lane->check[i] = (uint8_t)(h >> 24);
         lane->line[i] = c->slots + ((h >> 32) * c->n_lines >> 32) * LINE_SIZE;
         __builtin_prefetch(lane->line[i]);
+        if (i >= n_wide)
+            __builtin_prefetch(other_line(c, lane->line[i]));
+    }
+}
+
+/* Go to the lines of the second nibble, lane->c0 being the first behind a leading one. */
+static inline void prefetch_second(const struct lmz_coder *c, lmz_lane *lane, const int n, const int n_wide)
+{
+    for (int i = 0; i < n_wide; i++) {
+        uint64_t h = (lane->context[i] + lane->c0 * 0x2F0B4C47u) * 0x9E3779B97F4A7C15u;
+        lane->check[i] = (uint8_t)(h >> 24);
+        lane->line[i] = c->slots + ((h >> 32) * c->n_lines >> 32) * LINE_SIZE;
+        __builtin_prefetch(lane->line[i]);
+    }
+    for (int i = n_wide; i < n; i++) {
+        lane->check[i] = (uint8_t)(lane->check[i] + lane->c0 * 0x9D);
+        lane->line[i] = other_line(c, lane->line[i]);
     }
 }
 
 static inline void find_slots(lmz_lane *lane, int n)
 {
     for (int i = 0; i < n; i++)
-        lane->slot[i] = find_slot(lane->line[i], lane->check[i]);
+        lane->slot[i] = find_slot(lane->line[i], (uint8_t)(lane->check[i] + !lane->check[i]));
 }
 
 #endif

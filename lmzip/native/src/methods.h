@@ -1,0 +1,52 @@
+/* methods.h - the table of predictors and the constants they share (ARITHMETIC 6). */
+#ifndef LMZ_METHODS_H
+#define LMZ_METHODS_H
+
+/* Context kinds, ARITHMETIC 5. */
+enum {
+    ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_2, SPARSE_23, SPARSE_13,
+    COLUMN, FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD
+};
+
+/* X(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits)
+   n_wide: the first contexts, which take lines of their own for second nibbles (slots.h). */
+#define LMZ_METHODS(X)             \
+    X(1, fast, 4, 1, 2, 0, 4, 18)  \
+    X(2, quick, 8, 2, 3, 3, 4, 19) \
+    X(3, full, 12, 3, 4, 3, 6, 20) \
+    X(4, max, 19, 4, 5, 3, 6, 21)
+
+/* Their contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and statistics
+   of the lane's own text are. */
+#define FAST_CONTEXTS ORDER_2, ORDER_3, ORDER_4, WORD
+#define QUICK_CONTEXTS ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, FIELD_ABOVE
+#define FULL_CONTEXTS ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, FIELD_ABOVE
+#define MAX_METHOD_CONTEXTS                                                                                             \
+    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_23, SPARSE_13, COLUMN, \
+        FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT
+
+#define MAX_CONTEXTS 32
+#define MAX_SETS 5
+#define MAX_APMS 3
+#define N_SPECIAL_INPUTS 7 /* two direct cells, two matches of two inputs, the bias */
+#define PADDED(n) (((n) + 15) & ~15) /* whole vectors of any variant */
+#define N_INPUTS(n_contexts) PADDED(2 * (n_contexts) + N_SPECIAL_INPUTS)
+#define MAX_INPUTS (2 * MAX_CONTEXTS + 16)
+#define FINAL_INPUTS 16 /* the second layer's inputs: MAX_SETS, padded */
+
+#define MATCH_TABLE_BITS 22 /* at most */
+#define APM_BITS 16         /* rows of an adaptive probability map, at most */
+#define APM_ROW 33
+#define APM_RATE 5
+#define MAX_STRIDE 2047
+#define MAX_FIELDS 64
+
+#define CELL_LIMIT 250
+#define BIAS 512
+#define FIRST_RATE 64           /* learning rate of the first layer in the end, and */
+#define FIRST_RATE_EXTRA 400000 /* this / (bytes coded + FIRST_RATE_DELAY) more before */
+#define FIRST_RATE_DELAY 4000
+#define FINAL_RATE 32
+#define FIRST_WEIGHT 33280000 /* 0.124 */
+
+#endif
