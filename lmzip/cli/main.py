@@ -88,7 +88,8 @@ def _refuse_call(options: Options) -> None:
 
 def _run(options: Options, reporter: Reporter) -> None:
     """Do the action for every input; one that fails does not stop the others."""
-    from lmzip.cli.actions import OutputError, make_action
+    from lmzip.cli.actions import make_action
+    from lmzip.cli.output import OutputError
 
     action = make_action(options, reporter)
     for name in input_names(options, reporter):

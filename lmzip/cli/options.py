@@ -56,7 +56,15 @@ class Options:
     @property
     def removes_input(self) -> bool:
         """Whether an input makes room for its output."""
-        if self.salvage or self.to_stdout or self.action:
+        return self.action is None and self._would_remove_input()
+
+    @property
+    def verifies(self) -> bool:
+        """Whether compression decodes what it wrote; --estimate counts it in too."""
+        return self.verification == "on" or (self.verification is None and self._would_remove_input())
+
+    def _would_remove_input(self) -> bool:
+        if self.salvage or self.to_stdout:
             return False
         return self.removal != "keep" if self.output is None else self.removal == "remove"
 

@@ -1,0 +1,76 @@
+"""What is said when a file is done: the line of -v and the object of --json."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmzip.cli.messages import Reporter, printable, put
+from lmzip.cli.options import Options
+from lmzip.cli.output import Output, OutputError
+from lmzip.cli.progress import duration, speed
+
+if TYPE_CHECKING:
+    from lmzip.codec import Summary
+
+
+def tell(
+    options: Options, reporter: Reporter, shown: str, summary: Summary, seconds: float, output: Output | None
+) -> None:
+    """Tell that the work on a file is done; output: None when it was only tested.  Raises OutputError."""
+    path = output.name if output is not None and output.target is not None else None
+    removed = path is not None and options.removes_input and shown != "standard input"
+    if reporter.verbose:
+        reporter.info(shown, _line(options, summary, seconds, output is None, path, removed))
+    if options.json:
+        record = _record(options, shown, summary, seconds, path, removed)
+        # Where the data themselves go to standard output, the object must not be among them.
+        put_json(record, 2 if output is not None and output.sink is not None else 1)
+
+
+def _line(options: Options, summary: Summary, seconds: float, tested: bool, path: str | None, removed: bool) -> str:
+    sizes = [summary.raw_size, summary.compressed_size]
+    if options.mode == "decompress" or tested:
+        sizes.reverse()
+    parts = ["ok"] if tested else []
+    parts.append(f"{sizes[0]} -> {sizes[1]} bytes")
+    parts += [f"{summary.bits_per_byte:.3f} bits/byte", duration(seconds), speed(summary.raw_size, seconds)]
+    if summary.verified:
+        parts.append("verified")
+    if path is not None:
+        parts.append(f"{'replaced with' if removed else 'written to'} {printable(path)}")
+    return ", ".join(parts)
+
+
+def _record(
+    options: Options, shown: str, summary: Summary, seconds: float, path: str | None, removed: bool
+) -> dict[str, object]:
+    return {
+        "name": shown,
+        "action": options.action or options.mode,
+        "output": path,
+        "raw_size": summary.raw_size,
+        "compressed_size": summary.compressed_size,
+        "bits_per_byte": round(summary.bits_per_byte, 6),
+        "frames": summary.n_frames,
+        "blocks": summary.n_blocks,
+        "stored_blocks": summary.n_stored,
+        "content_hash": summary.content_hash.hex() if summary.content_hash else None,
+        "seconds": round(seconds, 3),
+        "verified": summary.verified,
+        "input_removed": removed,
+    }
+
+
+def put_json(record: dict[str, object], fd: int = 1) -> None:
+    """Write an object on a line; bytes of names that are no text come as lone surrogates.  Raises OutputError."""
+    import json
+
+    put_result(json.dumps(record) + "\n", fd)
+
+
+def put_result(text: str, fd: int = 1) -> None:
+    """Write text that was asked for; raises OutputError."""
+    try:
+        put(fd, text)
+    except OSError as error:
+        raise OutputError("standard output", error, is_final=True) from None

@@ -1,0 +1,183 @@
+"""Compress, decompress, test: the work on one file, from opening to the line that -v prints."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lmzip.cli import signals
+from lmzip.cli.inputs import STDIN
+from lmzip.cli.messages import Reporter
+from lmzip.cli.options import Options
+from lmzip.cli.output import Output
+from lmzip.cli.progress import Meter, duration
+from lmzip.cli.results import tell
+from lmzip.errors import DamagedError, LmzipError, TruncatedError
+from lmzip.fileio import Source, open_source, standard_input
+
+if TYPE_CHECKING:
+    from lmzip.codec import Summary
+
+_MAGIC = b"\x89LMZ"  # FORMAT 3
+_COPY_SIZE = 1 << 20
+
+
+def open_input(name: str, *, in_place: bool, force: bool) -> Source:
+    """Return the input of that name; raises Skipped, OSError."""
+    return standard_input() if name == STDIN else open_source(name, in_place=in_place, force=force)
+
+
+class Work:
+    """Does one of the three to file after file; what differs between files is nothing but their names."""
+
+    def __init__(self, options: Options, reporter: Reporter) -> None:
+        self.options = options
+        self.reporter = reporter
+
+    def run(self, name: str, shown: str) -> None:
+        """Work on one input.  Raises LmzipError, OSError, OutputError; then nothing has changed but as they say."""
+        options = self.options
+        in_place = not options.action and (options.output is None or options.removes_input)
+        with open_input(name, in_place=in_place, force=options.force) as source:
+            if options.action == "test":
+                self._test(source, shown)
+                return
+            with Output(options, source) as output:
+                if options.mode == "compress":
+                    self._compress(source, output, shown)
+                elif options.range:
+                    self._extract(source, output, shown)
+                else:
+                    self._decompress(source, output, shown)
+
+    def finish(self) -> None:
+        """Nothing is left to do after the last file."""
+
+    def _meter(self, source: Source, shown: str, phases: tuple[str, ...], total: int | None) -> Meter:
+        return Meter(self.reporter, shown, phases, total, self.options.progress)
+
+    def _compress(self, source: Source, output: Output, shown: str) -> None:
+        from lmzip import codec
+
+        options = self.options
+        if options.max_time is not None:
+            self._refuse_if_slow(source)
+        # What goes from pipe to pipe removes nothing, so it is verified only when asked for.
+        verifies = options.verifies if output.target is not None else options.verification == "on"
+        verify: Any = None
+        if verifies:
+            verify = output.target.read_at if output.target else True
+        phases = ("compress", "verify") if verifies else ("compress",)
+        start = time.monotonic()
+        with self._meter(source, shown, phases, source.size) as meter, signals.reporting(meter.report):
+            meter.written = lambda: output.size
+            output.create()
+            summary = codec.compress_stream(
+                source.read,
+                output.write,
+                level=options.level,
+                block_size=options.block_size,
+                threads=options.threads or None,
+                memory_limit=options.memory_limit,
+                progress=meter.advance,
+                verify=verify,
+            )
+        output.publish(source)
+        tell(self.options, self.reporter, shown, summary, time.monotonic() - start, output)
+
+    def _refuse_if_slow(self, source: Source) -> None:
+        from lmzip.cli.estimate import estimate
+
+        limit = self.options.max_time
+        if not source.is_regular:
+            raise LmzipError("--max-time needs a file, whose size is known")
+        expected = estimate(source, self.options).seconds
+        if limit is not None and expected > limit:
+            raise LmzipError(f"would take about {duration(expected)}, --max-time is {duration(limit)}")
+
+    def _decompress(self, source: Source, output: Output, shown: str) -> None:
+        options = self.options
+        if options.force and options.to_stdout and not options.salvage and self._copies_plain(source, output):
+            return
+        start = time.monotonic()
+        output.create()
+        summary = self._decode(source, output.write_sparse, shown, "decompress")
+        self._tell_holes(summary, shown)
+        if summary.holes and not summary.raw_size:
+            raise DamagedError("nothing could be saved")
+        output.publish(source)
+        tell(self.options, self.reporter, shown, summary, time.monotonic() - start, output)
+
+    def _copies_plain(self, source: Source, output: Output) -> bool:
+        """Copy an input that is not compressed as it is; return whether it was such a one."""
+        head = source.peek(len(_MAGIC))
+        if head == _MAGIC:
+            return False
+        if head and _MAGIC.startswith(head):
+            raise TruncatedError("unexpected end of file in the header")
+        output.create()
+        while data := source.read(_COPY_SIZE):
+            output.write(data)
+        output.publish(source)
+        return True
+
+    def _decode(self, source: Source, write: Callable[[Any], object], shown: str, phase: str) -> Summary:
+        from lmzip import codec
+
+        options = self.options
+        with self._meter(source, shown, (phase,), _raw_size(source)) as meter, signals.reporting(meter.report):
+            return codec.decompress_stream(
+                source.read,
+                write,
+                threads=options.threads or None,
+                memory_limit=options.memory_limit,
+                progress=lambda _phase, n: meter.advance(phase, n),
+                salvage=options.salvage,
+            )
+
+    def _test(self, source: Source, shown: str) -> None:
+        start = time.monotonic()
+        summary = self._decode(source, lambda data: None, shown, "test")
+        seconds = time.monotonic() - start
+        self._tell_holes(summary, shown)
+        if not summary.holes:
+            tell(self.options, self.reporter, shown, summary, seconds, None)
+
+    def _tell_holes(self, summary: Summary, shown: str) -> None:
+        """Report what salvage could not save, a line for each place."""
+        for hole in summary.holes:
+            size = "an unknown number of" if hole.raw_size is None else str(hole.raw_size)
+            self.reporter.error(
+                shown, f"{hole.reason}; {size} bytes are missing at byte {hole.raw_offset} of the output"
+            )
+
+    def _extract(self, source: Source, output: Output, shown: str) -> None:
+        from lmzip import codec
+
+        if not source.is_regular:
+            raise LmzipError("--range needs a file, not a pipe")
+        offset, size = self.options.range or (0, 0)
+        output.create()
+        with open(source.fd, "rb", closefd=False) as file:
+            for piece in codec.read_range(file, offset, size, memory_limit=self.options.memory_limit):
+                output.write_sparse(piece)
+        source.read_size = source.status.st_size  # only a part was read, on purpose
+        output.publish(source)
+
+
+def _raw_size(source: Source) -> int | None:
+    """Return the size of the decompressed data from the tables of a file, None where they cannot be read."""
+    from lmzip import codec
+
+    if not source.is_regular or source.name is None:
+        return None
+    position = os.lseek(source.fd, 0, os.SEEK_CUR)
+    try:
+        with open(source.fd, "rb", closefd=False) as file:
+            return sum(frame.raw_size for frame in codec.list_frames(file))
+    except (LmzipError, OSError, ValueError):
+        return None
+    finally:
+        os.lseek(source.fd, position, os.SEEK_SET)
