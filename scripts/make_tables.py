@@ -1,119 +1,24 @@
 """Generate lmzip/native/src/tables.inc: the constant integer tables of docs/ARITHMETIC.md section 3.
 
-The tables are data of the format: a decoder must hold exactly these numbers.  They are computed here once, with
-`decimal` and exact integers, and committed; `--check` fails when the committed file differs from what this prints.
+The tables are data of the format: a decoder must hold exactly these numbers.  They are computed by lmzip.reference and
+committed; `--check` fails when the committed file differs from what this would write.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from decimal import Decimal, getcontext
 from pathlib import Path
 
+from lmzip.reference.tables import (
+    build_states,
+    initial_probability,
+    reciprocal_table,
+    squash_table,
+    stretch_table,
+)
+
 TABLES = Path(__file__).resolve().parent.parent / "lmzip" / "native" / "src" / "tables.inc"
-
-SQUASH_LIMIT = 12 * 1024  # the stretch domain: +-12 nats in steps of 1/1024
-SQUASH_STEP = 8
-PROBABILITY_BITS = 24
-
-
-def squash_table() -> list[int]:
-    """Return round(2^24 / (1 + e^-x)) for x = -12 .. 12 nats in steps of 1/128 nat."""
-    getcontext().prec = 40
-    one = Decimal(1)
-    scale = Decimal(1 << PROBABILITY_BITS)
-    return [
-        int((scale / (one + (Decimal(-x) / Decimal(1024)).exp())).to_integral_value())
-        for x in range(-SQUASH_LIMIT, SQUASH_LIMIT + 1, SQUASH_STEP)
-    ]
-
-
-def stretch_table() -> list[int]:
-    """Return round(1024 * ln(p / (1 - p))) for the 4096 bin centres p = (i + 1/2) / 4096."""
-    getcontext().prec = 40
-    return [
-        int((Decimal(1024) * (Decimal(2 * i + 1) / Decimal(8191 - 2 * i)).ln()).to_integral_value())
-        for i in range(4096)
-    ]
-
-
-def reciprocal_table() -> list[int]:
-    """Return round(4096 / (n + 1.6)): the rate of a cell that has seen n bits."""
-    return [(2 * 40960 + (10 * n + 16)) // (2 * (10 * n + 16)) for n in range(256)]
-
-
-# --- bit histories -------------------------------------------------------------------------------------------------
-# A state is a short bit history: for up to FULL_HISTORY bits the exact sequence, after that (n0, n1, last bit) within
-# BOUNDS: the larger count may reach BOUNDS[smaller count].
-
-FULL_HISTORY = 4
-BOUNDS = [44, 20, 10, 7, 6, 5]
-
-Pair = tuple[int, int, int]
-State = tuple[str, Pair]
-
-
-def discount(n: int) -> int:
-    """Return what is left of a count after one bit of the opposite value."""
-    if n <= 2:
-        return n
-    return [2, 3, 3, 4, 4, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7, 7, 8][min(n - 3, 17)]
-
-
-def fit(n0: int, n1: int, last: int) -> Pair:
-    """Bring counts inside BOUNDS, nearest in ratio."""
-    while min(n0, n1) >= len(BOUNDS) or max(n0, n1) > BOUNDS[min(n0, n1)]:
-        small, large = min(n0, n1), max(n0, n1)
-        if small < len(BOUNDS) and small <= 1:
-            large -= 1
-        elif small >= len(BOUNDS) or (small - 1) * large >= small * (large - 2):
-            small, large = small - 1, large - 1
-        else:
-            large -= 1
-        n0, n1 = (small, large) if n0 <= n1 else (large, small)
-    return n0, n1, last
-
-
-def advance(state: State, bit: int) -> State:
-    """Return the state after one more bit."""
-    history, (n0, n1, _) = state
-    if len(history) < FULL_HISTORY and len(history) == n0 + n1:
-        history += str(bit)
-        return history, (history.count("0"), history.count("1"), bit)
-    if bit:
-        return "", fit(discount(n0), n1 + 1, bit)
-    return "", fit(n0 + 1, discount(n1), bit)
-
-
-def build_states() -> tuple[list[State], list[tuple[int, int]]]:
-    """Return all reachable states, in order of rising total count, and their two successors."""
-    start: State = ("", (0, 0, 0))
-    seen = {start}
-    queue = [start]
-    while queue:
-        state = queue.pop()
-        for bit in (0, 1):
-            after = advance(state, bit)
-            if after not in seen:
-                seen.add(after)
-                queue.append(after)
-    states = sorted(seen, key=lambda s: (s[1][0] + s[1][1], s))
-    assert states[0] == start and len(states) <= 256, len(states)
-    index = {state: i for i, state in enumerate(states)}
-    return states, [(index[advance(s, 0)], index[advance(s, 1)]) for s in states]
-
-
-def initial_probability(state: State) -> int:
-    """Return the 16-bit probability of a one bit that a fresh map gives to a state."""
-    _, (n0, n1, _) = state
-    if n0 == n1 == 0:
-        return 1 << 15
-    a, b = 2 * n0, 2 * n1
-    if not n0 or not n1:  # deterministic histories are more certain than their counts say
-        a, b = a * 3, b * 3
-    return (65536 * (b + 1) + (a + b + 2) // 2) // (a + b + 2)
-
 
 def format_table(declaration: str, values: list[int], width: int = 14) -> str:
     rows = [", ".join(str(v) for v in values[i : i + width]) for i in range(0, len(values), width)]
@@ -125,7 +30,7 @@ def render() -> str:
     flat = [s for pair in successors for s in pair]
     parts = [
         "/* Made by scripts/make_tables.py; docs/ARITHMETIC.md section 3.  Do not edit. */\n",
-        format_table(f"static const uint32_t lmz_squash_table[{2 * SQUASH_LIMIT // SQUASH_STEP + 1}]", squash_table()),
+        format_table(f"static const uint32_t lmz_squash_table[{len(squash_table())}]", squash_table()),
         format_table("static const int16_t lmz_stretch_table[4096]", stretch_table(), 20),
         format_table("static const uint16_t lmz_reciprocal_table[256]", reciprocal_table(), 20),
         f"#define LMZ_N_STATES {len(states)}\n",

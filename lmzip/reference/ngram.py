@@ -1,0 +1,294 @@
+"""The n-gram predictor (ARITHMETIC 4, 6 and 7): contexts to bit histories to probabilities to one mixed probability."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lmzip.reference import tables
+from lmzip.reference.contexts import M32, Lane, Shared, hash2
+from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
+
+MAX_CONTEXTS = (
+    "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_23 SPARSE_13 COLUMN "
+    "FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"
+).split()
+FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN FIELD_ABOVE".split()
+QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN FIELD_ABOVE".split()
+FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD".split()
+
+KIND_NUMBERS = {
+    kind: i + 1
+    for i, kind in enumerate(
+        "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_2 SPARSE_23 SPARSE_13 COLUMN "
+        "FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD".split()
+    )
+}
+
+# method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits
+METHODS = {
+    1: (FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18),
+    2: (QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19),
+    3: ([*FULL_CONTEXTS, "INDIRECT_2"], [*FULL_CONTEXTS, "LANE_ORDER_3"], 3, 4, 3, 6, 20),
+    4: ([*MAX_CONTEXTS, "INDIRECT_1", "INDIRECT_2"], [*MAX_CONTEXTS, "LANE_ORDER_3", "LANE_WORD"], 4, 5, 3, 6, 21),
+}
+
+STRETCH_LIMIT = 12287
+WEIGHT_LIMIT = (1 << 30) - 1
+FIRST_WEIGHT = 33280000
+MAX_MATCH = 65535
+MATCH_MINIMUM = (12, 5)
+
+SQUASH = tables.squash_table()
+STRETCH = tables.stretch_table()
+RECIPROCAL = tables.reciprocal_table()
+STATES, SUCCESSORS = tables.build_states()
+STATE_P = [tables.initial_probability(state) for state in STATES]
+APM_ROW = [min(SQUASH[i * 96] >> 8, 65535) for i in range(33)]
+
+
+def clamp(x: int, limit: int) -> int:
+    return max(-limit, min(limit, x))
+
+
+def squash(stretch: int) -> int:
+    x = stretch + 12288
+    i, f = x >> 3, x & 7
+    return (SQUASH[i] * (8 - f) + SQUASH[i + 1] * f + 4) >> 3
+
+
+class Cell:
+    """An adaptive probability of a one: p in units of 2^-22, n bits seen."""
+
+    def __init__(self, p16: int) -> None:
+        self.p = p16 << 6
+        self.n = 0
+
+    def stretch(self) -> int:
+        return STRETCH[self.p >> 10]
+
+    def confidence(self) -> int:
+        return (self.p - (1 << 21)) >> 10
+
+    def update(self, bit: int) -> None:
+        error = (4194303 if bit else 0) - self.p
+        self.p += ((error >> 3) * RECIPROCAL[self.n]) >> 9
+        self.n += self.n < 250
+
+
+def dot(inputs: list[int], weights: list[int]) -> int:
+    return clamp(sum((x * (w >> 16)) >> 8 for x, w in zip(inputs, weights, strict=True)) >> 4, STRETCH_LIMIT)
+
+
+def train(inputs: list[int], weights: list[int], bit: int, p24: int, rate: int) -> None:
+    gradient = clamp((((bit << 24) - p24) * rate) >> 16, 32767)
+    for i, x in enumerate(inputs):
+        weights[i] = clamp(weights[i] + ((x * gradient) >> 4), WEIGHT_LIMIT)
+
+
+def length_bucket(length: int) -> int:
+    if length < 16:
+        return length
+    if length < 32:
+        return 16 + (length - 16) // 4
+    return min(20 + (length - 32) // 16, 31)
+
+
+def power_above(n: int, limit: int) -> int:
+    power = 1
+    while power < n and power < limit:
+        power *= 2
+    return power
+
+
+class Ngram:
+    """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched."""
+
+    def __init__(self, raw_size: int, method: int, n_lanes: int) -> None:
+        contexts_of_one, contexts_of_several, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
+        self.kinds = contexts_of_several if n_lanes > 1 else contexts_of_one
+        self.raw = bytearray(raw_size)
+        self.chunk_size = -(-raw_size // n_lanes)
+        starts = [min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
+        self.lanes = [Lane(self.raw, start, end) for start, end in zip(starts, starts[1:], strict=False)]
+        self.step = 0
+        self.shared = Shared()
+        self.next_contexts = [lane.contexts(self.shared) for lane in self.lanes]
+        self.n_lines = min(raw_size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
+        self.match_mask = power_above(raw_size + 64, 1 << 22) - 1
+        self.apm_mask = power_above(2 * raw_size + 256, 1 << 16) - 1
+        self.lines: dict[int, list[list[int]]] = {}
+        self.maps = [[Cell(p) for p in STATE_P] for _ in self.kinds]
+        self.direct: list[dict[int, Cell]] = [{}, {}]
+        self.match_table: list[dict[int, int]] = [{}, {}]
+        self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
+        self.weights: list[dict[int, list[int]]] = [{} for _ in range(self.n_sets)]
+        self.final_weights: dict[int, list[int]] = {}
+        self.apms: list[dict[int, list[int]]] = [{} for _ in range(self.n_apms)]
+
+    def positions(self) -> Iterator[int]:
+        """Yield the position of each byte in the order of coding; code_byte must be called once for each."""
+        for self.step in range(self.chunk_size):
+            for self.lane_index, self.lane in enumerate(self.lanes):
+                if self.lane.position < self.lane.end:
+                    yield self.lane.position
+
+    # --- matches, ARITHMETIC 4.4
+
+    def is_known(self, at: int) -> bool:
+        if at >= len(self.raw):
+            return False
+        other, offset = divmod(at, self.chunk_size)
+        return offset < self.step or (offset == self.step and other < self.lane_index)
+
+    def common_length(self, p: int) -> int:
+        at, raw = self.lane.position, self.raw
+        limit = min(p % self.chunk_size or self.chunk_size, at - self.lane.start, MAX_MATCH)
+        n = 0
+        while n < limit and raw[p - 1 - n] == raw[at - 1 - n]:
+            n += 1
+        return n
+
+    def find_matches(self) -> list[int]:
+        """Return the two expected bytes behind a leading one, 0 where there is no match."""
+        lane, at = self.lane, self.lane.position
+        expected = [0, 0]
+        for k in range(2):
+            if at - lane.start < MATCH_MINIMUM[k]:
+                continue
+            value = lane.history << 24 & 0xFFFFFFFFFFFFFFFF if k else lane.history
+            h = (value * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 32
+            if k == 0:
+                h = (h ^ int.from_bytes(self.raw[at - 12 : at - 8], "little")) * 0x2F0B4C47 & M32
+            entry = h >> 10 & self.match_mask
+            if not lane.match_length[k] or not self.is_known(lane.match_pointer[k]):
+                p = self.match_table[k].get(entry, 0)
+                n = self.common_length(p) if p and self.is_known(p) else 0
+                lane.match_length[k] = n if n >= MATCH_MINIMUM[k] else 0
+                lane.match_pointer[k] = p
+            self.match_table[k][entry] = at
+            if lane.match_length[k]:
+                expected[k] = self.raw[lane.match_pointer[k]] | 256
+        return expected
+
+    # --- slots, ARITHMETIC 4.2
+
+    def find_slot(self, line: int, check: int) -> list[int]:
+        slots = self.lines.setdefault(line, [[0] * 16 for _ in range(4)])
+        check = check or 1
+        for slot in slots:
+            if slot[0] == check:
+                return slot
+        oldest = min(slots, key=lambda slot: slot[1])
+        oldest[:] = [check] + [0] * 15
+        return oldest
+
+    def place(self, context: int) -> tuple[int, int]:
+        h = context * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        return (h >> 32) * self.n_lines >> 32, h >> 24 & 255
+
+    # --- one byte, ARITHMETIC 7
+
+    def code_byte(self, coder: RangeEncoder | RangeDecoder, byte: int | None) -> None:
+        lane = self.lane
+        values = self.next_contexts[self.lane_index]
+        hashes = [hash2(values[kind], KIND_NUMBERS[kind]) for kind in self.kinds]
+        places = [self.place(h) for h in hashes]
+        slots = [self.find_slot(line, check) for line, check in places]
+        expected = self.find_matches()
+        c0 = 1
+        for i in range(8):
+            if i == 4:
+                for j, (line, check) in enumerate(places):
+                    if j < self.n_wide:
+                        line, check = self.place((hashes[j] + c0 * 0x2F0B4C47) & M32)
+                    else:
+                        line, check = line ^ 1, (check + c0 * 0x9D) & 255
+                    slots[j] = self.find_slot(line, check)
+            bit = None if byte is None else byte >> (7 - i) & 1
+            c0 = c0 << 1 | self.code_bit(coder, bit, c0, i, slots, expected)
+        byte = c0 & 255
+        self.raw[lane.position] = byte
+        for k in range(2):
+            if lane.match_length[k]:
+                lane.match_length[k] = min(lane.match_length[k] + 1, MAX_MATCH)
+                lane.match_pointer[k] += 1
+        lane.update(self.shared, byte)
+        self.next_contexts[self.lane_index] = lane.contexts(self.shared)
+
+    def code_bit(
+        self,
+        coder: RangeEncoder | RangeDecoder,
+        bit: int | None,
+        c0: int,
+        i: int,
+        slots: list[list[int]],
+        expected: list[int],
+    ) -> int:
+        lane, history = self.lane, self.lane.history
+        node = c0 & ((1 << (i & 3)) - 1) | 1 << (i & 3)
+        apm_expected = expected[0] or expected[1]
+
+        states = [slot[node] for slot in slots]
+        cells = [cell_map[state] for cell_map, state in zip(self.maps, states, strict=True)]
+        inputs = [cell.stretch() if state else 0 for cell, state in zip(cells, states, strict=True)]
+        inputs += [cell.confidence() if state else 0 for cell, state in zip(cells, states, strict=True)]
+        direct = [self.direct[0].setdefault(c0, Cell(1 << 15)), self.direct[1].setdefault((history & 255) << 8 | c0, Cell(1 << 15))]
+        inputs += [cell.stretch() for cell in direct]
+        matches: list[tuple[int, Cell, int]] = []
+        for k in range(2):
+            if expected[k] and expected[k] >> (8 - i) == c0:
+                cell = self.match_map[k][length_bucket(lane.match_length[k])]
+                expected_bit = expected[k] >> (7 - i) & 1
+                sign = 1 if expected_bit else -1
+                inputs += [sign * cell.stretch(), sign * cell.confidence()]
+                matches.append((k, cell, expected_bit))
+            else:
+                expected[k] = 0
+                inputs += [0, 0]
+        inputs.append(512)
+
+        length = lane.match_length[matches[0][0]] if matches else 0
+        match_class = 0 if length < 1 else 1 if length < 16 else 2 if length < 32 else 3
+        n_shared = sum(state != 0 for state in states[:7])
+        select = [c0, history & 255, history >> 8 & 255, lane.class_history, (n_shared * 4 + match_class) * 8 + i]
+        n = len(states)
+        first_weights = [FIRST_WEIGHT] * n + [0] * n + [FIRST_WEIGHT] * 6 + [0]
+        chosen = [self.weights[s].setdefault(select[s], list(first_weights)) for s in range(self.n_sets)]
+        layer = [dot(inputs, weights) for weights in chosen]
+        final = self.final_weights.setdefault(c0, [(1 << 28) // self.n_sets] * self.n_sets)
+        mixed = dot(layer, final)
+        p_mixed = squash(mixed)
+
+        salt = (c0 * 0x2F0B4C47 & M32) >> 3
+        rows = [
+            c0 | (history & 255) << 8,
+            ((history & 0xFFFF) * 0x9E3779B1 & M32) >> 8 ^ salt,
+            (apm_expected * 0x85EBCA6B & M32) >> 7 ^ salt,
+        ]
+        place = mixed + 12288
+        low, weight = place // 768, place % 768 // 3
+        p = p_mixed
+        apm_rows = [apm.setdefault(row & self.apm_mask, list(APM_ROW)) for apm, row in zip(self.apms, rows, strict=False)]
+        if apm_rows:
+            p = (2 * p_mixed + sum(2 * (row[low] * (256 - weight) + row[low + 1] * weight) for row in apm_rows)) >> 3
+        p = max(64, min((1 << 24) - 64, p))
+
+        bit = coder.code_bit(bit, p << 8)
+
+        for row in apm_rows:
+            cell_index = low + (weight >> 7)
+            row[cell_index] += ((65535 if bit else 0) - row[cell_index] + 16) >> 5
+        train(layer, final, bit, p_mixed, 32)
+        rate = 64 + 400000 // (self.step * len(self.lanes) + 4000)
+        for stretch, weights in zip(layer, chosen, strict=True):
+            train(inputs, weights, bit, SQUASH[(stretch + 12292) >> 3], rate)
+        for slot, state, cell in zip(slots, states, cells, strict=True):
+            cell.update(bit)
+            slot[node] = SUCCESSORS[state][bit]
+        for cell in direct:
+            cell.update(bit)
+        for k, cell, expected_bit in matches:
+            cell.update(int(bit == expected_bit))
+            if bit != expected_bit:
+                lane.match_length[k] = expected[k] = 0
+        return bit

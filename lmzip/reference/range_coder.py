@@ -1,0 +1,98 @@
+"""The range coder of ARITHMETIC 2: an interval [low, low + range) in units of 2^-64 of the bytes not yet written."""
+
+from __future__ import annotations
+
+MASK = (1 << 64) - 1
+BOTTOM = 1 << 56
+
+
+class RangeEncoder:
+    """Writes decisions; the payload is a number in [0, 1), its first byte the most significant."""
+
+    def __init__(self) -> None:
+        self.low = 0
+        self.range = MASK
+        self.out: list[int] = []
+
+    def _narrow(self, offset: int, size: int) -> None:
+        self.low += offset
+        self.range = size
+        if self.low > MASK:
+            self.low &= MASK
+            i = len(self.out) - 1
+            while self.out[i] == 255:
+                self.out[i] = 0
+                i -= 1
+            self.out[i] += 1
+        while self.range < BOTTOM:
+            self.out.append(self.low >> 56)
+            self.low = self.low << 8 & MASK
+            self.range <<= 8
+
+    def code_bit(self, bit: int | None, p1: int) -> int:
+        """Code one binary decision; p1 is the probability of a one in units of 2^-32."""
+        assert bit is not None
+        bound = (self.range >> 32) * p1
+        if bit:
+            self._narrow(0, bound)
+        else:
+            self._narrow(bound, self.range - bound)
+        return bit
+
+    def code_symbol(self, symbol: int | None, cdf: list[int], total_bits: int) -> int:
+        """Code a symbol of a cumulative distribution: cdf[0] == 0, cdf[-1] == 2^total_bits."""
+        assert symbol is not None
+        unit = self.range >> total_bits
+        offset = unit * cdf[symbol]
+        last = cdf[symbol + 1] == 1 << total_bits
+        self._narrow(offset, self.range - offset if last else unit * (cdf[symbol + 1] - cdf[symbol]))
+        return symbol
+
+    def finish(self) -> bytes:
+        """Return the shortest byte string inside the interval, its trailing zero bytes dropped."""
+        end = self.low + self.range - 1
+        for n_bytes in range(1, 9):
+            value = end & ~(MASK >> 8 * n_bytes)
+            if value >= self.low:
+                self._narrow(value - self.low, BOTTOM)
+                break
+        self.out += self.low.to_bytes(8, "big")
+        return bytes(self.out).rstrip(b"\0")
+
+
+class RangeDecoder:
+    """Reads decisions; bytes past the end of the payload are zero."""
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.position = 8
+        self.offset = int.from_bytes(payload[:8].ljust(8, b"\0"), "big")  # code - low
+        self.range = MASK
+
+    def _narrow(self, offset: int, size: int) -> None:
+        self.offset -= offset
+        self.range = size
+        while self.range < BOTTOM:
+            byte = self.payload[self.position] if self.position < len(self.payload) else 0
+            self.position += 1
+            self.offset = self.offset << 8 | byte
+            self.range <<= 8
+
+    def code_bit(self, bit: int | None, p1: int) -> int:
+        """Return the next binary decision; `bit` is what an encoder would be told and is not looked at."""
+        bound = (self.range >> 32) * p1
+        if self.offset < bound:
+            self._narrow(0, bound)
+            return 1
+        self._narrow(bound, self.range - bound)
+        return 0
+
+    def code_symbol(self, symbol: int | None, cdf: list[int], total_bits: int) -> int:
+        """Return the next symbol of a cumulative distribution."""
+        unit = self.range >> total_bits
+        target = min(self.offset // unit, (1 << total_bits) - 1)
+        symbol = next(s for s in range(len(cdf) - 1) if cdf[s] <= target < cdf[s + 1])
+        offset = unit * cdf[symbol]
+        last = cdf[symbol + 1] == 1 << total_bits
+        self._narrow(offset, self.range - offset if last else unit * (cdf[symbol + 1] - cdf[symbol]))
+        return symbol
