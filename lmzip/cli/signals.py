@@ -68,7 +68,8 @@ def _report(_number: int, _frame: object) -> None:
 
 def on_end(action: Callable[[], None]) -> None:
     """Have something done before the process dies by a signal."""
-    _on_end.append(action)
+    if action not in _on_end:
+        _on_end.append(action)
 
 
 @contextmanager
