@@ -193,12 +193,17 @@ def trailer_size(n_blocks: int) -> int:
     return 4 * n_blocks + TRAILER_END_SIZE
 
 
+def is_trailer(header: FrameHeader, packed: bytes) -> bool:
+    """Return whether the bytes carry the check of a trailer; says nothing of their fields."""
+    return len(packed) > 4 and zlib.crc32(header.packed + packed[:-4]) == _U32.unpack_from(packed, len(packed) - 4)[0]
+
+
 def parse_trailer(header: FrameHeader, packed: bytes, payload_sizes: list[int]) -> Trailer:
     """Return the trailer in `packed`, which has the size for len(payload_sizes) blocks.
 
     Raises DamagedError if its check fails or its table is not that of the blocks before it.
     """
-    if zlib.crc32(header.packed + packed[:-4]) != _U32.unpack_from(packed, len(packed) - 4)[0]:
+    if not is_trailer(header, packed):
         raise DamagedError("damaged trailer")
     n_blocks = len(payload_sizes)
     hash_, count = _TRAILER_END.unpack_from(packed, 4 * n_blocks)

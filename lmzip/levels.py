@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MIN_LEVEL, MAX_LEVEL, DEFAULT_LEVEL = 1, 9, 6
-MIN_BLOCK_SIZE, MAX_BLOCK_SIZE = 1 << 10, 1 << 30
+MIN_BLOCK_SIZE, MAX_BLOCK_SIZE = 1, 1 << 30
 
 _MIB = 1 << 20
 
@@ -42,3 +42,10 @@ def n_lanes(level: int, raw_size: int) -> int:
     """
     get_level(level)
     return 1
+
+
+def check_block_size(block_size: int) -> int:
+    """Return block_size; raises ValueError if blocks cannot have that many raw bytes."""
+    if not MIN_BLOCK_SIZE <= block_size <= MAX_BLOCK_SIZE:
+        raise ValueError(f"block size must be {MIN_BLOCK_SIZE} to {MAX_BLOCK_SIZE}, not {block_size}")
+    return block_size

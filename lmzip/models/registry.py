@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 from lmzip.errors import ModelMissingError
 from lmzip.models.base import Model
@@ -15,7 +15,7 @@ def names() -> list[str]:
     return [BUILT_IN]
 
 
-@lru_cache(maxsize=None)
+@cache
 def by_name(name: str = BUILT_IN) -> Model:
     """Return the model of that name; raises ModelMissingError."""
     if name != BUILT_IN:

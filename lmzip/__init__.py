@@ -1,0 +1,57 @@
+"""lmzip: lossless compression by a language model over bytes and an arithmetic coder.
+
+    lmzip.compress(data, level=6) -> bytes          lmzip.open(path, "rb" | "wb" | "rt" | ...) -> file object
+    lmzip.decompress(data) -> bytes                 lmzip.LmzipFile, lmzip.LmzipError and its kinds
+
+Names are loaded when first used: the command line starts without the codec.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lmzip._version import __version__
+from lmzip.errors import (
+    DamagedError,
+    InputChangedError,
+    LmzipError,
+    MemoryLimitError,
+    ModelMissingError,
+    NotLmzipError,
+    NumericsError,
+    TrailingGarbageError,
+    TruncatedError,
+    UnsupportedError,
+    VerifyError,
+)
+
+if TYPE_CHECKING:
+    from lmzip.stream import LmzipFile, compress, decompress, open
+
+__all__ = [
+    "DamagedError",
+    "InputChangedError",
+    "LmzipError",
+    "LmzipFile",
+    "MemoryLimitError",
+    "ModelMissingError",
+    "NotLmzipError",
+    "NumericsError",
+    "TrailingGarbageError",
+    "TruncatedError",
+    "UnsupportedError",
+    "VerifyError",
+    "__version__",
+    "compress",
+    "decompress",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("LmzipFile", "compress", "decompress", "open"):
+        raise AttributeError(f"module 'lmzip' has no attribute {name!r}")
+    from lmzip import stream
+
+    globals()[name] = value = getattr(stream, name)
+    return value

@@ -1,0 +1,25 @@
+"""Streams and files of frames: compress, decompress, list, read ranges.  No printing, no signals; importing it loads no
+kernel."""
+
+from lmzip.codec.compress import compress_stream
+from lmzip.codec.decompress import decoded_blocks, decompress_stream
+from lmzip.codec.index import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
+from lmzip.codec.memory import compress_memory
+from lmzip.codec.summary import Hole, Progress, Summary
+from lmzip.codec.workers import available_threads
+
+__all__ = [
+    "BlockInfo",
+    "BlockReader",
+    "FrameInfo",
+    "Hole",
+    "Progress",
+    "Summary",
+    "available_threads",
+    "compress_memory",
+    "compress_stream",
+    "decoded_blocks",
+    "decompress_stream",
+    "list_frames",
+    "read_range",
+]

@@ -1,0 +1,92 @@
+"""One block at a time: raw bytes <-> head and payload; the same for streams, files and verification."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+
+from lmzip.container import STORED, BlockHead, FrameHeader
+from lmzip.errors import DamagedError, MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.models import registry
+from lmzip.models.base import Model
+
+Report = Callable[[int], None]
+
+
+def encode_block(
+    model: Model, raw, *, method: int, n_lanes: int, last: bool, report: Report | None = None
+) -> tuple[BlockHead, bytes | bytearray]:
+    """Return head and payload of a block; it is stored where coding does not make it smaller.
+
+    report is called with raw bytes done, len(raw) in all.  Raises MemoryLimitError if there is no memory.
+    """
+    counted = _Counter(report)
+    try:
+        payload = model.encode_block(raw, method, n_lanes, counted) if len(raw) > 1 else None
+    except MemoryError:
+        raise _no_memory(len(raw)) from None
+    counted(len(raw) - counted.done)
+    data_check = zlib.crc32(raw)
+    if payload is None:
+        return BlockHead(last, STORED, 1, len(raw), len(raw), data_check), raw
+    return BlockHead(last, method, n_lanes, len(raw), len(payload), data_check), payload
+
+
+def decode_block(model: Model, head: BlockHead, payload, name: str, report: Report | None = None):
+    """Return the raw bytes (bytes-like) of a block after comparing their check; `name` is for messages.
+
+    Raises DamagedError, UnsupportedError for a method that the model does not have, MemoryLimitError.
+    """
+    counted = _Counter(report)
+    if head.method == STORED:
+        raw = payload
+    else:
+        check_method(model, head)
+        try:
+            raw = model.decode_block(payload, head.raw_size, head.method, head.n_lanes, counted)
+        except DamagedError as error:
+            raise DamagedError(f"{name}: {error}") from None
+        except MemoryError:
+            raise _no_memory(head.raw_size) from None
+    if zlib.crc32(raw) != head.data_check:
+        raise DamagedError(f"{name}: damaged data")
+    counted(head.raw_size - counted.done)
+    return raw
+
+
+def check_method(model: Model, head: BlockHead) -> None:
+    """Raise UnsupportedError if the model cannot decode this kind of block."""
+    if head.method != STORED and head.method not in model.methods:
+        raise UnsupportedError(f"needs a newer lmzip: method {head.method}")
+
+
+def model_of(header: FrameHeader) -> Model:
+    """Return the model that a frame's header, already checked, asks for.
+
+    Raises ModelMissingError, UnsupportedError, DamagedError.
+    """
+    record = header.model()
+    if record is None:
+        return registry.by_name(registry.BUILT_IN)
+    try:
+        return registry.by_digest(record.digest, record.name)
+    except ModelMissingError as error:
+        bound = f", and its arithmetic: {record.numerics}" if record.numerics else ""
+        raise ModelMissingError(f"{error}{bound}") from None
+
+
+def _no_memory(raw_size: int) -> MemoryLimitError:
+    return MemoryLimitError(f"not enough memory for a block of {raw_size} bytes")
+
+
+class _Counter:
+    """Passes progress on and knows how much there has been."""
+
+    def __init__(self, report: Report | None) -> None:
+        self.done = 0
+        self._report = report
+
+    def __call__(self, n: int) -> None:
+        self.done += n
+        if self._report and n:
+            self._report(n)

@@ -1,0 +1,171 @@
+"""From a byte stream to frames: cuts blocks, codes them in threads, writes them in order, verifies what was written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Literal
+
+from lmzip import container, levels
+from lmzip.codec.blocks import decode_block, encode_block
+from lmzip.codec.memory import encode_need, fitting_threads
+from lmzip.codec.source import Read, Source
+from lmzip.codec.summary import Progress, Summary
+from lmzip.codec.workers import Workers, available_threads
+from lmzip.container import BlockHead, Trailer
+from lmzip.errors import DamagedError, LmzipError, VerifyError
+from lmzip.models import registry
+
+Write = Callable[[bytes], object]
+ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
+Verify = ReadAt | Literal[True] | None
+
+NOT_THE_SAME = "what was written does not decode to what was read"
+
+
+class FrameWriter:
+    """Codes blocks that are pushed one after another and writes frames; output depends on blocks and settings only."""
+
+    def __init__(
+        self,
+        write: Write,
+        workers: Workers,
+        *,
+        level: int,
+        n_lanes: int | None = None,
+        progress: Progress | None = None,
+        verify: Verify = None,
+    ) -> None:
+        self.summary = Summary(n_threads=workers.limit)
+        self._write, self._workers, self._verify = write, workers, verify
+        self._level, self._n_lanes = level, n_lanes
+        self._method = levels.get_level(level).method
+        self._model = registry.by_name(registry.BUILT_IN)
+        self._header = container.pack_header()
+        self._report = workers.report(progress and (lambda n: progress("compress", n)))
+        self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
+        self._content_hash = container.content_hash()
+        self._n_pushed = 0  # blocks of the current frame
+        self._payload_sizes: list[int] = []  # of the blocks of the current frame that are written
+
+    def push(self, raw, *, last: bool) -> None:
+        """Code a block; all but the last of the stream have the same size.  The bytes must not change any more.
+
+        Waits while as many blocks as the workers' limit are on their way; raises what their work raised.
+        """
+        self._content_hash.update(raw)
+        self._n_pushed += 1
+        ends_frame = last or self._n_pushed == container.MAX_BLOCKS
+        self._workers.submit(lambda: self._encode(raw, ends_frame), self._put_block)
+        if ends_frame:
+            digest = self._content_hash.digest()
+            self._workers.submit(lambda: digest, self._put_trailer)
+            self._content_hash, self._n_pushed = container.content_hash(), 0
+
+    def _encode(self, raw, last: bool) -> tuple[BlockHead, bytes | bytearray, bytes]:
+        """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
+        n_lanes = self._n_lanes or levels.n_lanes(self._level, len(raw))
+        head, payload = encode_block(
+            self._model, raw, method=self._method, n_lanes=n_lanes, last=last, report=self._report
+        )
+        digest = hashlib.blake2b(raw).digest() if self._verify else b""
+        if self._verify is True:
+            self._check(head, payload, digest)
+        return head, payload, digest
+
+    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes]) -> None:
+        """Write a block that is next in line, after the header if it is the first; have it read back."""
+        head, payload, digest = coded
+        packed = head.pack(self._header)
+        self._put((b"" if self._payload_sizes else self._header.packed) + packed)
+        offset = self.summary.compressed_size - len(packed)
+        self._put(payload)
+        self._payload_sizes.append(len(payload))
+        summary = self.summary
+        summary.raw_size += head.raw_size
+        summary.n_blocks += 1
+        summary.n_stored += head.method == container.STORED
+        if callable(read_at := self._verify):
+            self._workers.submit_background(lambda: self._read_back(read_at, offset, head.payload_size, digest))
+
+    def _put_trailer(self, content_hash: bytes) -> None:
+        packed = Trailer(tuple(self._payload_sizes), content_hash).pack(self._header)
+        offset = self.summary.compressed_size
+        self._put(packed)
+        self._payload_sizes = []
+        self.summary.end_frame(content_hash)
+        if callable(read_at := self._verify):
+            self._workers.submit_background(lambda: _compare(read_at, offset, packed))
+
+    def _put(self, data) -> None:
+        self._write(data)
+        self.summary.compressed_size += len(data)
+
+    def _read_back(self, read_at: ReadAt, offset: int, payload_size: int, digest: bytes) -> None:
+        """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
+        written = memoryview(read_at(container.BLOCK_HEAD_SIZE + payload_size, offset))
+        packed, payload = bytes(written[: container.BLOCK_HEAD_SIZE]), written[container.BLOCK_HEAD_SIZE :]
+        try:
+            head = container.parse_block_head(self._header, packed)
+        except LmzipError as error:
+            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
+        if len(payload) != head.payload_size:
+            raise VerifyError(f"{NOT_THE_SAME}: a block is cut")
+        self._check(head, payload, digest)
+
+    def _check(self, head: BlockHead, payload, digest: bytes) -> None:
+        try:
+            raw = decode_block(self._model, head, payload, "a block", self._report_verified)
+        except DamagedError as error:
+            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
+        if hashlib.blake2b(raw).digest() != digest:
+            raise VerifyError(NOT_THE_SAME)
+
+
+def _compare(read_at: ReadAt, offset: int, packed: bytes) -> None:
+    if read_at(len(packed), offset) != packed:
+        raise VerifyError(f"{NOT_THE_SAME}: the trailer differs")
+
+
+def compress_stream(
+    read: Read,
+    write: Write,
+    *,
+    level: int = levels.DEFAULT_LEVEL,
+    block_size: int | None = None,
+    n_lanes: int | None = None,
+    threads: int | None = None,
+    memory_limit: int | None = None,
+    progress: Progress | None = None,
+    verify: Verify = None,
+) -> Summary:
+    """Compress what read(size) gives until it returns b"", to write(bytes-like); return what it came to.
+
+    The bytes written depend on the content, level, block_size and n_lanes only.  block_size: raw bytes, 1 to 2^30;
+    n_lanes: a power of two up to 128; both default to the level's.  threads: default all processors, fewer where
+    memory_limit (bytes) asks for it.  At most threads + 1 blocks are held at a time; write is called from one thread
+    at a time, not always the same.  verify: a function (size, offset) that gives back what was written, every block is
+    then decoded from it; or True, to decode payloads before they are written.
+
+    Raises ValueError for bad arguments, MemoryLimitError before any output, VerifyError, and what read and write raise.
+    """
+    choice = levels.get_level(level)
+    size = levels.check_block_size(choice.block_size if block_size is None else block_size)
+    if n_lanes is not None and n_lanes not in (1, 2, 4, 8, 16, 32, 64, 128):
+        raise ValueError(f"lanes must be a power of two up to {container.MAX_LANES}, not {n_lanes}")
+    source = Source(read)
+    raw = source.take(size)
+    last = not source.peek(1)
+    need = encode_need(registry.by_name(), choice.method, len(raw), n_lanes or levels.n_lanes(level, len(raw)))
+    n_threads = 1 if last else (threads or available_threads())
+    with Workers(fitting_threads(n_threads, need, len(raw), memory_limit)) as workers:
+        writer = FrameWriter(write, workers, level=level, n_lanes=n_lanes, progress=progress, verify=verify)
+        writer.push(raw, last=last)
+        while not last:
+            raw = source.take(size)
+            last = not source.peek(1)
+            writer.push(raw, last=last)
+        del raw
+        workers.finish()
+    writer.summary.verified = verify is not None
+    return writer.summary

@@ -1,0 +1,151 @@
+"""From frames to a byte stream: decodes blocks in threads, writes each in order once its check has passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from lmzip import container
+from lmzip.codec.blocks import check_method, decode_block, model_of
+from lmzip.codec.frames import Block, FrameEnd, FrameStart, Piece, read_frames
+from lmzip.codec.memory import decode_need, fitting_threads
+from lmzip.codec.salvage import SalvageSource, salvage_frames
+from lmzip.codec.source import Read, Source
+from lmzip.codec.summary import Hole, Progress, Summary
+from lmzip.codec.workers import Workers, available_threads
+from lmzip.errors import DamagedError, LmzipError
+from lmzip.models.base import Model
+
+Write = Callable[[bytes], object]
+DAMAGED_CONTENT = "damaged content: its hash is not the one in the trailer"
+
+
+def block_name(block: Block) -> str:
+    """Return how messages call a block."""
+    return f"block {block.index + 1} at byte {block.offset}"
+
+
+class FrameReader:
+    """Turns the pieces of frames into output; with salvage, what cannot be decoded becomes a hole in the summary."""
+
+    def __init__(
+        self,
+        write: Write,
+        workers: Workers,
+        *,
+        memory_limit: int | None,
+        progress: Progress | None,
+        salvage: bool,
+    ) -> None:
+        self.summary = Summary()
+        self._write, self._workers = write, workers
+        self._memory_limit, self._salvage = memory_limit, salvage
+        self._report = workers.report(progress and (lambda n: progress("decompress", n)))
+        self._model: Model | None = None
+        self._content_hash = container.content_hash()
+
+    def handle(self, piece: Piece | Hole) -> None:
+        """Submit the work of one piece; waits while enough blocks are on their way."""
+        if isinstance(piece, Block):
+            self._handle_block(piece)
+        elif isinstance(piece, FrameEnd):
+            end = piece
+            self._workers.submit(lambda: end, self._end_frame)
+        elif isinstance(piece, FrameStart):
+            self._model = None
+        else:
+            hole = piece
+            self._workers.submit(lambda: hole, self._put_hole)
+
+    def _handle_block(self, block: Block) -> None:
+        # Only now has a check covered the header.
+        model = self._model = self._model or model_of(block.header)
+        check_method(model, block.head)
+        need = decode_need(model, block.head)
+        limit = fitting_threads(self._workers.n_threads, need, block.head.payload_size, self._memory_limit)
+        if limit < self._workers.limit:
+            self._workers.limit = limit
+        self._workers.submit(lambda: self._decode(model, block), self._put_block)
+
+    def _decode(self, model: Model, block: Block):
+        """In a worker: return block and raw bytes, or block and a hole."""
+        try:
+            return block.head, decode_block(model, block.head, block.payload, block_name(block), self._report)
+        except DamagedError as error:
+            if not self._salvage:
+                raise
+            return block.head, Hole(block.offset, 0, block.head.raw_size, str(error))
+
+    def _put_block(self, decoded) -> None:
+        """Write a block that is next in line."""
+        head, raw = decoded
+        if isinstance(raw, Hole):
+            self._put_hole(raw)
+            return
+        self._content_hash.update(raw)
+        if raw:
+            self._write(raw)
+        self.summary.raw_size += head.raw_size
+        self.summary.n_blocks += 1
+        self.summary.n_stored += head.method == container.STORED
+
+    def _put_hole(self, hole: Hole) -> None:
+        self.summary.holes.append(Hole(hole.offset, self.summary.raw_size, hole.raw_size, hole.reason))
+
+    def _end_frame(self, end: FrameEnd) -> None:
+        digest = self._content_hash.digest()
+        self._content_hash = container.content_hash()
+        if digest != end.trailer.content_hash and not self._salvage:
+            raise DamagedError(DAMAGED_CONTENT)
+        self.summary.end_frame(digest)
+
+
+def decompress_stream(
+    read: Read,
+    write: Write,
+    *,
+    threads: int | None = None,
+    memory_limit: int | None = None,
+    progress: Progress | None = None,
+    salvage: bool = False,
+) -> Summary:
+    """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
+
+    Every block is checked before it is written, so an error comes after sound bytes only; the hash of the whole is
+    compared at the end of each frame.  At most threads + 1 blocks are held at a time.  salvage: pass over what is
+    damaged, write the rest, and tell of it in Summary.holes.
+
+    Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
+    NumericsError, MemoryLimitError, and what read and write raise.
+    """
+    source = SalvageSource(read) if salvage else Source(read)
+    with Workers(threads or available_threads()) as workers:
+        reader = FrameReader(write, workers, memory_limit=memory_limit, progress=progress, salvage=salvage)
+        try:
+            for piece in salvage_frames(source) if isinstance(source, SalvageSource) else read_frames(source):
+                reader.handle(piece)
+                del piece  # not to be held while the next one is read
+        except LmzipError:
+            workers.finish()  # the sound blocks before the fault; raises if the first fault is in one of them
+            raise
+        workers.finish()
+    reader.summary.compressed_size = source.position
+    reader.summary.n_threads = workers.limit
+    return reader.summary
+
+
+def decoded_blocks(read: Read) -> Iterator[bytes]:
+    """Yield the raw bytes of all frames, block after block, decoded in this thread when asked for.
+
+    Raises as decompress_stream does.
+    """
+    content_hash, model = container.content_hash(), None
+    for piece in read_frames(Source(read)):
+        if isinstance(piece, FrameStart):
+            content_hash, model = container.content_hash(), None
+        elif isinstance(piece, Block):
+            model = model or model_of(piece.header)
+            raw = decode_block(model, piece.head, piece.payload, block_name(piece))
+            content_hash.update(raw)
+            yield raw
+        elif piece.trailer.content_hash != content_hash.digest():
+            raise DamagedError(DAMAGED_CONTENT)

@@ -1,0 +1,121 @@
+"""What a seekable file holds and where: lists frames without decoding, reads ranges by decoding only their blocks."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lmzip import container
+from lmzip.codec.blocks import check_method, decode_block, model_of
+from lmzip.codec.frames import Block, FrameStart, read_frames
+from lmzip.codec.memory import decode_need, fitting_threads
+from lmzip.codec.source import FileSource
+from lmzip.container import BlockHead, FrameHeader, ModelRecord
+from lmzip.errors import TruncatedError
+
+
+@dataclass(frozen=True)
+class BlockInfo:
+    """A block and its place; offset and raw_offset count from the start of the file and of its whole content."""
+
+    offset: int
+    raw_offset: int
+    head: BlockHead
+
+
+@dataclass(frozen=True)
+class FrameInfo:
+    """A frame and its place; all sizes and offsets in bytes."""
+
+    offset: int
+    compressed_size: int
+    raw_offset: int
+    raw_size: int
+    header: FrameHeader
+    model: ModelRecord | None  # None: the built-in predictor
+    blocks: tuple[BlockInfo, ...]
+    content_hash: bytes
+
+    @property
+    def block_size(self) -> int:
+        return self.blocks[0].head.raw_size
+
+    @property
+    def n_stored(self) -> int:
+        return sum(block.head.method == container.STORED for block in self.blocks)
+
+    @property
+    def version(self) -> int:
+        return container.VERSION
+
+
+def list_frames(file: BinaryIO) -> list[FrameInfo]:
+    """Return all frames of a seekable file from heads and trailers alone; needs no model and decodes nothing.
+
+    Every check but those of the data is made.  Raises NotLmzipError, DamagedError, TruncatedError,
+    TrailingGarbageError, UnsupportedError.
+    """
+    frames: list[FrameInfo] = []
+    blocks: list[BlockInfo] = []
+    start = FrameStart(0, container.pack_header())
+    model, raw_offset = None, 0
+    for piece in read_frames(FileSource(file), with_payloads=False):
+        if isinstance(piece, FrameStart):
+            start, blocks, model = piece, [], None
+        elif isinstance(piece, Block):
+            model = piece.header.model() if not blocks else model
+            blocks.append(BlockInfo(piece.offset, raw_offset, piece.head))
+            raw_offset += piece.head.raw_size
+        else:
+            raw_start = blocks[0].raw_offset
+            sizes = (piece.end - start.offset, raw_start, raw_offset - raw_start)
+            hash_ = piece.trailer.content_hash
+            frames.append(FrameInfo(start.offset, *sizes, start.header, model, tuple(blocks), hash_))
+    return frames
+
+
+class BlockReader:
+    """The blocks of a seekable file by their place in the content; keeps no decoded block."""
+
+    def __init__(self, file: BinaryIO, *, memory_limit: int | None = None) -> None:
+        """Read the index; raises as list_frames does."""
+        self._file, self._memory_limit = file, memory_limit
+        self._blocks = [(frame.header, block) for frame in list_frames(file) for block in frame.blocks]
+        self._starts = [block.raw_offset for _, block in self._blocks]
+        self.size = self._starts[-1] + self._blocks[-1][1].head.raw_size  # of the whole content
+
+    def read_at(self, offset: int) -> tuple[int, bytes]:
+        """Return (start, raw bytes) of the block that holds byte `offset` of the content, b"" at its end.
+
+        Raises DamagedError, ModelMissingError, UnsupportedError, MemoryLimitError.
+        """
+        if offset >= self.size:
+            return self.size, b""
+        header, block = self._blocks[bisect_right(self._starts, offset) - 1]
+        model = model_of(header)
+        check_method(model, block.head)
+        fitting_threads(1, decode_need(model, block.head), 0, self._memory_limit)
+        self._file.seek(block.offset + container.BLOCK_HEAD_SIZE)
+        payload = self._file.read(block.head.payload_size)
+        if len(payload) < block.head.payload_size:
+            raise TruncatedError("unexpected end of file: it changed while it was read")
+        return block.raw_offset, decode_block(model, block.head, payload, f"block at byte {block.offset}")
+
+
+def read_range(file: BinaryIO, offset: int, size: int, *, memory_limit: int | None = None) -> Iterator[bytes]:
+    """Yield bytes offset .. offset + size of a seekable file's content, in pieces, fewer if the content ends before.
+
+    Decodes only the blocks that the range touches.  Raises ValueError for a negative offset or size, and as list_frames
+    and decompress_stream do.
+    """
+    if offset < 0 or size < 0:
+        raise ValueError("a range starts at 0 or later and has no negative size")
+    reader = BlockReader(file, memory_limit=memory_limit)
+    end = min(offset + size, reader.size)
+    while offset < end:
+        start, raw = reader.read_at(offset)
+        piece = memoryview(raw)[offset - start : end - start]
+        yield bytes(piece)
+        offset += len(piece)

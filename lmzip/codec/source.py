@@ -1,0 +1,66 @@
+"""Reading a frame's pieces off a byte stream or a file: exact sizes, position, look-ahead; no parsing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import BinaryIO
+
+Read = Callable[[int], bytes]
+_PIECE_SIZE = 1 << 20
+
+
+class Source:
+    """A stream behind a read(size) function that may return less than asked and returns b"" once, at the end."""
+
+    def __init__(self, read: Read) -> None:
+        self.position = 0  # bytes taken so far
+        self._read = read
+        self._ahead = b""
+        self._end = False
+
+    def _more(self, size: int) -> bytes:
+        if self._end:
+            return b""
+        piece = self._read(min(size, _PIECE_SIZE))
+        self._end = not piece
+        return piece
+
+    def take(self, size: int) -> bytearray:
+        """Return the next size bytes, fewer only at the end.  Memory grows as bytes arrive, not as promised."""
+        taken = bytearray(self._ahead[:size])
+        self._ahead = self._ahead[size:]
+        while len(taken) < size and (piece := self._more(size - len(taken))):
+            taken += piece
+        self.position += len(taken)
+        return taken
+
+    def peek(self, size: int) -> bytes:
+        """Return the next size bytes, fewer only at the end, without taking them."""
+        while len(self._ahead) < size and (piece := self._more(size - len(self._ahead))):
+            self._ahead += piece
+        return self._ahead[:size]
+
+    def skip(self, size: int) -> int:
+        """Pass over size bytes; return how many there were, fewer only at the end."""
+        left = size
+        while left and (piece := self.take(min(left, _PIECE_SIZE))):
+            left -= len(piece)
+        return size - left
+
+
+class FileSource(Source):
+    """A source over a seekable file from its start, which skips without reading."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        super().__init__(file.read)
+
+    def skip(self, size: int) -> int:
+        size = min(size, self._size - self.position)
+        self.position += size
+        self._ahead = b""
+        self._file.seek(self.position)
+        return size

@@ -1,0 +1,186 @@
+"""Threads that run jobs at once and deliver their results in the order in which the jobs came."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+JOIN_SECONDS = 5.0
+
+
+class CancelledError(Exception):
+    """Ends a job whose result nobody wants any more; never leaves this package."""
+
+
+def available_threads() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Workers:
+    """Runs jobs in threads; each result goes to its sink in order, in whichever thread finds it next in line.
+
+    So a result is delivered as soon as it and all before it are there, even while the submitting thread waits for
+    input.  The first error in that order ends everything: it is raised by the next submit() or by finish(), results
+    after it are dropped.  With one thread everything runs in the caller's own.
+    The caller's waits are interruptible, so that signal handlers run; leaving the with statement cancels what is left.
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self.limit = n_threads  # jobs submitted and not delivered; the caller may lower it
+        self._changed = threading.Condition()
+        self._jobs: deque[tuple[int, Callable[[], Any]]] = deque()
+        self._background: deque[Callable[[], None]] = deque()
+        self._sinks: dict[int, Callable[[Any], None]] = {}
+        self._outcomes: dict[int, tuple[Any, BaseException | None]] = {}
+        self._n_submitted = self._n_delivered = self._n_background = 0
+        self._delivering = self._closing = False
+        self._error: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+        self._report_lock = threading.Lock()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def submit(self, job: Callable[[], Any], sink: Callable[[Any], None]) -> None:
+        """Run job() some time and sink(its result) in order; wait first while `limit` jobs are on their way.
+
+        With a limit of one, wait until it is delivered: no second block is then held while the caller reads on.
+        """
+        if self.n_threads == 1:
+            sink(job())
+            return
+        with self._changed:
+            self._wait(lambda: self._n_submitted - self._n_delivered < self.limit)
+            self._sinks[self._n_submitted] = sink
+            self._jobs.append((self._n_submitted, job))
+            self._n_submitted += 1
+            self._start_thread()
+            self._changed.notify_all()
+            if self.limit == 1:
+                self._wait(lambda: self._n_delivered == self._n_submitted)
+
+    def submit_background(self, job: Callable[[], None]) -> None:
+        """Run job() when there is nothing else to do, at the latest in finish(); never waits."""
+        with self._changed:
+            self._background.append(job)
+            self._changed.notify_all()
+
+    def finish(self) -> None:
+        """Wait until all jobs are done and delivered; raises the first error."""
+        if self.n_threads == 1:
+            while self._background:
+                self._background.popleft()()
+            return
+        with self._changed:
+            while len(self._threads) < min(self.n_threads, len(self._background)):
+                self._start_thread()
+            self._wait(self._is_idle)
+
+    def report(self, callback: Callable[[int], None] | None) -> Callable[[int], None]:
+        """Return a progress function for jobs: ends a cancelled job, else calls `callback`, one call at a time."""
+
+        def progress(n: int) -> None:
+            if self._closing or self._error:
+                raise CancelledError
+            if callback:
+                with self._report_lock:
+                    callback(n)
+
+        return progress
+
+    def _is_idle(self) -> bool:
+        return self._n_delivered == self._n_submitted and not self._background and not self._n_background
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        while not self._error and not condition():
+            self._changed.wait()
+        if self._error:
+            raise self._error
+
+    def _start_thread(self) -> None:
+        if len(self._threads) < self.n_threads:
+            thread = threading.Thread(target=self._work, name="lmzip", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _next_job(self) -> tuple[int | None, Callable[[], Any] | None]:
+        """Wait for a job and take it: its number (None: background) and itself (None: no more to come)."""
+        with self._changed:
+            while not (self._closing or self._error):
+                if self._jobs:
+                    return self._jobs.popleft()
+                if self._background:
+                    self._n_background += 1
+                    return None, self._background.popleft()
+                self._changed.wait()
+        return None, None
+
+    def _work(self) -> None:
+        while True:
+            number, job = self._next_job()
+            if job is None:
+                return
+            outcome: tuple[Any, BaseException | None]
+            try:
+                outcome = job(), None
+            except BaseException as error:  # noqa: BLE001 - raised again in the submitting thread
+                outcome = None, error
+            job = None  # what it holds is not needed any more
+            if number is None:
+                self._end_background(outcome[1])
+            else:
+                self._deliver(number, outcome)
+            del outcome
+
+    def _end_background(self, error: BaseException | None) -> None:
+        with self._changed:
+            self._n_background -= 1
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def _deliver(self, number: int, outcome: tuple[Any, BaseException | None]) -> None:
+        """Put down an outcome, then hand on all that are next in line, unless another thread is doing so."""
+        with self._changed:
+            self._outcomes[number] = outcome
+            if self._delivering:
+                return
+            self._delivering = True
+        while True:
+            with self._changed:
+                number = self._n_delivered
+                if self._error or self._closing or number not in self._outcomes:
+                    self._delivering = False
+                    return
+                value, error = self._outcomes.pop(number)
+                sink = self._sinks.pop(number)
+            try:
+                if error:
+                    raise error
+                sink(value)
+            except BaseException as failed:  # noqa: BLE001 - raised again in the submitting thread
+                error = failed
+            del value, sink
+            with self._changed:
+                self._error = self._error or error
+                self._n_delivered += 1
+                self._changed.notify_all()
+
+    def _close(self) -> None:
+        """Cancel what is left and end the threads; one that is stuck in a write is left behind as a daemon."""
+        with self._changed:
+            self._closing = True
+            self._jobs.clear()
+            self._background.clear()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
