@@ -113,9 +113,9 @@ class _BlockSink(io.RawIOBase):
 class LmzipFile(io.BufferedIOBase):
     """A file in lmzip format as a file object of its content (binary).
 
-    mode "rb": seeks and reads any place if the file can seek, decoding only the blocks it needs; otherwise reads on, and
-    compares the hash of the whole at the end.  Modes "wb" and "xb" write one frame (more for more than 65,535 blocks),
-    "ab" appends one; an error inside a with statement leaves the file unfinished, which readers notice.
+    mode "rb": seeks and reads any place if the file can seek, decoding only the blocks it needs; otherwise reads on,
+    and compares the hash of the whole at the end.  Modes "wb" and "xb" write one frame (more for more than 65,535
+    blocks), "ab" appends one; an error inside a with statement leaves the file unfinished, which readers notice.
     """
 
     def __init__(
@@ -137,9 +137,10 @@ class LmzipFile(io.BufferedIOBase):
         self._owned: Any = None
         if isinstance(file, (str, bytes, os.PathLike)):
             levels.get_level(level)  # before a file is made
-            self._file: Any = self._owned = builtins.open(file, self.mode)  # noqa: SIM115 - closed by close()
-        else:
-            self._file = file
+            if block_size is not None:
+                levels.check_block_size(block_size)
+            self._owned = builtins.open(file, self.mode)
+        self._file: Any = self._owned or file
         self.name = getattr(self._file, "name", None)
         self._sink: _BlockSink | None = None
         self._buffer: io.BufferedReader | None = None
