@@ -20,6 +20,7 @@ from lmzip.reference.tables import (
 
 TABLES = Path(__file__).resolve().parent.parent / "lmzip" / "native" / "src" / "tables.inc"
 
+
 def format_table(declaration: str, values: list[int], width: int = 14) -> str:
     rows = [", ".join(str(v) for v in values[i : i + width]) for i in range(0, len(values), width)]
     return f"{declaration} = {{\n    " + ",\n    ".join(rows) + "};\n"
@@ -36,8 +37,6 @@ def render() -> str:
         f"#define LMZ_N_STATES {len(states)}\n",
         format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat, 24),
         format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states], 16),
-        format_table(f"static const uint8_t lmz_state_n[{len(states) * 2}]",
-                     [n for s in states for n in s[1][:2]], 24),
     ]
     return "\n".join(parts)
 

@@ -100,7 +100,8 @@ def decode_block(payload, raw_size: int, method: int, n_lanes: int = 1, progress
     _check(method, n_lanes)
     source = ffi.from_buffer("uint8_t[]", payload)
     raw = bytearray(raw_size)
-    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), source, len(source), ffi.from_buffer("uint8_t[]", raw), raw_size)
+    target = ffi.from_buffer("uint8_t[]", raw)
+    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), source, len(source), target, raw_size)
     if coder == ffi.NULL:
         if not raw_size:
             raise ValueError("an empty block has no payload")

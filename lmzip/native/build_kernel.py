@@ -13,9 +13,10 @@ ROOT = HERE.parent.parent
 def _declarations() -> str:
     """Return what cffi must know of lmz.h: the part between the include guards, without preprocessor lines."""
     lines = (HERE / "src" / "lmz.h").read_text().splitlines()
-    defines = [line for line in lines if line.startswith("#define LMZ_N_METHODS") or line.startswith("#define LMZ_MAX_LANES")]
-    body = "\n".join(line for line in lines if not line.startswith("#"))
-    return "\n".join(line.split("/*")[0] for line in defines) + "\n" + body
+    constants = ("#define LMZ_MAX_LANES", "#define LMZ_N_METHODS")
+    return "\n".join(
+        line.split("/*")[0] if line.startswith(constants) else "" if line.startswith("#") else line for line in lines
+    )
 
 
 ffibuilder = FFI()

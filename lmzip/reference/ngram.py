@@ -8,28 +8,23 @@ from lmzip.reference import tables
 from lmzip.reference.contexts import M32, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
-MAX_CONTEXTS = (
-    "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_23 SPARSE_13 COLUMN "
-    "FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"
-).split()
-FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN FIELD_ABOVE".split()
-QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN FIELD_ABOVE".split()
-FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD".split()
+# Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 5).
+KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_2 SPARSE_23 SPARSE_13 COLUMN
+FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD"""
+KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 
-KIND_NUMBERS = {
-    kind: i + 1
-    for i, kind in enumerate(
-        "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_2 SPARSE_23 SPARSE_13 COLUMN "
-        "FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD".split()
-    )
-}
+FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
+QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN FIELD_ABOVE"
+FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN FIELD_ABOVE"
+MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_23 SPARSE_13 COLUMN
+FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"""
 
 # method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits
 METHODS = {
     1: (FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18),
     2: (QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19),
-    3: ([*FULL_CONTEXTS, "INDIRECT_2"], [*FULL_CONTEXTS, "LANE_ORDER_3"], 3, 4, 3, 6, 20),
-    4: ([*MAX_CONTEXTS, "INDIRECT_1", "INDIRECT_2"], [*MAX_CONTEXTS, "LANE_ORDER_3", "LANE_WORD"], 4, 5, 3, 6, 21),
+    3: (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3", 3, 4, 3, 6, 20),
+    4: (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD", 4, 5, 3, 6, 21),
 }
 
 STRETCH_LIMIT = 12287
@@ -104,8 +99,8 @@ class Ngram:
     """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched."""
 
     def __init__(self, raw_size: int, method: int, n_lanes: int) -> None:
-        contexts_of_one, contexts_of_several, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
-        self.kinds = contexts_of_several if n_lanes > 1 else contexts_of_one
+        one_lane, several_lanes, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
+        self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
         self.raw = bytearray(raw_size)
         self.chunk_size = -(-raw_size // n_lanes)
         starts = [min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
@@ -127,10 +122,11 @@ class Ngram:
 
     def positions(self) -> Iterator[int]:
         """Yield the position of each byte in the order of coding; code_byte must be called once for each."""
-        for self.step in range(self.chunk_size):
-            for self.lane_index, self.lane in enumerate(self.lanes):
-                if self.lane.position < self.lane.end:
-                    yield self.lane.position
+        for step in range(self.chunk_size):
+            for lane_index, lane in enumerate(self.lanes):
+                if lane.position < lane.end:
+                    self.step, self.lane_index, self.lane = step, lane_index, lane
+                    yield lane.position
 
     # --- matches, ARITHMETIC 4.4
 
@@ -232,7 +228,10 @@ class Ngram:
         cells = [cell_map[state] for cell_map, state in zip(self.maps, states, strict=True)]
         inputs = [cell.stretch() if state else 0 for cell, state in zip(cells, states, strict=True)]
         inputs += [cell.confidence() if state else 0 for cell, state in zip(cells, states, strict=True)]
-        direct = [self.direct[0].setdefault(c0, Cell(1 << 15)), self.direct[1].setdefault((history & 255) << 8 | c0, Cell(1 << 15))]
+        direct = [
+            self.direct[0].setdefault(c0, Cell(1 << 15)),
+            self.direct[1].setdefault((history & 255) << 8 | c0, Cell(1 << 15)),
+        ]
         inputs += [cell.stretch() for cell in direct]
         matches: list[tuple[int, Cell, int]] = []
         for k in range(2):
@@ -268,7 +267,7 @@ class Ngram:
         place = mixed + 12288
         low, weight = place // 768, place % 768 // 3
         p = p_mixed
-        apm_rows = [apm.setdefault(row & self.apm_mask, list(APM_ROW)) for apm, row in zip(self.apms, rows, strict=False)]
+        apm_rows = [self.apms[a].setdefault(rows[a] & self.apm_mask, list(APM_ROW)) for a in range(self.n_apms)]
         if apm_rows:
             p = (2 * p_mixed + sum(2 * (row[low] * (256 - weight) + row[low + 1] * weight) for row in apm_rows)) >> 3
         p = max(64, min((1 << 24) - 64, p))

@@ -1,4 +1,4 @@
-"""The constant tables of ARITHMETIC 3, from their definitions; scripts/make_tables.py writes the kernel's copy of them."""
+"""The constant tables of ARITHMETIC 3, by definition; scripts/make_tables.py writes the kernel's copy."""
 
 from __future__ import annotations
 

@@ -41,6 +41,28 @@ size_t lmz_coder_payload_size(const lmz_coder *coder);
 
 void lmz_coder_free(lmz_coder *coder);
 
+/* --- the range coder by itself: decisions and symbols with frequencies that the caller knows ------------------------ */
+
+typedef struct lmz_range_coder lmz_range_coder;
+
+/* The encoder writes at most `capacity` bytes to payload; the decoder reads payload_size bytes.  NULL: no memory. */
+lmz_range_coder *lmz_range_encoder_new(uint8_t *payload, size_t capacity);
+lmz_range_coder *lmz_range_decoder_new(const uint8_t *payload, size_t payload_size);
+
+/* Code a decision whose probability of a one is p1 / 2^32, p1 > 0; a decoder ignores `bit`.  Returns the bit. */
+int lmz_range_code_bit(lmz_range_coder *coder, int bit, uint32_t p1);
+
+/* Code the symbol with cumulative frequencies [low, high) of 2^total_bits, total_bits <= 32, low < high <= 2^total_bits.
+   A decoder first asks for the target, a number in [0, 2^total_bits) that lies in the symbol's interval. */
+uint32_t lmz_range_target(const lmz_range_coder *coder, int total_bits);
+void lmz_range_code_interval(lmz_range_coder *coder, uint64_t low, uint64_t high, int total_bits);
+
+/* Encoder: end the payload and return its size.  Decoder: return 0 if the payload was used up and no more.
+   Otherwise LMZ_E_FULL or LMZ_E_DAMAGED. */
+int64_t lmz_range_finish(lmz_range_coder *coder);
+
+void lmz_range_coder_free(lmz_range_coder *coder);
+
 /* The best variant that this processor runs. */
 int lmz_simd_best(void);
 
