@@ -134,13 +134,13 @@ class LmzipFile(io.BufferedIOBase):
         if mode.replace("b", "") not in _FILE_MODES:
             raise ValueError(f"invalid mode: {mode!r}")
         self.mode = _FILE_MODES[mode.replace("b", "")]
+        self._file: Any = file
         self._owned: Any = None
         if isinstance(file, (str, bytes, os.PathLike)):
             levels.get_level(level)  # before a file is made
             if block_size is not None:
                 levels.check_block_size(block_size)
-            self._owned = builtins.open(file, self.mode)
-        self._file: Any = self._owned or file
+            self._file = self._owned = builtins.open(file, self.mode)  # noqa: SIM115 - closed by close()
         self.name = getattr(self._file, "name", None)
         self._sink: _BlockSink | None = None
         self._buffer: io.BufferedReader | None = None
