@@ -136,3 +136,16 @@ def run_python(code: str, *arguments, **options) -> subprocess.Popen[bytes]:
     program = f"import os, sys\n{code}\nfrom lmzip.cli import lmzip_main\nsys.exit(lmzip_main())"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment()} | options
     return subprocess.Popen([sys.executable, "-c", program, *map(os.fspath, arguments)], **pipes)
+
+
+# The interpreter may lie where another user cannot reach it, so everything is loaded before the user is changed.
+AS_NOBODY = """
+import importlib, pkgutil, lmzip.cli, lmzip.codec, lmzip.models
+for package in (lmzip.cli, lmzip.codec, lmzip.models):
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+import lmzip.native
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+"""
