@@ -69,8 +69,8 @@ def decompress(data: bytes, *options: str) -> bytes:
     return done.stdout
 
 
-def long_text(size: int = 400_000) -> bytes:
-    """Return text that takes the strongest level about a second: different enough everywhere to be no cheap copy."""
+def long_text(size: int = 300_000) -> bytes:
+    """Return text that takes the default level most of a second: different enough everywhere to be no cheap copy."""
     sample = SAMPLE.read_bytes()
     parts = []
     for number in range(-(-size // len(sample))):

@@ -90,7 +90,7 @@ def test_kill_leaves_nothing_under_the_final_name(text):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["SIGINT", "SIGHUP"])
 def test_ignored_signals_stay_ignored(text, number):
     """As under nohup and, for SIGINT, of a command that a script starts with &."""
-    process = start("lmzip", "-1", text, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
+    process = start("lmzip", text, preexec_fn=lambda: signal.signal(number, signal.SIG_IGN))
     with stopped_in_work(process, text):
         process.send_signal(number)
     assert finish(process)[0] == 0
