@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from lmzip.cli.option_table import option_groups
@@ -68,8 +70,11 @@ function __lmzip_decompresses
     string match -qr 'lmunzip$' -- $words[1]; and return 0
     string match -qr -- '^(-[^-]*[dtl].*|--(decompress|uncompress|test|list|salvage))$' $words[2..-1]
 end
+function __lmzip_files
+    string match -r -- '^.*(?:{suffixes}|/)$' (complete -C "__fish_command_without_completions "(commandline -ct))
+end
 for program in {programs}
-    complete -c $program -n __lmzip_decompresses -f -a '(__fish_complete_suffix {suffixes})'
+    complete -c $program -n __lmzip_decompresses -f -a '(__lmzip_files)'
 {options}
 end
 """
@@ -151,7 +156,8 @@ def _fish() -> str:
             parts.append(f"-x -a '{' '.join(choices)}'" if choices else "-r" if _takes_file(option) else "-x")
         text = (option.help or "").rstrip(".").replace("\\", "\\\\").replace("'", "\\'")
         lines.append(" ".join([*parts, f"-d '{text}'"]))
-    return _FISH.format(programs=" ".join(_PROGRAMS), suffixes=" ".join(_COMPRESSED), options="\n".join(lines))
+    suffixes = "|".join(map(re.escape, _COMPRESSED))
+    return _FISH.format(programs=" ".join(_PROGRAMS), suffixes=suffixes, options="\n".join(lines))
 
 
 def completion_script(shell: str) -> str:

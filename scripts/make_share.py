@@ -1,0 +1,216 @@
+"""Writes what is installed beside the program, from the table of options: manual pages and completion scripts.
+
+Usage: make_share.py [FOLDER]   (default: share/ of this checkout; a test compares that with a fresh one)
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from lmzip.cli.completion import completion_script
+from lmzip.cli.helptext import SUMMARIES, option_rows
+from lmzip.cli.option_table import SHELLS
+
+SHARE = Path(__file__).resolve().parent.parent / "share"
+COMPLETION_NAMES = {"bash": "lmzip.bash", "zsh": "_lmzip", "fish": "lmzip.fish"}
+
+HEAD = r"""
+.\" Made by scripts/make_share.py from the program's table of options: change that, not this.
+.TH LMZIP 1 "" "lmzip" "User Commands"
+.SH NAME
+lmzip, lmunzip, lmcat \- compress files with a language model
+.SH SYNOPSIS
+.B lmzip
+.RI [ OPTION ]... " " [ FILE ]...
+.br
+.B lmunzip
+.RI [ OPTION ]... " " [ FILE ]...
+.br
+.B lmcat
+.RI [ OPTION ]... " " [ FILE ]...
+.SH DESCRIPTION
+.B lmzip
+replaces each
+.I FILE
+by
+.IR FILE .lmz,
+.B lmunzip
+does the reverse, and
+.B lmcat
+is
+.BR "lmunzip \-cf" :
+it writes to standard output and copies what is not compressed.
+A model that learns while it reads predicts the bytes, and an arithmetic coder turns the predictions into bits.
+This is slower than
+.BR xz (1)
+and makes smaller files.
+.PP
+Without a
+.IR FILE ,
+or where it is
+.BR \- ,
+standard input goes to standard output.
+Compressed data are not written to a terminal unless
+.B \-f
+is given, and nothing is read from a terminal to be decompressed.
+.PP
+An input is removed only after its output has been written, decoded again and compared, and brought to the disk.
+The output gets its name in one step when it is whole; until then nothing is there, whatever happens.
+It keeps mode, owner, group, times and user's extended attributes of the input.
+An input that changes while it is read is kept and has no output.
+.PP
+Left alone with a warning are directories (but see
+.BR \-r ),
+symbolic links, files with other hard links or a set-ID bit (but see
+.BR \-f ),
+devices, pipes and sockets, and names that have the suffix already or, to decompress, have none that is known:
+.BR .lmz ,
+.B .tlmz
+(which becomes
+.BR .tar )
+and that of
+.BR \-S .
+.PP
+The output of compression depends on the content, the level and the block size only.
+To decompress, no option is ever needed.
+""".strip()
+
+TAIL = r"""
+.SH "EXIT STATUS"
+.TP
+.B 0
+All is well.
+.TP
+.B 1
+An error: a file could not be read, written, compressed or decompressed; damaged data; wrong options.
+.TP
+.B 2
+A warning: a file was left alone, or an input could not be matched with what has its name by now.
+.TP
+.B 3
+The file is sound, but what it needs is not here: a newer lmzip, its model, or its arithmetic.
+.PP
+Every file is tried; of several statuses 1 outranks 3, and 3 outranks 2.
+A signal ends the program by that signal, after what was unfinished has been removed.
+.SH SIGNALS
+.B SIGUSR1
+prints how far the work is on standard error: percent of each phase, rate, bits per byte, time left.
+.SH ENVIRONMENT
+A wrong value is warned of and ignored; an option wins.
+.TP
+.B LMZIP_THREADS
+The default of
+.BR \-T .
+.TP
+.BR LMZIP_MODEL ", " LMZIP_DEVICE
+The defaults of
+.B \-\-model
+and
+.BR \-\-device .
+.TP
+.B LMZIP_MODEL_PATH
+Reserved for the directories of models; the only model of this version is built in.
+.SH FILES
+.TP
+.IR FILE .lmz
+A compressed file: one or more frames, each of blocks that know nothing of each other.
+.TP
+.RI .lmz xxxxxxxx
+An unfinished output, only on file systems without unnamed files and only after a crash.
+It may be removed.
+.SH MODELS
+.TS
+l l l.
+model	levels	weights
+ngram	\-1 to \-9	none: it learns from the file itself
+.TE
+.PP
+The levels differ in the number of contexts and the size of blocks, hence in speed, memory and size;
+.B \-\-list\-models
+shows what they need,
+.B \-\-estimate
+what they would make of a file.
+.SH EXAMPLES
+.nf
+lmzip \-v report.txt                  # becomes report.txt.lmz
+lmunzip report.txt.lmz               # and back
+lmcat a.log.lmz b.log | grep error   # whether compressed or not
+lmzip \-\-estimate big.log             # size, time and memory beforehand
+.fi
+.PP
+With
+.BR tar (1),
+both ways:
+.PP
+.nf
+tar \-I lmzip \-cf src.tar.lmz src
+tar \-I lmzip \-xf src.tar.lmz
+.fi
+.PP
+From
+.BR cron (8);
+nothing to do is no error:
+.PP
+.nf
+find /var/log/app \-name '*.log.[0-9]*' ! \-name '*.lmz' \-print0 | xargs \-0 \-r \-n 50 nice lmzip \-q
+.fi
+.PP
+From
+.BR logrotate (8):
+.PP
+.nf
+compress
+compresscmd lmzip
+uncompresscmd lmunzip
+compressext .lmz
+.fi
+.SH "SEE ALSO"
+.BR gzip (1),
+.BR xz (1),
+.BR zstd (1),
+.BR tar (1)
+""".strip()
+
+
+def roff(text: str) -> str:
+    """Return text in which roff sees no command."""
+    text = text.replace("\\", "\\e").replace("-", "\\-")
+    return re.sub(r"^(?=[.'])", r"\\&", text, flags=re.MULTILINE)
+
+
+def option_entry(names: str, description: str) -> str:
+    """Return the entry of one option: its names bold, its argument in italics."""
+    options, _, argument = names.rpartition(" ") if re.search(r" [A-Z.,]+$", names) else (names, "", "")
+    label = "\\fB" + roff(options).replace(", ", "\\fR, \\fB") + "\\fR"
+    if argument:
+        label += f" \\fI{roff(argument)}\\fR"
+    return f".TP\n{label}\n{roff(description)}"
+
+
+def manual_page() -> str:
+    """Return lmzip(1)."""
+    parts = [HEAD, ".SH OPTIONS"]
+    for heading, rows in option_rows().items():
+        parts.append(f".SS {roff(heading)}")
+        parts += [option_entry(names, description) for names, description in rows]
+    # tbl(1) has to be named in the first line where there is a table.
+    return "'\\\" t\n" + "\n".join([*parts, TAIL]) + "\n"
+
+
+def write_share(folder: Path) -> None:
+    """Write all generated files below a folder."""
+    pages, completions = folder / "man" / "man1", folder / "completions"
+    pages.mkdir(parents=True, exist_ok=True)
+    completions.mkdir(parents=True, exist_ok=True)
+    (pages / "lmzip.1").write_text(manual_page(), encoding="utf-8")
+    for program in SUMMARIES:
+        if program != "lmzip":
+            (pages / f"{program}.1").write_text(".so man1/lmzip.1\n", encoding="utf-8")
+    for shell in SHELLS:
+        (completions / COMPLETION_NAMES[shell]).write_text(completion_script(shell), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_share(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARE)
