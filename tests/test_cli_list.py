@@ -1,0 +1,100 @@
+"""-l: exact sizes from heads and tables, without decoding and without a model."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from cli_tools import compress, run
+
+DATA = b"exact to the byte " * 100
+SIZE = len(DATA)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with `a.lmz`, of three blocks in two frames with padding, and `b.lmz`, of one stored block."""
+    (tmp_path / "a.lmz").write_bytes(compress(DATA, "-1", "--block-size=1k") + compress(DATA[:100]) + bytes(10))
+    (tmp_path / "b.lmz").write_bytes(compress(random.Random(1).randbytes(256)))
+    return tmp_path
+
+
+def rows(text: bytes) -> list[list[str]]:
+    """Return the cells of a table."""
+    return [line.split(None, 5) for line in text.decode().splitlines()]
+
+
+def test_table(folder):
+    done = run("lmzip", "-l", "a.lmz", "b.lmz", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    size_a, size_b = ((folder / name).stat().st_size for name in ("a.lmz", "b.lmz"))
+    bits = f"{8 * size_a / (SIZE + 100):.3f}"
+    assert rows(done.stdout)[0] == ["raw", "compressed", "bits/byte", "frames", "blocks", "name"]
+    assert rows(done.stdout)[1] == [str(SIZE + 100), str(size_a), bits, "2", "3", "a.lmz"]
+    assert rows(done.stdout)[2][:5] == ["256", str(size_b), f"{8 * size_b / 256:.3f}", "1", "1"]
+    assert rows(done.stdout)[3][:2] == [str(SIZE + 356), str(size_a + size_b)]
+    assert rows(done.stdout)[3][5] == "(2 files)"
+
+
+def test_verbose(folder):
+    text = run("lmzip", "-lv", "a.lmz", cwd=folder).stdout.decode()
+    for words in ("format version 1", "model ngram", "content hash", "blocks: 2 of 1024 bytes, 0 of them stored"):
+        assert words in text
+    assert f"frame 2 at byte {len(compress(DATA, '-1', '--block-size=1k'))}" in text
+    assert "1 of them stored" in run("lmzip", "-lv", "b.lmz", cwd=folder).stdout.decode()
+    assert run("lmzip", "-lvv", "a.lmz", cwd=folder).stdout.count(b"crc32") == 3
+
+
+def test_json(folder):
+    lines = run("lmzip", "-l", "--json", "a.lmz", "b.lmz", cwd=folder).stdout.splitlines()
+    first, second = map(json.loads, lines)
+    assert first["raw_size"] == SIZE + 100 and first["compressed_size"] == (folder / "a.lmz").stat().st_size
+    assert [frame["raw_size"] for frame in first["frames"]] == [SIZE, 100]
+    frame = second["frames"][0]
+    assert (frame["blocks"], frame["stored_blocks"], frame["model"], frame["format_version"]) == (1, 1, "ngram", 1)
+    assert frame["content_hash"] == json.loads(run("lmzip", "-t", "--json", "b.lmz", cwd=folder).stdout)["content_hash"]
+
+
+def test_nothing_is_decoded(folder):
+    """A flipped bit in the payload is no concern of -l, one in a head is."""
+    path = folder / "a.lmz"
+    data = bytearray(path.read_bytes())
+    data[30] ^= 1
+    path.write_bytes(data)
+    assert run("lmzip", "-l", path).returncode == 0
+    assert run("lmzip", "-t", path).returncode == 1
+    data[30] ^= 1
+    data[10] ^= 1
+    path.write_bytes(data)
+    assert run("lmzip", "-l", path).returncode == 1
+
+
+def test_what_cannot_be_listed(folder):
+    packed = (folder / "b.lmz").read_bytes()
+    for name, data in (("plain", DATA), ("cut", packed[:-1]), ("garbage", packed + b"x"), ("empty", b"")):
+        (folder / name).write_bytes(data)
+        done = run("lmzip", "-l", name, "b.lmz", cwd=folder)
+        assert done.returncode == 1 and done.stderr.startswith(f"lmzip: {name}: ".encode())
+        assert b"b.lmz" in done.stdout and b"(2 files)" not in done.stdout
+    done = run("lmzip", "-l", data=packed)
+    assert done.returncode == 1 and b"standard input" in done.stderr
+
+
+def test_model_that_is_not_here(tmp_path):
+    """A model record can be listed, but not decoded: status 3, with its name and digest."""
+    from lmzip import container
+
+    record = container.ModelRecord(1, bytes(range(32)), bytes(16), "tiny-v1\x1b[m", "")
+    header = container.pack_header(record)
+    head = container.BlockHead(True, 1, 1, 100, 4, 0)
+    trailer = container.Trailer((4,), bytes(8))
+    path = tmp_path / "a.lmz"
+    path.write_bytes(header.packed + head.pack(header) + b"\0\1\2\3" + trailer.pack(header))
+    done = run("lmzip", "-lv", path)
+    assert done.returncode == 0 and b"model tiny-v1" in done.stdout and bytes(range(32)).hex().encode() in done.stdout
+    assert b"\x1b" not in done.stdout
+    for options in (["-d"], ["-t"], ["-dc"]):
+        done = run("lmzip", *options, path)
+        assert (done.returncode, done.stdout) == (3, b"") and done.stderr.count(b"\n") == 1
+        assert b"tiny-v1" in done.stderr and b"000102" in done.stderr and b"\x1b" not in done.stderr
