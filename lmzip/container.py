@@ -126,13 +126,22 @@ class BlockHead:
     n_lanes: int
     raw_size: int
     payload_size: int
-    data_check: int  # CRC-32 of the raw bytes
+    data_check: int  # see data_check()
 
     def pack(self, header: FrameHeader) -> bytes:
         """Return the 17 bytes of the head of a block in a frame that starts with `header`."""
         kind = self.last << 7 | (self.n_lanes.bit_length() - 1) << 4 | self.method
         packed = _BLOCK_HEAD.pack(kind, self.raw_size, self.payload_size, self.data_check)
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
+
+
+def data_check(method: int, raw, payload) -> int:
+    """Return the check of a block's bytes: CRC-32 of the raw bytes, for coded blocks followed by the payload.
+
+    A coder leaves its last byte some freedom: without the payload a turned bit there would go unnoticed.
+    """
+    check = zlib.crc32(raw)
+    return check if method == STORED else zlib.crc32(payload, check)
 
 
 def is_block_head(header: FrameHeader, packed: bytes) -> bool:

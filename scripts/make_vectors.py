@@ -221,7 +221,8 @@ def bad_payloads() -> Iterator[Vector]:
         ),
         ("payload-long", payload + bytes(10), "Ten NUL bytes behind a coded payload, counted in its size."),
     ):
-        yield bad(name, frame([(replace(head, payload_size=len(changed)), changed)], raw), sentence)
+        check = container.data_check(head.method, raw, changed)
+        yield bad(name, frame([(replace(head, payload_size=len(changed), data_check=check), changed)], raw), sentence)
 
 
 def unsupported() -> Iterator[Vector]:

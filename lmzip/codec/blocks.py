@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable
 
-from lmzip.container import STORED, BlockHead, FrameHeader
+from lmzip.container import STORED, BlockHead, FrameHeader, data_check
 from lmzip.errors import DamagedError, MemoryLimitError, ModelMissingError, UnsupportedError
 from lmzip.models import registry
 from lmzip.models.base import Model
@@ -26,10 +25,10 @@ def encode_block(
     except MemoryError:
         raise _no_memory(len(raw)) from None
     counted(len(raw) - counted.done)
-    data_check = zlib.crc32(raw)
     if payload is None:
-        return BlockHead(last, STORED, 1, len(raw), len(raw), data_check), raw
-    return BlockHead(last, method, n_lanes, len(raw), len(payload), data_check), payload
+        payload, method, n_lanes = raw, STORED, 1
+    check = data_check(method, raw, payload)
+    return BlockHead(last, method, n_lanes, len(raw), len(payload), check), payload
 
 
 def decode_block(model: Model, head: BlockHead, payload, name: str, report: Report | None = None):
@@ -48,7 +47,7 @@ def decode_block(model: Model, head: BlockHead, payload, name: str, report: Repo
             raise DamagedError(f"{name}: {error}") from None
         except MemoryError:
             raise _no_memory(head.raw_size) from None
-    if zlib.crc32(raw) != head.data_check:
+    if data_check(head.method, raw, payload) != head.data_check:
         raise DamagedError(f"{name}: damaged data")
     counted(head.raw_size - counted.done)
     return raw

@@ -76,9 +76,10 @@ class FrameWriter:
     def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes]) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
         head, payload, digest = coded
-        packed = head.pack(self._header)
-        self._put((b"" if self._payload_sizes else self._header.packed) + packed)
-        offset = self.summary.compressed_size - len(packed)
+        if not self._payload_sizes:
+            self._put_checked(self._header.packed, "header")
+        offset = self.summary.compressed_size
+        self._put(head.pack(self._header))
         self._put(payload)
         self._payload_sizes.append(len(payload))
         summary = self.summary
@@ -89,17 +90,20 @@ class FrameWriter:
             self._workers.submit_background(lambda: self._read_back(read_at, offset, head.payload_size, digest))
 
     def _put_trailer(self, content_hash: bytes) -> None:
-        packed = Trailer(tuple(self._payload_sizes), content_hash).pack(self._header)
-        offset = self.summary.compressed_size
-        self._put(packed)
+        self._put_checked(Trailer(tuple(self._payload_sizes), content_hash).pack(self._header), "trailer")
         self._payload_sizes = []
         self.summary.end_frame(content_hash)
-        if callable(read_at := self._verify):
-            self._workers.submit_background(lambda: _compare(read_at, offset, packed))
 
     def _put(self, data) -> None:
         self._write(data)
         self.summary.compressed_size += len(data)
+
+    def _put_checked(self, packed: bytes, what: str) -> None:
+        """Write a header or trailer; have it compared with what is then in the file."""
+        offset = self.summary.compressed_size
+        self._put(packed)
+        if callable(read_at := self._verify):
+            self._workers.submit_background(lambda: _compare(read_at, offset, packed, what))
 
     def _read_back(self, read_at: ReadAt, offset: int, payload_size: int, digest: bytes) -> None:
         """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
@@ -122,9 +126,9 @@ class FrameWriter:
             raise VerifyError(NOT_THE_SAME)
 
 
-def _compare(read_at: ReadAt, offset: int, packed: bytes) -> None:
+def _compare(read_at: ReadAt, offset: int, packed: bytes, what: str) -> None:
     if read_at(len(packed), offset) != packed:
-        raise VerifyError(f"{NOT_THE_SAME}: the trailer differs")
+        raise VerifyError(f"{NOT_THE_SAME}: the {what} differs")
 
 
 def compress_stream(
