@@ -81,6 +81,7 @@ class _BlockSink(io.RawIOBase):
         self._workers = Workers(threads or available_threads())
         self._writer = FrameWriter(file.write, self._workers, level=level)
         self._raw = bytearray()
+        self.size = 0  # bytes taken
 
     def writable(self) -> bool:
         return True
@@ -96,6 +97,7 @@ class _BlockSink(io.RawIOBase):
             piece = view[: room - len(self._raw)]
             self._raw += piece
             view = view[len(piece) :]
+        self.size += size
         return size
 
     def finish(self) -> None:
@@ -175,8 +177,9 @@ class LmzipFile(io.BufferedIOBase):
         return self._sink is not None
 
     def seekable(self) -> bool:
+        """Return whether seek() works: for writing it does, forwards, over zeros, as in gzip files."""
         self._check_open()
-        return self._buffer is not None and self._buffer.seekable()
+        return self._buffer is None or self._buffer.seekable()
 
     def read(self, size: int | None = -1, /) -> bytes:
         return self._reader().read(size)
@@ -198,10 +201,19 @@ class LmzipFile(io.BufferedIOBase):
         return self._reader().peek(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return self._reader().seek(offset, whence)
+        if self._sink is None:
+            return self._reader().seek(offset, whence)
+        self._check_open()
+        gap = offset - (self._sink.size if whence == os.SEEK_SET else 0)
+        if gap < 0 or whence not in (os.SEEK_SET, os.SEEK_CUR):
+            raise io.UnsupportedOperation("a file being written only seeks forwards")
+        while gap:
+            gap -= self._sink.write(bytes(min(gap, 1 << 16)))
+        return self._sink.size
 
     def tell(self) -> int:
-        return self._reader().tell()
+        """Return the place in the content."""
+        return self._reader().tell() if self._sink is None else self._sink.size
 
     def write(self, data, /) -> int:
         """Take bytes; blocks are coded as they fill.  Raises what coding and writing earlier blocks raised."""
