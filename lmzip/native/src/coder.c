@@ -66,7 +66,7 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
     c->match_map = carve(base, &offset, 2 * sizeof *c->match_map);
     for (int s = 0; s < m->n_sets; s++)
         c->weights[s] = carve(base, &offset, set_size[s] * n_inputs * sizeof *c->weights[s]);
-    c->final_weights = carve(base, &offset, 256 * FINAL_INPUTS * sizeof *c->final_weights);
+    c->final_weights = carve(base, &offset, 256 * MAX_SETS * sizeof *c->final_weights);
     for (int a = 0; a < m->n_apms; a++)
         c->apm[a] = carve(base, &offset, ((size_t)c->apm_mask + 1) * APM_ROW * sizeof *c->apm[a]);
     c->indirect1 = carve(base, &offset, 256 * sizeof *c->indirect1);
@@ -99,7 +99,7 @@ static void set_initial_weights(struct lmz_coder *c)
             int used = input < n || (input >= 2 * n && input < 2 * n + N_SPECIAL_INPUTS - 1);
             c->weights[s][i] = used ? FIRST_WEIGHT : 0;
         }
-    for (int i = 0; i < 256 * FINAL_INPUTS; i++)
+    for (int i = 0; i < 256 * MAX_SETS; i++)
         c->final_weights[i] = WEIGHT_ONE / m->n_sets;
 }
 

@@ -44,7 +44,7 @@ struct lmz_coder {
     uint32_t *match_table[2];            /* (match_mask + 1) positions */
     uint32_t (*match_map)[32];           /* (2, 32) cell of each match length */
     int32_t *weights[MAX_SETS];          /* (contexts of the set, n_inputs) */
-    int32_t *final_weights;              /* (256, FINAL_INPUTS) */
+    int32_t *final_weights;              /* (256, MAX_SETS) */
     uint16_t *apm[MAX_APMS];             /* (apm_mask + 1, APM_ROW) */
     uint32_t *indirect1, *indirect2;     /* (256), (65536) the last bytes that followed one, two bytes */
     uint16_t *stride_score;              /* (MAX_STRIDE + 1) */

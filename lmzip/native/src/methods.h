@@ -32,7 +32,6 @@ enum {
 #define PADDED(n) (((n) + 15) & ~15) /* whole vectors of any variant */
 #define N_INPUTS(n_contexts) PADDED(2 * (n_contexts) + N_SPECIAL_INPUTS)
 #define MAX_INPUTS (2 * MAX_CONTEXTS + 16)
-#define FINAL_INPUTS 16 /* the second layer's inputs: MAX_SETS, padded */
 
 #define MATCH_TABLE_BITS 22 /* at most */
 #define APM_BITS 16         /* rows of an adaptive probability map, at most */

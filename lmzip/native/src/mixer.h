@@ -15,6 +15,24 @@
 #define WEIGHT_ONE (1 << 28)
 #define WEIGHT_LIMIT ((1 << 30) - 1)
 
+/* The two operations for a handful of inputs, where filling vectors costs more than it saves. */
+static inline int32_t mix_dot_few(const int32_t *x, const int32_t *w, const int n)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += ((x[i] >> 16) * (w[i] >> 16)) >> 8;
+    return sum >> 4;
+}
+
+static inline void mix_train_few(const int32_t *x, int32_t *w, const int n, int32_t gradient)
+{
+    for (int i = 0; i < n; i++) {
+        int32_t v = w[i] + (((x[i] >> 16) * gradient) >> 4);
+        v = v > WEIGHT_LIMIT ? WEIGHT_LIMIT : v;
+        w[i] = v < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : v;
+    }
+}
+
 /* sum over i of (x_i * (w_i >> 16)) >> 8, then >> 4: the mixed stretch. */
 static inline int32_t mix_dot(const int32_t *x, const int32_t *w, int n)
 {
@@ -33,10 +51,7 @@ static inline int32_t mix_dot(const int32_t *x, const int32_t *w, int n)
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
     return _mm_cvtsi128_si32(half) >> 4;
 #else
-    int32_t sum = 0;
-    for (int i = 0; i < n; i++)
-        sum += ((x[i] >> 16) * (w[i] >> 16)) >> 8;
-    return sum >> 4;
+    return mix_dot_few(x, w, n);
 #endif
 }
 
@@ -60,11 +75,7 @@ static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradie
         _mm256_store_si256((__m256i *)(w + i), _mm256_max_epi32(_mm256_min_epi32(v, limit), minus));
     }
 #else
-    for (int i = 0; i < n; i++) {
-        int32_t v = w[i] + (((x[i] >> 16) * gradient) >> 4);
-        v = v > WEIGHT_LIMIT ? WEIGHT_LIMIT : v;
-        w[i] = v < -WEIGHT_LIMIT ? -WEIGHT_LIMIT : v;
-    }
+    mix_train_few(x, w, n, gradient);
 #endif
 }
 

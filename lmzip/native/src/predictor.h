@@ -13,7 +13,7 @@
 
 typedef struct { /* what predicting a bit leaves for learning it */
     int32_t inputs[MAX_INPUTS] __attribute__((aligned(64)));
-    int32_t layer[FINAL_INPUTS] __attribute__((aligned(64))); /* outputs of the first layer, inputs of the second */
+    int32_t layer[MAX_SETS]; /* outputs of the first layer, inputs of the second */
     int32_t *weights[MAX_SETS], *final_weights;
     uint32_t p_set[MAX_SETS], p_mixed;
     uint32_t cells[MAX_CONTEXTS], states[MAX_CONTEXTS];
@@ -131,16 +131,14 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         r->inputs[k++] = 0;
 
     select_weights(lane, r, bit_index, select);
-    for (int s = 0; s < FINAL_INPUTS; s++)
-        r->layer[s] = 0;
     for (int s = 0; s < n_sets; s++) {
         r->weights[s] = c->weights[s] + (size_t)select[s] * (size_t)n_inputs;
         int32_t stretch = clamp(mix_dot(r->inputs, r->weights[s], n_inputs), STRETCH_LIMIT);
         r->layer[s] = MIX_INPUT(stretch);
         r->p_set[s] = lmz_squash_table[(uint32_t)(stretch + 12292) >> 3];
     }
-    r->final_weights = c->final_weights + (size_t)lane->c0 * FINAL_INPUTS;
-    int32_t mixed = clamp(mix_dot(r->layer, r->final_weights, FINAL_INPUTS), STRETCH_LIMIT);
+    r->final_weights = c->final_weights + (size_t)lane->c0 * MAX_SETS;
+    int32_t mixed = clamp(mix_dot_few(r->layer, r->final_weights, n_sets), STRETCH_LIMIT);
     r->p_mixed = squash(mixed);
     uint32_t p = refine(r, mixed, n_apms);
     p = p < 64 ? 64 : p > (1u << 24) - 64 ? (1u << 24) - 64 : p;
@@ -155,7 +153,7 @@ INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));
     }
-    mix_train(r->layer, r->final_weights, FINAL_INPUTS, mix_gradient(bit, r->p_mixed, FINAL_RATE));
+    mix_train_few(r->layer, r->final_weights, n_sets, mix_gradient(bit, r->p_mixed, FINAL_RATE));
     for (int s = 0; s < n_sets; s++)
         mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient(bit, r->p_set[s], c->first_rate));
     for (int i = 0; i < n; i++)
