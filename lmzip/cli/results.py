@@ -8,21 +8,22 @@ from lmzip.cli.messages import Reporter, printable, put
 from lmzip.cli.options import Options
 from lmzip.cli.output import Output, OutputError
 from lmzip.cli.progress import duration, speed
+from lmzip.fileio import Source
 
 if TYPE_CHECKING:
     from lmzip.codec import Summary
 
 
 def tell(
-    options: Options, reporter: Reporter, shown: str, summary: Summary, seconds: float, output: Output | None
+    options: Options, reporter: Reporter, source: Source, summary: Summary, seconds: float, output: Output | None
 ) -> None:
-    """Tell that the work on a file is done; output: None when it was only tested.  Raises OutputError."""
+    """Tell that the work on an input is done; output: None when it was only tested.  Raises OutputError."""
     path = output.name if output is not None and output.target is not None else None
-    removed = path is not None and options.removes_input and shown != "standard input"
+    removed = path is not None and options.removes_input and source.name is not None
     if reporter.verbose:
-        reporter.info(shown, _line(options, summary, seconds, output is None, path, removed))
+        reporter.info(source.name or "standard input", _line(options, summary, seconds, output is None, path, removed))
     if options.json:
-        record = _record(options, shown, summary, seconds, path, removed)
+        record = _record(options, source, summary, seconds, path, removed)
         # Where the data themselves go to standard output, the object must not be among them.
         put_json(record, 2 if output is not None and output.sink is not None else 1)
 
@@ -42,10 +43,10 @@ def _line(options: Options, summary: Summary, seconds: float, tested: bool, path
 
 
 def _record(
-    options: Options, shown: str, summary: Summary, seconds: float, path: str | None, removed: bool
+    options: Options, source: Source, summary: Summary, seconds: float, path: str | None, removed: bool
 ) -> dict[str, object]:
     return {
-        "name": shown,
+        "name": source.name,  # null: standard input
         "action": options.action or options.mode,
         "output": path,
         "raw_size": summary.raw_size,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\x89LMZ"  # FORMAT 3
 _COPY_SIZE = 1 << 20
+_MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much there is to do
 
 
 def open_input(name: str, *, in_place: bool, force: bool) -> Source:
@@ -85,7 +86,7 @@ class Work:
                 verify=verify,
             )
         output.publish(source)
-        tell(self.options, self.reporter, shown, summary, time.monotonic() - start, output)
+        tell(self.options, self.reporter, source, summary, time.monotonic() - start, output)
 
     def _refuse_if_slow(self, source: Source) -> None:
         from lmzip.cli.estimate import estimate
@@ -108,7 +109,7 @@ class Work:
         if summary.holes and not summary.raw_size:
             raise DamagedError("nothing could be saved")
         output.publish(source)
-        tell(self.options, self.reporter, shown, summary, time.monotonic() - start, output)
+        tell(self.options, self.reporter, source, summary, time.monotonic() - start, output)
 
     def _copies_plain(self, source: Source, output: Output) -> bool:
         """Copy an input that is not compressed as it is; return whether it was such a one."""
@@ -143,7 +144,7 @@ class Work:
         seconds = time.monotonic() - start
         self._tell_holes(summary, shown)
         if not summary.holes:
-            tell(self.options, self.reporter, shown, summary, seconds, None)
+            tell(self.options, self.reporter, source, summary, seconds, None)
 
     def _tell_holes(self, summary: Summary, shown: str) -> None:
         """Report what salvage could not save, a line for each place."""
@@ -168,16 +169,23 @@ class Work:
 
 
 def _raw_size(source: Source) -> int | None:
-    """Return the size of the decompressed data from the tables of a file, None where they cannot be read."""
-    from lmzip import codec
+    """Return the size of the decompressed data from the heads of a file's blocks, None where they cannot be read."""
+    from lmzip.codec.frames import Block, read_frames
+    from lmzip.codec.source import FileSource
 
     if not source.is_regular or source.name is None:
         return None
     position = os.lseek(source.fd, 0, os.SEEK_CUR)
+    size = 0
     try:
         with open(source.fd, "rb", closefd=False) as file:
-            return sum(frame.raw_size for frame in codec.list_frames(file))
+            for number, piece in enumerate(read_frames(FileSource(file), with_payloads=False)):
+                if number >= _MAX_PIECES:
+                    return None
+                if isinstance(piece, Block):
+                    size += piece.head.raw_size
     except (LmzipError, OSError, ValueError):
         return None
     finally:
         os.lseek(source.fd, position, os.SEEK_SET)
+    return size

@@ -11,7 +11,7 @@ import stat
 import time
 
 from lmzip.errors import InputChangedError, LmzipError, Skipped
-from lmzip.fileio.streams import read_some
+from lmzip.fileio.streams import FOLDER_FLAGS, read_some
 
 # Time stamps come from a clock that ticks 100 to 1000 times a second.  A file written in the last tick could change
 # again without a new time stamp, so such a file is given this long (seconds) to come to rest before it is read.
@@ -155,7 +155,7 @@ def open_source(name: str, *, in_place: bool, force: bool = False) -> Source:
     if not base:
         _refuse_entry(os.stat(name), True)
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    folder = os.open(parent or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = os.open(parent or ".", FOLDER_FLAGS)
     try:
         entry = os.lstat(base, dir_fd=folder)
         _refuse_entry(entry, follow)

@@ -12,6 +12,9 @@ import stat
 
 READ_SIZE = 1 << 20
 
+# To open a folder as a place only, which needs no permission to read it where the system knows that.
+FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
 
 def _wait(fd: int, event: int) -> None:
     """Wait until a descriptor that someone else made non-blocking is ready."""

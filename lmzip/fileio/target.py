@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 
 from lmzip.errors import LmzipError
-from lmzip.fileio.streams import write_all
+from lmzip.fileio.streams import FOLDER_FLAGS, write_all
 
 # Errors of open(O_TMPFILE) and of link() by which a file system says that it has no such thing.
 _NO_SUCH_FEATURE = {
@@ -54,7 +54,7 @@ class Target:
         parent, self._base = os.path.split(path)
         if not self._base:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        self._folder = os.open(parent or ".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._folder = os.open(parent or ".", FOLDER_FLAGS)
         try:
             self._refuse_existing()
         except BaseException:
@@ -293,6 +293,8 @@ class Target:
 
 def _user_attributes(fd: int) -> list[str]:
     """Return the names of a file's extended attributes that belong to the user."""
+    if not hasattr(os, "listxattr"):
+        return []
     try:
         return [name for name in os.listxattr(fd) if name.startswith("user.")]
     except OSError:
