@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 import zlib
 from dataclasses import replace
 
@@ -16,6 +17,7 @@ from conftest import ROOT, painted
 
 import lmzip
 from lmzip import codec, container, native
+from lmzip.codec import salvage
 from lmzip.container import BlockHead
 from lmzip.errors import (
     DamagedError,
@@ -118,6 +120,16 @@ def test_sound_blocks_before_the_fault_are_written():
         assert isinstance(error, DamagedError) and str(error).startswith(f"block 5 at byte {fifth.offset}")
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_sound_blocks_before_a_cut_are_written(threads):
+    raw = painted(1000)
+    data = pack(raw, level=4, block_size=100)[0]
+    sixth = codec.list_frames(io.BytesIO(data))[0].blocks[5]
+    written, error = written_before_error(data[: sixth.offset + 20], threads=threads)
+    assert written == raw[:500]
+    assert isinstance(error, TruncatedError) and "block 6" in str(error)
+
+
 @pytest.mark.parametrize(
     ("tail", "offset"),
     [(b"x", 0), (b"\0" * 5 + b"x", 5), (b"\0" * 70000 + b"\x89LMZ\x01", 70000), (b"LMZ", 0), (b"\x89LMX\x01", 0)],
@@ -207,6 +219,31 @@ def test_a_memory_limit_takes_threads_before_it_refuses(sample_text):
         data, summary = pack(raw, level=1, block_size=10000, threads=3, memory_limit=memory_limit)
         assert summary.n_threads == n_threads
         assert unpack(data, threads=3, memory_limit=memory_limit)[0] == raw
+
+
+def test_a_limit_of_one_block_reads_nothing_ahead(monkeypatch):
+    """Threads are there, memory for one block is: while it is decoded, the next one is not read."""
+    data = pack(painted(900), level=1, block_size=100)[0]
+    n_decoding, decode = 0, native.decode_block
+    source = io.BytesIO(data)
+
+    def slow(*arguments):
+        nonlocal n_decoding
+        n_decoding += 1
+        time.sleep(0.01)
+        raw = decode(*arguments)
+        n_decoding -= 1
+        return raw
+
+    def read(size):
+        assert n_decoding == 0
+        return source.read(min(size, 10))
+
+    monkeypatch.setattr(native, "decode_block", slow)
+    head = codec.list_frames(io.BytesIO(data))[0].blocks[0].head
+    need = native.memory_size(1, 100, 1) + 100 + head.payload_size + 20
+    summary = codec.decompress_stream(read, lambda raw: None, threads=3, memory_limit=need)
+    assert summary.n_threads == 1 and summary.raw_size == 900
 
 
 def test_compress_memory_is_what_a_limit_must_allow(sample_text):
@@ -325,6 +362,16 @@ def test_salvage_across_windows_and_frames():
     assert content == raw + raw[::-1]
     (hole,) = summary.holes
     assert hole.offset == len(one) and hole.raw_offset == 5000
+
+
+def test_salvage_sees_heads_at_every_place_of_a_window(monkeypatch, ten_blocks):
+    raw, data = ten_blocks
+    monkeypatch.setattr(salvage, "_WINDOW", 64)
+    noise = random.Random(9).randbytes(300)
+    for size in range(0, 300, 1):
+        content, summary = unpack(noise[:size] + data, salvage=True, threads=1)
+        assert content == raw, size
+        assert [hole.offset for hole in summary.holes] == ([0] if size else [])
 
 
 def test_salvage_of_nothing():

@@ -225,6 +225,18 @@ def test_verification_sees_what_the_disk_lost(sample_text, threads, at):
         pack(raw, level=1, block_size=4000, threads=threads, verify=read_at)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_verification_sees_sound_blocks_in_each_others_place(threads):
+    """Every check in the file is right but the hash of the content, which needs no block's bytes to be compared."""
+    raw = random.Random(4).randbytes(400)
+    packed, summary = pack(raw, level=1, block_size=100)
+    assert summary.n_stored == 4
+    one, two = 5, 5 + container.BLOCK_HEAD_SIZE + 100
+    swapped = packed[:one] + packed[two : 2 * two - one] + packed[one:two] + packed[2 * two - one :]
+    with pytest.raises(VerifyError):
+        pack(raw, level=1, block_size=100, threads=threads, verify=lambda size, at: swapped[at : at + size])
+
+
 @pytest.mark.parametrize("verify", [True, None])
 def test_verification_sees_a_kernel_that_errs(monkeypatch, sample_text, verify):
     """A predictor that does not decode its own output is what verification is for."""
