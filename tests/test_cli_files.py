@@ -99,6 +99,7 @@ def test_plain_data(tmp_path, file, packed):
     refused(1, "lmunzip", "-c", file)
     assert run("lmunzip", "-cf", file).stdout == DATA
     assert run("lmcat", file).stdout == DATA
+    assert run("lmunzip", "-f", data=DATA).stdout == DATA
     assert run("lmcat", data=b"").returncode == 0
     assert run("lmcat", data=packed).stdout == DATA
     done = run("lmcat", data=packed + DATA)  # compressed, then plain: an error, not copied

@@ -105,7 +105,7 @@ def shown_while_running(terminal: Terminal, *arguments) -> tuple[int, bytes]:
 def test_progress_bar(tmp_path, terminal):
     path = tmp_path / "a"
     path.write_bytes(long_text(500_000))
-    status, text = shown_while_running(terminal, "-v", path)
+    status, text = shown_while_running(terminal, "-v", "--block-size=100k", path)
     assert status == 0
     for word in (b"compress", b"verify", b"%", b"B/s", b"left", b"bits/byte"):
         assert word in text, text

@@ -60,11 +60,6 @@ class Output:
             except OSError as error:
                 raise OutputError(self.name, error) from None
 
-    @property
-    def size(self) -> int:
-        """Bytes written so far."""
-        return self.sink.size if self.sink is not None else self._file().size
-
     def write(self, data) -> None:
         """Write compressed data; raises OutputError."""
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmzip.cli.messages import Reporter, printable, put
 from lmzip.fileio import is_terminal
+
+if TYPE_CHECKING:
+    from lmzip.codec import Summary
 
 _BAR_DELAY = 0.5  # seconds; what takes less is not worth a bar
 _LINE_INTERVAL = 10.0  # seconds between lines of progress where there is no terminal
@@ -56,7 +58,7 @@ class Meter:
         self.total = total
         self.done = dict.fromkeys(phases, 0)
         self.start = time.monotonic()
-        self.written: Callable[[], int] | None = None  # bytes of output so far, when compressing
+        self.summary: Summary | None = None  # of what is written so far, when compressing
         self._lock = threading.RLock()  # a signal handler may come while it is held by the same thread
         self._bar: Any = None  # tqdm, loaded when the work turns out to take time
         terminal = is_terminal(2)
@@ -115,11 +117,10 @@ class Meter:
         return f"{100 * n_bytes / self.total:.0f} %" if self.total else f"{n_bytes} bytes"
 
     def bits_per_byte(self) -> str:
-        """Return the bits per byte so far as text, nothing where it means nothing."""
-        first = next(iter(self.done.values()))
-        if not self.written or not first or not self.written():
+        """Return the bits per byte of the blocks written so far as text, nothing before there is one."""
+        if self.summary is None or not self.summary.raw_size:
             return ""
-        return f"{8 * self.written() / first:.3f} bits/byte"
+        return f"{self.summary.bits_per_byte:.3f} bits/byte"
 
     def line(self) -> str:
         """Return how far it is: percent of each phase, bytes, rate, time left."""

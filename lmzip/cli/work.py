@@ -73,9 +73,9 @@ class Work:
         phases = ("compress", "verify") if verifies else ("compress",)
         start = time.monotonic()
         with self._meter(source, shown, phases, source.size) as meter, signals.reporting(meter.report):
-            meter.written = lambda: output.size
+            meter.summary = summary = codec.Summary()
             output.create()
-            summary = codec.compress_stream(
+            codec.compress_stream(
                 source.read,
                 output.write,
                 level=options.level,
@@ -84,6 +84,7 @@ class Work:
                 memory_limit=options.memory_limit,
                 progress=meter.advance,
                 verify=verify,
+                summary=summary,
             )
         output.publish(source)
         tell(self.options, self.reporter, source, summary, time.monotonic() - start, output)
@@ -100,7 +101,7 @@ class Work:
 
     def _decompress(self, source: Source, output: Output, shown: str) -> None:
         options = self.options
-        if options.force and options.to_stdout and not options.salvage and self._copies_plain(source, output):
+        if options.force and output.sink is not None and not options.salvage and self._copies_plain(source, output):
             return
         start = time.monotonic()
         output.create()

@@ -35,8 +35,10 @@ class FrameWriter:
         n_lanes: int | None = None,
         progress: Progress | None = None,
         verify: Verify = None,
+        summary: Summary | None = None,
     ) -> None:
-        self.summary = Summary(n_threads=workers.limit)
+        self.summary = summary or Summary()
+        self.summary.n_threads = workers.limit
         self._write, self._workers, self._verify = write, workers, verify
         self._level, self._n_lanes = level, n_lanes
         self._method = levels.get_level(level).method
@@ -142,6 +144,7 @@ def compress_stream(
     memory_limit: int | None = None,
     progress: Progress | None = None,
     verify: Verify = None,
+    summary: Summary | None = None,
 ) -> Summary:
     """Compress what read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
@@ -149,7 +152,8 @@ def compress_stream(
     n_lanes: a power of two up to 128; both default to the level's.  threads: default all processors, fewer where
     memory_limit (bytes) asks for it.  At most threads + 1 blocks are held at a time; write is called from one thread
     at a time, not always the same.  verify: a function (size, offset) that gives back what was written, every block is
-    then decoded from it; or True, to decode payloads before they are written.
+    then decoded from it; or True, to decode payloads before they are written.  summary: a new Summary to
+    fill and return, for a caller who wants to see the sizes of what is written so far.
 
     Raises ValueError for bad arguments, MemoryLimitError before any output, VerifyError, and what read and write raise.
     """
@@ -163,7 +167,9 @@ def compress_stream(
     need = encode_need(registry.by_name(), choice.method, len(raw), n_lanes or levels.n_lanes(level, len(raw)))
     n_threads = 1 if last else (threads or available_threads())
     with Workers(fitting_threads(n_threads, need, len(raw), memory_limit)) as workers:
-        writer = FrameWriter(write, workers, level=level, n_lanes=n_lanes, progress=progress, verify=verify)
+        writer = FrameWriter(
+            write, workers, level=level, n_lanes=n_lanes, progress=progress, verify=verify, summary=summary
+        )
         writer.push(raw, last=last)
         while not last:
             raw = source.take(size)

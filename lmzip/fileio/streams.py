@@ -64,12 +64,10 @@ class Sink:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self.size = 0  # bytes written
 
     def write(self, data) -> None:
         """Write all of data; raises OSError."""
         write_all(self.fd, data)
-        self.size += len(data)
 
     def finish(self) -> None:
         """Learn of errors that some file systems tell only at close; raises OSError."""
