@@ -18,10 +18,12 @@ class Level:
     block_size: int  # raw bytes
 
 
+# The fast levels cut so that a few megabytes already keep two processors busy and a pipe flows after a second or two;
+# the strong ones take the ratio (docs/RESULTS.md, "Blocks and lanes").
 _LEVELS = {
-    1: Level(1, 4 * _MIB),
-    2: Level(2, 4 * _MIB),
-    3: Level(3, 4 * _MIB),
+    1: Level(1, 1 * _MIB),
+    2: Level(2, 2 * _MIB),
+    3: Level(3, 2 * _MIB),
     **{level: Level(4, 16 * _MIB) for level in range(4, 10)},  # until the nets arrive
 }
 
