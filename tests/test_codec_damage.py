@@ -236,6 +236,7 @@ def test_a_limit_of_one_block_reads_nothing_ahead(monkeypatch):
         return raw
 
     def read(size):
+        time.sleep(0.001)  # long enough for a worker to begin, if there were work
         assert n_decoding == 0
         return source.read(min(size, 10))
 
