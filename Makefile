@@ -52,9 +52,11 @@ asan: build/sanitize_test
 	build/sanitize_test full
 
 # To find hostile payloads: coverage-guided fuzzing of the kernel's decoder, then mutated containers.
-fuzz: build/decode_fuzzer $(VENV)/.built
-	@mkdir -p build/corpus
-	build/decode_fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=20 -print_final_stats=1 build/corpus
+fuzz: build/decode_fuzzer build/sanitize_test $(VENV)/.built
+	@mkdir -p build/corpus build/seeds
+	build/sanitize_test seeds build/seeds
+	build/decode_fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=1000 -len_control=0 -timeout=20 \
+		-artifact_prefix=build/ build/corpus build/seeds
 	$(BIN)/python fuzz/mutate_container.py --seconds 20
 
 # To compare: lmzip's levels and the installed peers on BENCH_FILES, round trips checked, results in work/bench.

@@ -2,7 +2,8 @@
    UndefinedBehaviorSanitizer (make asan).
 
    Every buffer is allocated with exactly the size that the kernel is told, so that one byte too far is seen.  The
-   argument "full" adds larger inputs, more lanes and more damage; without it the program takes some seconds. */
+   argument "full" adds larger inputs, more lanes and more damage; without it the program takes some seconds.  "seeds
+   FOLDER" writes sound payloads for the fuzzer to start from instead. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,8 +277,33 @@ static void abandon(void)
     lmz_coder_free(coder);
 }
 
+/* Write the payloads of small sound blocks as starting points for decode_fuzzer.c, in its input format. */
+static void write_seeds(const char *folder)
+{
+    enum { RAW_SIZE = 400, VARIANT_ALL = 3 };
+    uint8_t raw[RAW_SIZE], payload[2 * RAW_SIZE];
+    size_t size;
+    for (int method = 1; method <= LMZ_N_METHODS; method++)
+        for (int k = 0; k < N_KINDS; k++) {
+            now = (test_case){method, k % 2 ? 1 : 16, RAW_SIZE, kinds[k].name};
+            kinds[k].fill(raw, RAW_SIZE);
+            CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
+            uint8_t head[4] = {(uint8_t)(method - 1), (uint8_t)(now.n_lanes - 1), (RAW_SIZE - 1) & 0xff,
+                               (RAW_SIZE - 1) >> 8 | VARIANT_ALL << 1};
+            char name[4096];
+            snprintf(name, sizeof name, "%s/%d-%d", folder, method, k);
+            FILE *file = fopen(name, "wb");
+            CHECK(file && fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(payload, 1, size, file) == size);
+            CHECK(!fclose(file));
+        }
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && !strcmp(argv[1], "seeds")) {
+        write_seeds(argv[2]);
+        return 0;
+    }
     static const size_t sizes[] = {1, 2, 7, 130, 1001, 4096, 20000};
     static const int lanes[] = {1, 3, 16, 128};
     int full = argc > 1 && !strcmp(argv[1], "full");
