@@ -15,7 +15,7 @@ INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src
 SANITIZERS := address,undefined
 
-.PHONY: demo test build wheel lint vectors sizes asan fuzz bench clean distclean
+.PHONY: demo test build wheel lint vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -46,6 +46,10 @@ vectors: $(VENV)/.dev
 # After a change of the predictor: rewrites the pinned sizes, so that a change of ratio is a diff in review.
 sizes: $(VENV)/.dev
 	$(BIN)/python scripts/make_sizes.py
+
+# After a change of options: rewrites manual pages and completion scripts from the table of options.
+share: $(VENV)/.built
+	$(BIN)/python scripts/make_share.py
 
 # To find undefined behaviour: the kernel by itself under AddressSanitizer and UndefinedBehaviorSanitizer.
 asan: build/sanitize_test

@@ -82,6 +82,25 @@ def test_links_lead_somewhere(path):
     assert not missing
 
 
+@pytest.mark.parametrize("path", [README, DOCS / "ARCHITECTURE.md"], ids=lambda p: p.name)
+def test_files_named_in_backticks_exist(path):
+    named = re.findall(r"`((?:lmzip|tests|scripts|docs|fuzz)/[\w./*]*)`", path.read_text())
+    assert not [name for name in named if not list(ROOT.glob(name.rstrip("/")))]
+
+
+def test_block_sizes_in_readme_are_those_of_the_levels():
+    from lmzip import levels
+
+    rows = re.findall(
+        r"^\| (`-.*?) \|.*?\| (\d+) MiB \|", section(README.read_text(), "Memory and speed"), re.MULTILINE
+    )
+    documented = {}
+    for names, mebibytes in rows:
+        numbers = [int(number) for number in re.findall(r"`-(\d)`", names)]
+        documented |= dict.fromkeys(range(numbers[0], numbers[-1] + 1), int(mebibytes) << 20)
+    assert documented == {level: levels.get_level(level).block_size for level in range(1, 10)}
+
+
 def test_targets_named_in_readme_exist():
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(
