@@ -17,6 +17,7 @@ MAX_LANES: int = lib.LMZ_MAX_LANES
 
 _SIMD_NAMES = ["portable", "avx2", "avx512"]
 _PROGRESS_BYTES = 1 << 16
+_new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
 Progress = Callable[[int], None]
 
@@ -80,7 +81,7 @@ def encode_block(raw, method: int, n_lanes: int = 1, progress: Progress | None =
     if not len(source):
         raise ValueError("an empty block has no payload")
     capacity = len(source) - 1
-    payload = ffi.new_allocator(should_clear_after_alloc=False)("uint8_t[]", capacity + 1)
+    payload = _new_bytes("uint8_t[]", capacity + 1)
     coder = lib.lmz_encoder_new(method, n_lanes, _simd(), source, len(source), payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
@@ -91,17 +92,18 @@ def encode_block(raw, method: int, n_lanes: int = 1, progress: Progress | None =
         lib.lmz_coder_free(coder)
 
 
-def decode_block(payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None) -> bytearray:
+def decode_block(payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None) -> memoryview:
     """Return the raw_size bytes that a payload stands for.
+
+    Memory for them is touched only as they are decoded, so a payload that ends early costs little whatever it claims.
 
     A payload damaged in the middle usually gives wrong bytes, not an error: the caller compares a check of the data.
     Raises DamagedError when the payload is too short or too long for its block, ValueError, MemoryError.
     """
     _check(method, n_lanes)
     source = ffi.from_buffer("uint8_t[]", payload)
-    raw = bytearray(raw_size)
-    target = ffi.from_buffer("uint8_t[]", raw)
-    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), source, len(source), target, raw_size)
+    raw = _new_bytes("uint8_t[]", raw_size)
+    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), source, len(source), raw, raw_size)
     if coder == ffi.NULL:
         if not raw_size:
             raise ValueError("an empty block has no payload")
@@ -111,4 +113,4 @@ def decode_block(payload, raw_size: int, method: int, n_lanes: int = 1, progress
             raise DamagedError("damaged payload")
     finally:
         lib.lmz_coder_free(coder)
-    return raw
+    return memoryview(ffi.buffer(raw))

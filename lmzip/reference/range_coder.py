@@ -49,15 +49,14 @@ class RangeEncoder:
         return symbol
 
     def finish(self) -> bytes:
-        """Return the shortest byte string inside the interval, its trailing zero bytes dropped."""
+        """Return the payload, ended by as few bytes as single out a number inside the interval."""
         end = self.low + self.range - 1
         for n_bytes in range(1, 9):
             value = end & ~(MASK >> 8 * n_bytes)
             if value >= self.low:
                 self._narrow(value - self.low, BOTTOM)
                 break
-        self.out += self.low.to_bytes(8, "big")
-        return bytes(self.out).rstrip(b"\0")
+        return bytes(self.out) + self.low.to_bytes(8, "big").rstrip(b"\0")
 
 
 class RangeDecoder:

@@ -5,6 +5,18 @@
 #include <sys/mman.h>
 #endif
 
+#if defined(LMZ_CHECKED) /* sanitizers see the bounds of what malloc gives, not of what mmap gives */
+#include <sanitizer/asan_interface.h>
+#define GUARD_SIZE 64
+#define GUARD(start, size) ASAN_POISON_MEMORY_REGION(start, size)
+#else
+#define GUARD_SIZE 0
+#define GUARD(start, size) ((void)0)
+#if defined(__linux__)
+#define USE_MMAP 1
+#endif
+#endif
+
 #include "internal.h"
 #include "mixer.h"
 #include "probability.h"
@@ -31,12 +43,15 @@ static const lmz_method *get_method(int method)
     return method >= 1 && method <= LMZ_N_METHODS ? &methods[method] : NULL;
 }
 
-/* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count. */
+/* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count.  Checked builds guard every array. */
 static void *carve(uint8_t *base, size_t *offset, size_t size)
 {
     size_t at = *offset;
-    *offset += (size + 63) & ~(size_t)63;
-    return base ? base + at : NULL;
+    *offset += (size + GUARD_SIZE + 63) & ~(size_t)63;
+    if (!base)
+        return NULL;
+    GUARD(base + at + size, *offset - at - size);
+    return base + at;
 }
 
 /* The smallest power of two that is at least n, but at most `limit`, itself a power of two. */
@@ -123,11 +138,6 @@ size_t lmz_memory_size(int method, size_t raw_size, int n_lanes)
         return 0;
     return sizeof scratch + (size_t)n_lanes * sizeof(lmz_lane) + lay_out(&scratch, NULL, m, raw_size);
 }
-
-/* Sanitizers see the bounds of what calloc gives, not of what mmap gives. */
-#if defined(__linux__) && !defined(LMZ_CHECKED)
-#define USE_MMAP 1
-#endif
 
 /* Zeroed memory, 64-aligned, in huge pages where the system has them: the tables are read all over. */
 static void *allocate_zeroed(size_t size)

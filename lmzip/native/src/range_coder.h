@@ -117,7 +117,8 @@ static inline uint64_t rc_decode_target(const range_coder *rc, int total_bits)
     return target < last ? target : last;
 }
 
-/* Encoder: write the shortest byte string inside the interval, its trailing zero bytes dropped. */
+/* Encoder: write as few bytes as single out a number inside the interval; their trailing zeros are dropped, but no zero
+   that was written before, since a decoder reads only RC_SLACK bytes past the end. */
 static inline void rc_finish_encoder(range_coder *rc)
 {
     if (rc->failed)
@@ -135,8 +136,6 @@ static inline void rc_finish_encoder(range_coder *rc)
         }
         rc->out[rc->position++] = (uint8_t)(rc->low >> 56);
     }
-    while (rc->position && rc->out[rc->position - 1] == 0)
-        rc->position--;
 }
 
 /* Decoder: whether the payload was used up, and not more than that. */
