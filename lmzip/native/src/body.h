@@ -2,11 +2,11 @@
 #include "predictor.h"
 
 /* Set the contexts of the lane's next byte and fetch what they need. */
-INLINE void prepare_byte(struct lmz_coder *c, lmz_lane *lane, const int n, const int n_wide)
+INLINE void prepare_byte(struct lmz_coder *c, lmz_lane *lane, const int n)
 {
     lane->c0 = 1;
     set_contexts(c, lane);
-    prefetch_first(c, lane, n, n_wide);
+    prefetch_first(c, lane, n);
     prefetch_matches(c, lane);
 }
 
@@ -19,6 +19,7 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
     prediction r;
     prefetch_match_bytes(c, lane);
     find_slots(lane, n);
+    prefetch_other(c, lane, n, n_wide);
     find_matches(c, lane, lane_index);
     for (int i = 0; i < 8; i++) {
         if (i == 4)
@@ -32,7 +33,7 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
             if (c->rc.decoding)
                 c->raw[lane->position] = (uint8_t)lane->c0;
             update_history(c, lane, lane->c0 & 255);
-            prepare_byte(c, lane, n, n_wide);
+            prepare_byte(c, lane, n);
         }
         learn(c, lane, &r, bit, n, n_sets, n_apms);
     }
@@ -50,7 +51,7 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
     static void start_lanes_##name(struct lmz_coder *c)                                              \
     {                                                                                                \
         for (int i = 0; i < c->n_lanes; i++)                                                         \
-            prepare_byte(c, &c->lanes[i], n_contexts, n_wide);                                       \
+            prepare_byte(c, &c->lanes[i], n_contexts);                                       \
     }
 LMZ_METHODS(CODE_LANES)
 

@@ -18,8 +18,7 @@ typedef struct { /* what predicting a bit leaves for learning it */
     uint32_t p_set[MAX_SETS], p_mixed;
     uint32_t cells[MAX_CONTEXTS], states[MAX_CONTEXTS];
     int32_t rates[MAX_CONTEXTS];
-    uint8_t *node[MAX_CONTEXTS]; /* where the states are */
-    uint32_t *cell[MAX_CONTEXTS]; /* and the cells */
+    uint32_t *cell[MAX_CONTEXTS]; /* where the cells are */
     uint32_t nibble;
     uint32_t *direct[2], *match_cell[2];
     int expected[2];
@@ -33,9 +32,7 @@ INLINE void predict_histories(struct lmz_coder *c, const lmz_lane *lane, predict
 {
     int32_t stretch[MAX_CONTEXTS];
     for (int i = 0; i < n; i++) {
-        uint8_t *node = lane->slot[i] + r->nibble;
-        uint32_t state = *node, *at = &c->map[i][state], cell = *at;
-        r->node[i] = node;
+        uint32_t state = lane->slot[i][r->nibble], *at = &c->map[i][state], cell = *at;
         r->cell[i] = at;
         r->states[i] = state;
         r->cells[i] = cell;
@@ -160,7 +157,7 @@ INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         r->cells[i] = cell_moved(r->cells[i], r->rates[i], bit, CELL_LIMIT);
     for (int i = 0; i < n; i++) {
         *r->cell[i] = r->cells[i];
-        *r->node[i] = lmz_next_state[r->states[i] * 2 + (uint32_t)bit];
+        lane->slot[i][r->nibble] = lmz_next_state[r->states[i] * 2 + (uint32_t)bit];
     }
     cell_update(r->direct[0], bit, CELL_LIMIT);
     cell_update(r->direct[1], bit, CELL_LIMIT);

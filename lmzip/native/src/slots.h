@@ -3,7 +3,7 @@
    A slot is 16 bytes: a check byte (never 0) and the bit-history states of the 15 nodes of one nibble under one context.
    Four slots make a line of 64 bytes; a context looks in one line only.  A new slot replaces the one whose first node
    has the smallest state: states are numbered by the number of bits they have seen.  Most contexts keep the slots of
-   second nibbles in the other line of the pair, so that both lines can be fetched together; the n_wide first contexts
+   second nibbles in the other line of the pair, so that it can be fetched a nibble ahead; the n_wide first contexts
    have too many followers for that and hash every high nibble to a line of its own. */
 #ifndef LMZ_SLOTS_H
 #define LMZ_SLOTS_H
@@ -36,17 +36,15 @@ static inline uint8_t *find_slot(uint8_t *line, uint8_t check)
     return oldest;
 }
 
-/* Hash the lane's contexts and fetch the lines of the coming byte's first nibble and, for all but the wide
-   contexts, of its second: they come from main memory, so there should be other work between this and find_slots. */
-static inline void prefetch_first(const struct lmz_coder *c, lmz_lane *lane, const int n, const int n_wide)
+/* Hash the lane's contexts and fetch the lines of the coming byte's first nibble: they come from main memory, so there
+   should be other work between this and find_slots. */
+static inline void prefetch_first(const struct lmz_coder *c, lmz_lane *lane, const int n)
 {
     for (int i = 0; i < n; i++) {
         uint64_t h = lane->context[i] * 0x9E3779B97F4A7C15u;
         lane->check[i] = (uint8_t)(h >> 24);
         lane->line[i] = c->slots + ((h >> 32) * c->n_lines >> 32) * LINE_SIZE;
         __builtin_prefetch(lane->line[i]);
-        if (i >= n_wide)
-            __builtin_prefetch(other_line(c, lane->line[i]));
     }
 }
 
@@ -63,6 +61,13 @@ static inline void prefetch_second(const struct lmz_coder *c, lmz_lane *lane, co
         lane->check[i] = (uint8_t)(lane->check[i] + lane->c0 * 0x9D);
         lane->line[i] = other_line(c, lane->line[i]);
     }
+}
+
+/* Fetch the lines of the second nibble, but for the wide contexts: theirs are not known yet. */
+static inline void prefetch_other(const struct lmz_coder *c, lmz_lane *lane, const int n, const int n_wide)
+{
+    for (int i = n_wide; i < n; i++)
+        __builtin_prefetch(other_line(c, lane->line[i]));
 }
 
 static inline void find_slots(lmz_lane *lane, int n)
