@@ -71,7 +71,7 @@ def test_symbols_come_back_and_equal_the_reference(case: tuple[int, list[tuple[i
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.00002, 0.99998), st.integers(0, 2**32))
 def test_overhead_of_decisions(p: float, seed: int) -> None:
-    """At most 0.01 % and 8 bytes over the sum of -log2 p (the issue's bound; measured: 3 bytes)."""
+    """At most 0.01 % and 8 bytes over the sum of -log2 p."""
     rng = random.Random(seed)
     p1 = max(1, round(p * 2**32))
     encoder, ideal = RangeEncoder(100_000), 0.0

@@ -1,6 +1,6 @@
 """The arithmetic of docs/ARITHMETIC.md in plain Python: slow, obviously right, and the judge of the native kernel.
 
-Shares no code with lmzip.native.  About 5 kB a second; for tests and for readers.
+Shares no code with lmzip.native.  About 1 kB a second with the strongest method; for tests and for readers.
 """
 
 from __future__ import annotations
