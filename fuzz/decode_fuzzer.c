@@ -31,7 +31,7 @@ static int run(lmz_coder *coder)
 
 static int decode(int method, int n_lanes, int simd, const uint8_t *payload, size_t payload_size, uint8_t *raw, size_t raw_size)
 {
-    lmz_coder *coder = lmz_decoder_new(method, n_lanes, simd, payload, payload_size, raw, raw_size);
+    lmz_coder *coder = lmz_decoder_new(method, n_lanes, simd, NULL, payload, payload_size, raw, raw_size);
     int status = run(coder);
     lmz_coder_free(coder);
     require(status == LMZ_DONE || status == LMZ_E_DAMAGED, "a decoder ends with DONE or DAMAGED");
@@ -43,7 +43,7 @@ static void encode_again(int method, int n_lanes, const uint8_t *raw, size_t raw
     size_t capacity = raw_size + raw_size / 4 + 64;
     uint8_t *payload = malloc(capacity), *copy = malloc(raw_size);
     require(payload && copy, "memory");
-    lmz_coder *coder = lmz_encoder_new(method, n_lanes, lmz_simd_best(), raw, raw_size, payload, capacity);
+    lmz_coder *coder = lmz_encoder_new(method, n_lanes, lmz_simd_best(), NULL, raw, raw_size, payload, capacity);
     int status = run(coder);
     size_t payload_size = lmz_coder_payload_size(coder);
     lmz_coder_free(coder);
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < HEAD_SIZE)
         return 0;
-    int method = 1 + data[0] % LMZ_N_METHODS, n_lanes = 1 + data[1] % LMZ_MAX_LANES, variant = data[3] >> 1 & 3;
+    int method = 1 + data[0] % (LMZ_NET_METHOD - 1), n_lanes = 1 + data[1] % LMZ_MAX_LANES, variant = data[3] >> 1 & 3;
     size_t raw_size = 1 + (size_t)(data[2] | (data[3] & 1) << 8), payload_size = size - HEAD_SIZE;
     uint8_t *payload = malloc(payload_size + 1); /* ends where the payload does, so that reading past it is seen */
     require(payload != NULL, "memory");

@@ -14,7 +14,9 @@ from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
 MAGIC = b"\x89LMZ"
 VERSION = 1
 MODEL_FLAG = 0x80  # bit 7 of the version byte: a model record follows
+REGISTERED_FLAG = 0x40  # bit 6: the number of a registered model and the start of its digest follow
 PLAIN_HEADER_SIZE = 5
+REGISTERED_HEADER_SIZE = 14
 MODEL_HEADER_SIZE = 128
 BLOCK_HEAD_SIZE = 17
 TRAILER_END_SIZE = 14  # the trailer without its table
@@ -25,6 +27,9 @@ MAX_BLOCKS = 65535
 MAX_LANES = 128
 STORED = 0
 MODEL_KINDS = {1: "net", 2: "exact language model", 3: "bound to numerics"}
+
+# The models that have a number in the format (FORMAT 3.3): name and SHA-256 of the weight file.  Entries never change.
+REGISTERED: dict[int, tuple[str, str]] = {}
 
 _RECORD = struct.Struct("<BB32s16s32s41s")
 _BLOCK_HEAD = struct.Struct("<BIII")
@@ -44,7 +49,7 @@ class ModelRecord:
     """Which model and which arithmetic a frame needs (FORMAT 3.2)."""
 
     kind: int
-    digest: bytes  # SHA-256 of the weight file, 32 bytes
+    digest: bytes  # SHA-256 of the weight file, 32 bytes; its first 8 where a registered model is not known here
     fingerprint: bytes  # of the arithmetic, 16 bytes; zero for models whose arithmetic is exact
     name: str  # at most 32 bytes of UTF-8
     numerics: str  # at most 41 bytes of UTF-8
@@ -79,17 +84,16 @@ class FrameHeader:
 
     packed: bytes
 
-    @property
-    def has_model(self) -> bool:
-        return len(self.packed) == MODEL_HEADER_SIZE
-
     def model(self) -> ModelRecord | None:
         """Return the model record, None for the built-in predictor.
 
         To be called after a check that covers the header has passed.  Raises UnsupportedError for kinds and flags of
         later versions, DamagedError for names that are not text.
         """
-        if not self.has_model:
+        size = len(self.packed)
+        if size == REGISTERED_HEADER_SIZE:
+            return _parse_registered(self.packed[PLAIN_HEADER_SIZE], self.packed[PLAIN_HEADER_SIZE + 1 :])
+        if size != MODEL_HEADER_SIZE:
             return None
         kind, flags, digest, fingerprint, name, numerics = _RECORD.unpack(self.packed[PLAIN_HEADER_SIZE:])
         if kind not in MODEL_KINDS or flags:
@@ -97,10 +101,29 @@ class FrameHeader:
         return ModelRecord(kind, digest, fingerprint, _parse_text(name, "name"), _parse_text(numerics, "numerics"))
 
 
+def _parse_registered(number: int, prefix: bytes) -> ModelRecord:
+    """Return the record of a registered model; without the whole digest where this version does not know the number.
+
+    Raises UnsupportedError where the digest is not that of the number.
+    """
+    name, digest = REGISTERED.get(number, (f"number {number}", prefix.hex()))
+    if not bytes.fromhex(digest).startswith(prefix):
+        raise UnsupportedError(f"model number {number} of sha256 {prefix.hex()}... is not the {name} known here")
+    return ModelRecord(1, bytes.fromhex(digest), bytes(FINGERPRINT_SIZE), name, "")
+
+
+def registered_number(digest: bytes) -> int | None:
+    """Return the number of the registered model with this SHA-256, None if there is none."""
+    return next((number for number, (_, known) in REGISTERED.items() if known == digest.hex()), None)
+
+
 def pack_header(model: ModelRecord | None = None) -> FrameHeader:
-    """Return the header of a frame; None means the built-in predictor."""
+    """Return the header of a frame, short for registered models; None means the built-in predictor."""
     if model is None:
         return FrameHeader(MAGIC + bytes([VERSION]))
+    number = registered_number(model.digest)
+    if number is not None:
+        return FrameHeader(MAGIC + bytes([VERSION | REGISTERED_FLAG, number]) + model.digest[:8])
     return FrameHeader(MAGIC + bytes([VERSION | MODEL_FLAG]) + model.pack())
 
 
@@ -111,10 +134,10 @@ def header_size(start: bytes) -> int:
     """
     if start[:4] != MAGIC:
         raise NotLmzipError("not in lmzip format")
-    version = start[4] & ~MODEL_FLAG
-    if version != VERSION:
-        raise UnsupportedError(f"needs a newer lmzip: format version {version}")
-    return MODEL_HEADER_SIZE if start[4] & MODEL_FLAG else PLAIN_HEADER_SIZE
+    flags, version = start[4] & (MODEL_FLAG | REGISTERED_FLAG), start[4] & ~(MODEL_FLAG | REGISTERED_FLAG)
+    if version != VERSION or flags == MODEL_FLAG | REGISTERED_FLAG:
+        raise UnsupportedError(f"needs a newer lmzip: format version {version}, flags {flags:#04x}")
+    return {0: PLAIN_HEADER_SIZE, REGISTERED_FLAG: REGISTERED_HEADER_SIZE, MODEL_FLAG: MODEL_HEADER_SIZE}[flags]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lmzip.errors import LmzipError, NotLmzipError
 _WINDOW = 1 << 20
 _LONGEST = container.MODEL_HEADER_SIZE + container.BLOCK_HEAD_SIZE  # what must be seen at once to know a place
 # Where a head may start: neither size above 2^30, which the highest byte of each tells.  Rules out most places cheaply.
-_MAYBE_HEAD = re.compile(rb"(?s)(?=\x89LMZ[\x01\x81])|(?=.{4}[\x00-\x40].{3}[\x00-\x40].{8})")
+_MAYBE_HEAD = re.compile(rb"(?s)(?=\x89LMZ[\x01\x41\x81])|(?=.{4}[\x00-\x40].{3}[\x00-\x40].{8})")
 
 
 class SalvageSource(Source):

@@ -1,33 +1,104 @@
-"""Which models there are: from a name or a digest to a model, loaded when first asked for."""
+"""Which models there are: from a name, a path or a digest to a model, loaded when first asked for.
+
+Searched in this order: the built-in n-gram predictor, the nets that ship in data/, weight files that this process was
+given by path, those in the folders and files of LMZIP_MODEL_PATH (separated as in PATH), those in the user's data folder.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
-from lmzip.errors import ModelMissingError
+from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.models.base import Model
 
 BUILT_IN = "ngram"
+SUFFIX = ".safetensors"
+_SHIPPED = Path(__file__).with_name("data")
+_given: list[Path] = []
+
+
+def default_name() -> str:
+    """Return the name of the model that levels with a net use: the shipped one."""
+    return "bytelm1"
+
+
+def _user_folder() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "lmzip" / "models"
+
+
+def weight_files() -> Iterator[Path]:
+    """Yield the weight files that are here, the shipped ones first."""
+    configured = [Path(p) for p in os.environ.get("LMZIP_MODEL_PATH", "").split(os.pathsep) if p]
+    for place in [_SHIPPED, *_given, *configured, _user_folder()]:
+        if place.is_dir():
+            yield from sorted(place.glob(f"*{SUFFIX}"))
+        elif place.is_file():
+            yield place
+
+
+def models() -> list[Model]:
+    """Return all models that are here, each digest once; passes over files that hold none."""
+    found: dict[bytes, Model] = {b"": by_name(BUILT_IN)}
+    for path in weight_files():
+        try:
+            model = _load(path)
+        except (OSError, UnsupportedError):
+            continue
+        found.setdefault(model.digest, model)
+    return list(found.values())
 
 
 def names() -> list[str]:
-    """Return the names of the models that are here; loads none."""
-    return [BUILT_IN]
+    """Return the names of the models that are here."""
+    return [model.name for model in models()]
 
 
 @cache
-def by_name(name: str = BUILT_IN) -> Model:
-    """Return the model of that name; raises ModelMissingError."""
-    if name != BUILT_IN:
-        raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}")
-    from lmzip.models.ngram import NgramModel  # loads the kernel
+def _load(path: Path) -> Model:
+    from lmzip.models.bytelm import ByteLmModel  # loads the kernel
 
-    return NgramModel()
+    return ByteLmModel(path)
 
 
-def by_digest(digest: bytes, name: str) -> Model:
-    """Return the model with these weights; `name` only serves the message.  Raises ModelMissingError.
+@cache
+def by_name(name: str) -> Model:
+    """Return the model of that name, or that of the weight file at that path.
 
-    The built-in model has no weights, hence no digest: no model that is here can be asked for by one.
+    Raises ModelMissingError, UnsupportedError for a file that holds no model.
     """
-    raise ModelMissingError(f"needs the model {name} (sha256 {digest.hex()}), which is not here")
+    if name == BUILT_IN:
+        from lmzip.models.ngram import NgramModel  # loads the kernel
+
+        return NgramModel()
+    shipped = _SHIPPED / f"{name}{SUFFIX}"
+    if os.sep not in name and shipped.is_file():
+        return _load(shipped)
+    if os.sep in name or name.endswith(SUFFIX):
+        path = Path(name).absolute()
+        try:
+            model = _load(path)
+        except OSError as error:
+            raise ModelMissingError(f"cannot read the model {name}: {error.strerror}") from None
+        _given.append(path)
+        return model
+    for model in models():
+        if model.name == name:
+            return model
+    raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}")
+
+
+@cache
+def by_digest(digest: bytes, name: str) -> Model:
+    """Return the model whose weight file has this SHA-256, or one that starts so; `name` only serves the message.
+
+    Raises ModelMissingError.
+    """
+    for model in models():
+        if digest and model.digest.startswith(digest):
+            return model
+    raise ModelMissingError(
+        f"needs the model {name} (sha256 {digest.hex()}), which is not here; --model or LMZIP_MODEL_PATH can give it"
+    )

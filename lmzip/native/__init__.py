@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lmzip.errors import DamagedError
 from lmzip.native._kernel import ffi, lib
 
-METHODS: dict[int, str] = {1: "fast", 2: "quick", 3: "full", 4: "max"}
+METHODS: dict[int, str] = {1: "fast", 2: "quick", 3: "full", 4: "max", 5: "full+net", 6: "max+net"}
+NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net
 MAX_LANES: int = lib.LMZ_MAX_LANES
 
 _SIMD_NAMES = ["portable", "avx2", "avx512"]
@@ -23,38 +25,102 @@ _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 Progress = Callable[[int], None]
 
 
+class NetShape(NamedTuple):
+    """The architecture of a byte-level net (ARITHMETIC 8)."""
+
+    n_embd: int
+    n_layer: int
+    n_hidden: int
+    n_state: int
+    byte_dim: int
+    table_dim: int
+    table_bits: int
+    gate: int  # 0 sigmoid, 1 silu
+    orders: tuple[int, ...]
+
+
+class Net:
+    """A net in the kernel, read only: any number of blocks may be coded with it at once."""
+
+    def __init__(
+        self, shape: NetShape, *, byte_embedding, tables, weights, multipliers, forget_biases, simd: str | None = None
+    ) -> None:
+        """Pack the weights: contiguous buffers in the layout of lmz_net_weights (lmz.h).
+
+        simd: the variant to use, by default the best.  Raises ValueError for weights of another shape or beyond the
+        overflow budget, MemoryError.
+        """
+        s = shape
+        expected = (256 * s.byte_dim, (len(s.orders) * s.table_dim) << s.table_bits, s.n_layer * s.n_state * 4)
+        if tuple(memoryview(x).nbytes for x in (byte_embedding, tables, forget_biases)) != expected:
+            raise ValueError("weights of another shape")
+        orders = list(s.orders[: lib.LMZ_NET_MAX_ORDERS])
+        c_shape = ffi.new("lmz_net_shape *", [*s[:7], len(s.orders), s.gate, orders])
+        self._kept = tuple(ffi.from_buffer("int8_t[]", x) for x in (byte_embedding, tables))
+        c_weights = ffi.new("lmz_net_weights *")
+        c_weights.byte_embedding, c_weights.tables = self._kept
+        matrices = ffi.from_buffer("int8_t[]", weights)
+        rows = ffi.from_buffer("int32_t[]", multipliers)
+        biases = ffi.from_buffer("int32_t[]", forget_biases)
+        c_weights.weights, c_weights.n_weights = matrices, len(matrices)
+        c_weights.multipliers, c_weights.n_rows = rows, len(rows)
+        c_weights.forget_biases = biases
+        variant = _SIMD_NAMES.index(simd) if simd else _simd(lib.lmz_simd_best())
+        net = lib.lmz_net_new(c_shape, c_weights, variant)
+        if net == ffi.NULL:
+            raise ValueError("weights of another shape or beyond the overflow budget")
+        self.handle = ffi.gc(net, lib.lmz_net_free)
+
+    def run(self, data, n_lanes: int = 1) -> memoryview:
+        """Return the trees (n_steps, n_lanes, 512) uint32 of sums of exponentials that the net predicts before each byte.
+
+        data: (n_steps, n_lanes) bytes, one lane behind the other in every step.  Raises ValueError, MemoryError.
+        """
+        source = ffi.from_buffer("uint8_t[]", data)
+        if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
+            raise ValueError("bytes must come in whole steps")
+        trees = _new_bytes("uint32_t[]", max(1, len(source) * 512))
+        if lib.lmz_net_run(self.handle, n_lanes, source, len(source) // n_lanes, trees) != lib.LMZ_DONE:
+            raise MemoryError("not enough memory for a net")
+        return memoryview(ffi.buffer(trees, len(source) * 2048)).cast("I")
+
+
+def _handle(net: Net | None):
+    return net.handle if net else ffi.NULL
+
+
 def simd_variants() -> list[str]:
     """Return the names of the kernel's variants that this processor runs, the best last."""
     return _SIMD_NAMES[: lib.lmz_simd_best() + 1]
 
 
-def _simd() -> int:
-    """Return the variant to use: the fastest, or the one that LMZIP_SIMD names (all give the same bytes).
+def _simd(best: int = _AVX2) -> int:
+    """Return the variant to use: the best up to `best`, or the one that LMZIP_SIMD names (all give the same bytes).
 
-    Rows of 48 inputs fill AVX-512 too badly to pay for it: AVX2 measured 2 % faster where both are there.
+    Rows of 48 mixer inputs fill AVX-512 too badly to pay for it: AVX2 measured 2 % faster where both are there.
 
     Raises ValueError if LMZIP_SIMD names one that this processor does not have.
     """
     name = os.environ.get("LMZIP_SIMD")
     if not name:
-        return min(lib.lmz_simd_best(), _AVX2)
+        return min(lib.lmz_simd_best(), best)
     variants = simd_variants()
     if name not in variants:
         raise ValueError(f"LMZIP_SIMD={name}: this processor has {', '.join(variants)}")
     return variants.index(name)
 
 
-def _check(method: int, n_lanes: int) -> None:
-    if method not in METHODS:
+def _check(method: int, n_lanes: int, net: Net | None) -> None:
+    if method not in METHODS or (method >= NET_METHOD and not net):
         raise ValueError(f"no such method: {method}")
     if not 1 <= n_lanes <= MAX_LANES:
         raise ValueError(f"lanes must be 1 to {MAX_LANES}, not {n_lanes}")
 
 
-def memory_size(method: int, raw_size: int, n_lanes: int = 1) -> int:
+def memory_size(method: int, raw_size: int, n_lanes: int = 1, net: Net | None = None) -> int:
     """Return the bytes of state that coding one block needs, its raw and payload buffers not counted."""
-    _check(method, n_lanes)
-    size = lib.lmz_memory_size(method, raw_size, n_lanes)
+    _check(method, n_lanes, net)
+    size = lib.lmz_memory_size(method, raw_size, n_lanes, _handle(net))
     if not size:
         raise ValueError(f"block too large: {raw_size}")
     return size
@@ -73,19 +139,21 @@ def _run(coder, raw_size: int, n_lanes: int, progress: Progress | None) -> int:
     return status
 
 
-def encode_block(raw, method: int, n_lanes: int = 1, progress: Progress | None = None) -> bytes | None:
+def encode_block(
+    raw, method: int, n_lanes: int = 1, progress: Progress | None = None, net: Net | None = None
+) -> bytes | None:
     """Return the payload of a block, or None when it would not be smaller than the block itself.
 
     raw: contiguous bytes-like object, not empty.  progress is called with the number of raw bytes done since its last
     call; what it raises abandons the block.  Raises ValueError for bad arguments, MemoryError.
     """
-    _check(method, n_lanes)
+    _check(method, n_lanes, net)
     source = ffi.from_buffer("uint8_t[]", raw)
     if not len(source):
         raise ValueError("an empty block has no payload")
     capacity = len(source) - 1
     payload = _new_bytes("uint8_t[]", capacity + 1)
-    coder = lib.lmz_encoder_new(method, n_lanes, _simd(), source, len(source), payload, capacity)
+    coder = lib.lmz_encoder_new(method, n_lanes, _simd(), _handle(net), source, len(source), payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     try:
@@ -95,7 +163,9 @@ def encode_block(raw, method: int, n_lanes: int = 1, progress: Progress | None =
         lib.lmz_coder_free(coder)
 
 
-def decode_block(payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None) -> memoryview:
+def decode_block(
+    payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None, net: Net | None = None
+) -> memoryview:
     """Return the raw_size bytes that a payload stands for.
 
     Memory for them is touched only as they are decoded, so a payload that ends early costs little whatever it claims.
@@ -103,10 +173,10 @@ def decode_block(payload, raw_size: int, method: int, n_lanes: int = 1, progress
     A payload damaged in the middle usually gives wrong bytes, not an error: the caller compares a check of the data.
     Raises DamagedError when the payload is too short or too long for its block, ValueError, MemoryError.
     """
-    _check(method, n_lanes)
+    _check(method, n_lanes, net)
     source = ffi.from_buffer("uint8_t[]", payload)
     raw = _new_bytes("uint8_t[]", raw_size)
-    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), source, len(source), raw, raw_size)
+    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), _handle(net), source, len(source), raw, raw_size)
     if coder == ffi.NULL:
         if not raw_size:
             raise ValueError("an empty block has no payload")

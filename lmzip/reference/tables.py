@@ -34,6 +34,18 @@ def reciprocal_table() -> list[int]:
     return [(2 * 40960 + (10 * n + 16)) // (2 * (10 * n + 16)) for n in range(256)]
 
 
+def rsqrt_table() -> list[int]:
+    """Return round(2^31 / sqrt(i / 64)) for i = 64 .. 256: the root of the net's norm (ARITHMETIC 8.4)."""
+    getcontext().prec = 40
+    return [int((Decimal(1 << 31) / (Decimal(i) / 64).sqrt()).to_integral_value()) for i in range(64, 257)]
+
+
+def ln_table() -> list[int]:
+    """Return round(2^20 ln(1 + i / 256)) for i = 0 .. 256 (ARITHMETIC 8.7)."""
+    getcontext().prec = 40
+    return [int((Decimal(1 << 20) * (1 + Decimal(i) / 256).ln()).to_integral_value()) for i in range(257)]
+
+
 # --- bit histories -------------------------------------------------------------------------------------------------
 # A state is a short bit history: for up to FULL_HISTORY bits the exact sequence, after that (n0, n1, last bit) within
 # BOUNDS: the larger count may reach BOUNDS[smaller count].

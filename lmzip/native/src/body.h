@@ -1,4 +1,5 @@
 /* body.h - the loop over steps, lanes and bits, both directions; compiled once per SIMD variant (variant_*.c). */
+#include "net_thread.h"
 #include "predictor.h"
 
 /* Set the contexts of the lane's next byte and fetch what they need. */
@@ -12,8 +13,8 @@ INLINE void prepare_byte(struct lmz_coder *c, lmz_lane *lane, const int n)
 
 /* Code the lane's next byte.  What follows from a nibble is fetched before its last bit is learned, to hide the latency
    of main memory behind the learning. */
-INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const int n, const int n_wide, const int n_sets,
-                      const int n_apms)
+INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const int n, const int n_wide,
+                      const int has_net, const int n_sets, const int n_apms)
 {
     int byte = c->rc.decoding ? 0 : c->raw[lane->position];
     prediction r;
@@ -24,7 +25,7 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
     for (int i = 0; i < 8; i++) {
         if (i == 4)
             find_slots(lane, n);
-        uint32_t p = predict(c, lane, &r, i, n, n_sets, n_apms);
+        uint32_t p = predict(c, lane, &r, i, n, has_net, n_sets, n_apms);
         int bit = rc_code_bit(&c->rc, byte >> (7 - i) & 1, p);
         lane->c0 = lane->c0 << 1 | (uint32_t)bit;
         if (i == 3)
@@ -35,18 +36,18 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
             update_history(c, lane, lane->c0 & 255);
             prepare_byte(c, lane, n);
         }
-        learn(c, lane, &r, bit, n, n_sets, n_apms);
+        learn(c, lane, &r, bit, n, has_net, n_sets, n_apms);
     }
     advance_matches(lane);
 }
 
-/* One step of every lane, for each method with its own constants. */
-#define CODE_LANES(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits) \
-    static void code_lanes_##name(struct lmz_coder *c)                                               \
+/* One step of the lanes [first, end), for each method with its own constants. */
+#define CODE_LANES(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \
+    static void code_lanes_##name(struct lmz_coder *c, int first, int end)                           \
     {                                                                                                \
-        for (int i = 0; i < c->n_lanes; i++)                                                         \
+        for (int i = first; i < end; i++)                                                            \
             if (c->lanes[i].position < c->lanes[i].end)                                              \
-                code_byte(c, &c->lanes[i], i, n_contexts, n_wide, n_sets, n_apms);                   \
+                code_byte(c, &c->lanes[i], i, n_contexts, n_wide, has_net, n_sets, n_apms);                   \
     }                                                                                                \
     static void start_lanes_##name(struct lmz_coder *c)                                              \
     {                                                                                                \
@@ -55,20 +56,24 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
     }
 LMZ_METHODS(CODE_LANES)
 
-#define FUNCTIONS(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits) \
+#define FUNCTIONS(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \
     {start_lanes_##name, code_lanes_##name},
 
 int VARIANT(struct lmz_coder *c, uint64_t n_steps)
 {
     static const struct {
-        void (*start_lanes)(struct lmz_coder *), (*code_lanes)(struct lmz_coder *);
+        void (*start_lanes)(struct lmz_coder *), (*code_lanes)(struct lmz_coder *, int first, int end);
     } functions[] = {{0, 0}, LMZ_METHODS(FUNCTIONS)};
     if (!c->step)
         functions[c->method_number].start_lanes(c);
     for (; n_steps && c->step < c->chunk_size; n_steps--) {
         uint32_t n_coded = c->step * (uint32_t)c->n_lanes;
         c->first_rate = FIRST_RATE + FIRST_RATE_EXTRA / (int32_t)(n_coded + FIRST_RATE_DELAY);
-        functions[c->method_number].code_lanes(c);
+        for (int g = 0; g < c->n_groups; g++) {
+            net_thread_wait(c);
+            functions[c->method_number].code_lanes(c, g * (c->n_lanes / 2), g + 1 < c->n_groups ? c->n_lanes / 2 : c->n_lanes);
+            net_thread_coded(c);
+        }
         c->step++;
         if (c->rc.failed || c->rc.position > c->rc.size + RC_SLACK)
             return c->rc.decoding ? LMZ_E_DAMAGED : LMZ_E_FULL;

@@ -1,24 +1,15 @@
 /* coder.c - coders: arguments, memory, choice of the variant; and the table of methods (ARITHMETIC 6). */
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
+#if defined(__linux__) && !defined(LMZ_CHECKED) /* sanitizers do not see the bounds of what mmap gives */
 #include <sys/mman.h>
-#endif
-
-#if defined(LMZ_CHECKED) /* sanitizers see the bounds of what malloc gives, not of what mmap gives */
-#include <sanitizer/asan_interface.h>
-#define GUARD_SIZE 64
-#define GUARD(start, size) ASAN_POISON_MEMORY_REGION(start, size)
-#else
-#define GUARD_SIZE 0
-#define GUARD(start, size) ((void)0)
-#if defined(__linux__)
 #define USE_MMAP 1
-#endif
 #endif
 
 #include "internal.h"
+#include "memory.h"
 #include "mixer.h"
+#include "net_thread.h"
 #include "probability.h"
 #include "slots.h"
 
@@ -29,29 +20,22 @@ static const uint8_t full_lane_contexts[] = {FULL_CONTEXTS, LANE_ORDER_3};
 static const uint8_t max_contexts[] = {MAX_METHOD_CONTEXTS, INDIRECT_1, INDIRECT_2};
 static const uint8_t max_lane_contexts[] = {MAX_METHOD_CONTEXTS, LANE_ORDER_3, LANE_WORD};
 
+#define full_net_contexts full_contexts
+#define full_net_lane_contexts full_lane_contexts
+#define max_net_contexts max_contexts
+#define max_net_lane_contexts max_lane_contexts
 #define fast_lane_contexts fast_contexts
 #define quick_lane_contexts quick_contexts
-#define ROW(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits) \
-    {{name##_contexts, name##_lane_contexts}, n_contexts, n_sets, n_apms, slots_per_byte, max_lines_bits},
-static const lmz_method methods[LMZ_N_METHODS + 1] = {{{0, 0}, 0, 0, 0, 0, 0}, LMZ_METHODS(ROW)};
+#define ROW(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \
+    {{name##_contexts, name##_lane_contexts}, n_contexts, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits},
+static const lmz_method methods[LMZ_N_METHODS + 1] = {{{0, 0}, 0, 0, 0, 0, 0, 0}, LMZ_METHODS(ROW)};
 
 /* How many contexts each set of first-layer weights has, see select_weights. */
-static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 512, 256};
+static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 512, 256, 256};
 
 static const lmz_method *get_method(int method)
 {
     return method >= 1 && method <= LMZ_N_METHODS ? &methods[method] : NULL;
-}
-
-/* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count.  Checked builds guard every array. */
-static void *carve(uint8_t *base, size_t *offset, size_t size)
-{
-    size_t at = *offset;
-    *offset += (size + GUARD_SIZE + 63) & ~(size_t)63;
-    if (!base)
-        return NULL;
-    GUARD(base + at + size, *offset - at - size);
-    return base + at;
 }
 
 /* The smallest power of two that is at least n, but at most `limit`, itself a power of two. */
@@ -66,7 +50,7 @@ static uint32_t power_above(uint64_t n, uint32_t limit)
 /* Lay out all state; with base NULL only return the size it takes. */
 static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, size_t raw_size)
 {
-    size_t offset = 0, n_inputs = (size_t)N_INPUTS(m->n_contexts);
+    size_t offset = 0, n_inputs = (size_t)N_INPUTS(m->n_contexts, m->has_net);
     uint64_t n_lines = (uint64_t)raw_size * (uint64_t)m->slots_per_byte / 4 + 64;
     uint32_t max_lines = (uint32_t)1 << m->max_lines_bits;
     c->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
@@ -87,6 +71,8 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
     c->indirect1 = carve(base, &offset, 256 * sizeof *c->indirect1);
     c->indirect2 = carve(base, &offset, 65536 * sizeof *c->indirect2);
     c->stride_score = carve(base, &offset, (MAX_STRIDE + 1) * sizeof *c->stride_score);
+    if (c->net)
+        offset += net_lanes_lay_out(&c->net_lanes, c->net, c->n_lanes, base ? base + offset : NULL);
     return offset;
 }
 
@@ -107,12 +93,13 @@ static void set_initial_cells(struct lmz_coder *c)
 static void set_initial_weights(struct lmz_coder *c)
 {
     const lmz_method *m = c->method;
-    int n = m->n_contexts, n_inputs = N_INPUTS(n);
+    int n = m->n_contexts, n_inputs = N_INPUTS(n, m->has_net);
     for (int s = 0; s < m->n_sets; s++)
         for (int i = 0; i < set_size[s] * n_inputs; i++) {
             int input = i % n_inputs; /* stretches of histories, their confidences, special inputs, the bias, padding */
             int used = input < n || (input >= 2 * n && input < 2 * n + N_SPECIAL_INPUTS - 1);
-            c->weights[s][i] = used ? FIRST_WEIGHT : 0;
+            c->weights[s][i] = used ? m->has_net ? NET_OTHER : FIRST_WEIGHT : 0;
+            if (m->has_net && input == 2 * n) c->weights[s][i] = NET_W;
         }
     for (int i = 0; i < 256 * MAX_SETS; i++)
         c->final_weights[i] = WEIGHT_ONE / m->n_sets;
@@ -130,12 +117,14 @@ static void set_initial_apms(struct lmz_coder *c)
             memcpy(c->apm[a] + i * APM_ROW, row, sizeof row);
 }
 
-size_t lmz_memory_size(int method, size_t raw_size, int n_lanes)
+size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net)
 {
     const lmz_method *m = get_method(method);
     struct lmz_coder scratch;
-    if (!m || raw_size > LMZ_MAX_RAW_SIZE || n_lanes < 1 || n_lanes > LMZ_MAX_LANES)
+    if (!m || raw_size > LMZ_MAX_RAW_SIZE || n_lanes < 1 || n_lanes > LMZ_MAX_LANES || (m->has_net && !net))
         return 0;
+    scratch.n_lanes = n_lanes;
+    scratch.net = m->has_net ? net : NULL;
     return sizeof scratch + (size_t)n_lanes * sizeof(lmz_lane) + lay_out(&scratch, NULL, m, raw_size);
 }
 
@@ -156,10 +145,10 @@ static void *allocate_zeroed(size_t size)
 #endif
 }
 
-static struct lmz_coder *coder_new(int method, int n_lanes, int simd, uint8_t *raw, size_t raw_size)
+static struct lmz_coder *coder_new(int method, int n_lanes, int simd, const lmz_net *net, uint8_t *raw, size_t raw_size)
 {
     const lmz_method *m = get_method(method);
-    if (!lmz_memory_size(method, raw_size, n_lanes) || !raw_size || simd < 0 || simd > lmz_simd_best())
+    if (!lmz_memory_size(method, raw_size, n_lanes, net) || !raw_size || simd < 0 || simd > lmz_simd_best())
         return NULL;
     struct lmz_coder *c = calloc(1, sizeof *c + (size_t)n_lanes * sizeof(lmz_lane));
     if (!c)
@@ -168,10 +157,11 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, uint8_t *r
     c->method_number = method;
     c->contexts = n_lanes > 1 ? m->contexts[1] : m->contexts[0];
     c->n_lanes = n_lanes;
+    c->net = m->has_net ? net : NULL;
     c->run = lmz_run_portable;
 #if defined(__x86_64__)
     if (simd == LMZ_SIMD_AVX2) c->run = lmz_run_avx2;
-    if (simd == LMZ_SIMD_AVX512) c->run = lmz_run_avx512;
+    if (simd >= LMZ_SIMD_AVX512) c->run = lmz_run_avx512;
 #endif
     c->raw = raw;
     c->raw_size = (uint32_t)raw_size;
@@ -193,24 +183,26 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, uint8_t *r
         lane->end = (uint32_t)(end < raw_size ? end : raw_size);
         lane->line_start = lane->above_start = lane->field_start = lane->start;
         lane->field_starts[0][0] = lane->start;
+        c->history[i] = &lane->history;
     }
+    c->net_lanes.history = c->history;
     return c;
 }
 
-lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const uint8_t *raw, size_t raw_size, uint8_t *payload,
-                           size_t capacity)
+lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *raw, size_t raw_size,
+                           uint8_t *payload, size_t capacity)
 {
     /* An encoder never writes to raw: code_byte does so only when it decodes. */
-    struct lmz_coder *c = coder_new(method, n_lanes, simd, (uint8_t *)(uintptr_t)raw, raw_size);
+    struct lmz_coder *c = coder_new(method, n_lanes, simd, net, (uint8_t *)(uintptr_t)raw, raw_size);
     if (c)
         rc_start_encoder(&c->rc, payload, capacity);
     return c;
 }
 
-lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const uint8_t *payload, size_t payload_size, uint8_t *raw,
-                           size_t raw_size)
+lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *payload,
+                           size_t payload_size, uint8_t *raw, size_t raw_size)
 {
-    struct lmz_coder *c = coder_new(method, n_lanes, simd, raw, raw_size);
+    struct lmz_coder *c = coder_new(method, n_lanes, simd, net, raw, raw_size);
     if (c)
         rc_start_decoder(&c->rc, payload, payload_size);
     return c;
@@ -218,7 +210,9 @@ lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const uint8_t *pay
 
 int lmz_coder_run(lmz_coder *c, uint64_t n_steps)
 {
+    net_thread_start(c, n_steps);
     int status = c->run(c, n_steps);
+    net_thread_stop(c);
     if (status != LMZ_DONE)
         return status;
     if (c->rc.decoding)
@@ -226,6 +220,8 @@ int lmz_coder_run(lmz_coder *c, uint64_t n_steps)
     rc_finish_encoder(&c->rc);
     return c->rc.failed ? LMZ_E_FULL : LMZ_DONE;
 }
+
+void lmz_coder_set_threads(lmz_coder *c, int n_threads) { c->n_threads = n_threads; }
 
 size_t lmz_coder_payload_size(const lmz_coder *c) { return c->rc.position; }
 
@@ -239,17 +235,4 @@ void lmz_coder_free(lmz_coder *c)
     free(c->memory);
 #endif
     free(c);
-}
-
-int lmz_simd_best(void)
-{
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq"))
-        return LMZ_SIMD_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-        return LMZ_SIMD_AVX2;
-#endif
-    return LMZ_SIMD_PORTABLE;
 }

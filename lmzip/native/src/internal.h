@@ -2,13 +2,16 @@
 #ifndef LMZ_INTERNAL_H
 #define LMZ_INTERNAL_H
 
+#include <pthread.h>
+
 #include "lmz.h"
 #include "methods.h"
+#include "net.h"
 #include "range_coder.h"
 
 typedef struct { /* a row of the table of predictors */
     const uint8_t *contexts[2]; /* context kinds in blocks of one lane, of several lanes */
-    int n_contexts, n_sets, n_apms, slots_per_byte, max_lines_bits;
+    int n_contexts, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits;
 } lmz_method;
 
 typedef struct { /* a lane: the place of one chunk, with all state that is the lane's own */
@@ -23,9 +26,16 @@ typedef struct { /* a lane: the place of one chunk, with all state that is the l
     uint32_t last_seen[256], last_gap[256];       /* of every byte value: position, distance to the one before */
     uint32_t match_pointer[2], match_length[2], *match_entry[2];
     uint32_t expected[2]; /* byte at the match pointer behind a leading one; 0: none */
+    const uint32_t *tree;  /* the net's prediction of the current byte */
     uint32_t context[MAX_CONTEXTS];
     uint8_t check[MAX_CONTEXTS], *line[MAX_CONTEXTS], *slot[MAX_CONTEXTS];
 } lmz_lane;
+
+typedef struct { /* see net_thread.c */
+    pthread_t id;
+    int running, stop;
+    uint64_t n_predictions, n_claimed, n_coded, predicted[2]; /* predicted: the last number of each group, plus one */
+} net_thread;
 
 struct lmz_coder {
     range_coder rc;
@@ -49,7 +59,12 @@ struct lmz_coder {
     uint32_t *indirect1, *indirect2;     /* (256), (65536) the last bytes that followed one, two bytes */
     uint16_t *stride_score;              /* (MAX_STRIDE + 1) */
     uint32_t stride;                     /* record length found, 0: none */
-    void *memory; /* all of the above */
+    const lmz_net *net; /* or NULL */
+    net_lanes net_lanes;
+    const uint64_t *history[LMZ_MAX_LANES]; /* of each lane, for the net */
+    net_thread net_thread;
+    int n_threads, n_groups; /* threads that may be used; groups of lanes that take turns */
+    void *memory; /* all arrays */
     size_t memory_size;
 
     int n_lanes;

@@ -15,23 +15,62 @@ enum {
     LMZ_E_DAMAGED = -2  /* decoder: the payload is not one that an encoder writes */
 };
 
-enum { LMZ_SIMD_PORTABLE = 0, LMZ_SIMD_AVX2 = 1, LMZ_SIMD_AVX512 = 2 };
+enum { LMZ_SIMD_PORTABLE = 0, LMZ_SIMD_AVX2 = 1, LMZ_SIMD_AVX512 = 2, LMZ_SIMD_AMX = 3 };
 
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE ((size_t)1 << 30)
-#define LMZ_N_METHODS 4 /* methods 1 .. LMZ_N_METHODS */
+#define LMZ_N_METHODS 6 /* methods 1 .. LMZ_N_METHODS */
+#define LMZ_NET_METHOD 5 /* methods from here on need a net */
+#define LMZ_NET_MAX_ORDERS 8
+
+/* --- the byte-level net (ARITHMETIC 8) ------------------------------------------------------------------------------ */
+
+enum { LMZ_GATE_SIGMOID = 0, LMZ_GATE_SILU = 1 };
+
+typedef struct {
+    int n_embd, n_layer, n_hidden, n_state; /* widths, multiples of 32 */
+    int byte_dim, table_dim, table_bits, n_orders;
+    int gate;                               /* of the recurrences' outputs */
+    int orders[LMZ_NET_MAX_ORDERS];         /* bytes of each hashed context; 0: the letters of the current word */
+} lmz_net_shape;
+
+typedef struct { /* matrices in the order of use: embed, (in, out, up, down) of each layer, head; rows end to end */
+    const int8_t *byte_embedding; /* (256, byte_dim) */
+    const int8_t *tables;         /* (n_orders, 2^table_bits, table_dim) */
+    const int8_t *weights;        /* (n_weights) */
+    const int32_t *multipliers;   /* (n_rows) 2^24 times what a row's sum of products is scaled by */
+    const int32_t *forget_biases; /* (n_layer, n_state) 1.0 = 2^12 */
+    size_t n_weights, n_rows;
+} lmz_net_weights;
+
+typedef struct lmz_net lmz_net;
+
+/* Make a net that any number of coders may share.  byte_embedding and tables must outlive it; the rest is copied.
+   Return NULL when there is no memory or the weights are of another shape or beyond the overflow budget. */
+lmz_net *lmz_net_new(const lmz_net_shape *shape, const lmz_net_weights *weights, int simd);
+void lmz_net_free(lmz_net *net);
+
+/* Run the net by itself over bytes (n_steps, n_lanes) from zero states: trees (n_steps, n_lanes, 512) are what it predicts
+   before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_FULL without memory. */
+int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees);
+
+/* --- blocks --------------------------------------------------------------------------------------------------------- */
 
 typedef struct lmz_coder lmz_coder;
 
-/* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments. */
-size_t lmz_memory_size(int method, size_t raw_size, int n_lanes);
+/* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.
+   net: NULL for methods without one. */
+size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net);
 
 /* Start a block.  simd: a variant of at most lmz_simd_best(); all give the same bytes.
    Return NULL for bad arguments or when there is no memory. */
-lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const uint8_t *raw, size_t raw_size,
+lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *raw, size_t raw_size,
                            uint8_t *payload, size_t capacity);
-lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const uint8_t *payload, size_t payload_size,
-                           uint8_t *raw, size_t raw_size);
+lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *payload,
+                           size_t payload_size, uint8_t *raw, size_t raw_size);
+
+/* Let a block with a net and several lanes use up to n_threads threads, by default one; the result is the same. */
+void lmz_coder_set_threads(lmz_coder *coder, int n_threads);
 
 /* Advance by at most n_steps steps, one byte of every lane each. */
 int lmz_coder_run(lmz_coder *coder, uint64_t n_steps);

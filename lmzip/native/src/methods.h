@@ -8,13 +8,17 @@ enum {
     COLUMN, FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD
 };
 
-/* X(method, name, n_contexts, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits)
+/* X(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits)
    n_wide: the first contexts, which take lines of their own for second nibbles (slots.h). */
-#define LMZ_METHODS(X)             \
-    X(1, fast, 4, 1, 2, 0, 4, 18)  \
-    X(2, quick, 8, 2, 3, 3, 4, 19) \
-    X(3, full, 12, 3, 4, 3, 6, 20) \
-    X(4, max, 19, 4, 5, 3, 6, 21)
+#define LMZ_METHODS(X)                    \
+    X(1, fast, 4, 1, 0, 2, 0, 4, 18)      \
+    X(2, quick, 8, 2, 0, 3, 3, 4, 19)     \
+    X(3, full, 12, 3, 0, 4, 3, 6, 20)     \
+    X(4, max, 19, 4, 0, 5, 3, 6, 21)      \
+    X(5, full_net, 12, 3, 1, 5, 4, 6, 20) \
+    X(6, max_net, 19, 4, 1, 6, 4, 6, 21)
+
+/* Where there is a net, it selects the last set of weights and the last adaptive probability map. */
 
 /* Their contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and statistics
    of the lane's own text are. */
@@ -26,11 +30,12 @@ enum {
         FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT
 
 #define MAX_CONTEXTS 32
-#define MAX_SETS 5
-#define MAX_APMS 3
+#define MAX_SETS 6
+#define MAX_APMS 4
 #define N_SPECIAL_INPUTS 7 /* two direct cells, two matches of two inputs, the bias */
+#define N_NET_INPUTS 2     /* before them, where there is a net: its stretch and its confidence */
 #define PADDED(n) (((n) + 15) & ~15) /* whole vectors of any variant */
-#define N_INPUTS(n_contexts) PADDED(2 * (n_contexts) + N_SPECIAL_INPUTS)
+#define N_INPUTS(n_contexts, has_net) PADDED(2 * (n_contexts) + ((has_net) ? N_NET_INPUTS : 0) + N_SPECIAL_INPUTS)
 #define MAX_INPUTS (2 * MAX_CONTEXTS + 16)
 
 #define MATCH_TABLE_BITS 22 /* at most */
@@ -42,10 +47,19 @@ enum {
 
 #define CELL_LIMIT 250
 #define BIAS 512
-#define FIRST_RATE 64           /* learning rate of the first layer in the end, and */
-#define FIRST_RATE_EXTRA 400000 /* this / (bytes coded + FIRST_RATE_DELAY) more before */
-#define FIRST_RATE_DELAY 4000
+#ifndef FR
+#define FR 64
+#define FRE 400000
+#define FRD 4000
+#endif
+#define FIRST_RATE FR
+#define FIRST_RATE_EXTRA FRE
+#define FIRST_RATE_DELAY FRD
 #define FINAL_RATE 32
 #define FIRST_WEIGHT 33280000 /* 0.124 */
+#ifndef NET_W
+#define NET_W 107374182
+#define NET_OTHER 16106127
+#endif
 
 #endif

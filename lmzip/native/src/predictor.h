@@ -6,6 +6,7 @@
 #include "internal.h"
 #include "match.h"
 #include "mixer.h"
+#include "net_view.h"
 #include "probability.h"
 #include "slots.h"
 
@@ -22,6 +23,7 @@ typedef struct { /* what predicting a bit leaves for learning it */
     uint32_t nibble;
     uint32_t *direct[2], *match_cell[2];
     int expected[2];
+    int32_t net_stretch;
     uint16_t *apm[MAX_APMS];
     int n_shared; /* of the contexts of rising order, how many have been seen before */
 } prediction;
@@ -68,7 +70,7 @@ INLINE void predict_matches(struct lmz_coder *c, lmz_lane *lane, prediction *r, 
 }
 
 /* Which weights each set of the first layer uses. */
-INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_index,
+INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_index, const int has_net, const int n_sets,
                            uint32_t select[MAX_SETS])
 {
     uint32_t h = (uint32_t)lane->history;
@@ -79,15 +81,19 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
     select[2] = h >> 8 & 255;
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + match) * 8 + (uint32_t)bit_index;
+    if (has_net)
+        select[n_sets - 1] = (uint32_t)(r->net_stretch + 12288) / 768 * 8 + (uint32_t)bit_index;
 }
 
 /* Find the rows of the adaptive probability maps and fetch them, long before their use: they are rarely in the cache. */
-INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n_apms)
+INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int has_net, const int n_apms)
 {
     uint32_t last = (uint32_t)lane->history, salt = lane->c0 * 0x2F0B4C47u >> 3;
     uint32_t expected = lane->expected[0] ? lane->expected[0] : lane->expected[1];
     uint32_t context[MAX_APMS] = {lane->c0 | (last & 255) << 8, (last & 0xffff) * 0x9E3779B1u >> 8 ^ salt,
                                   expected * 0x85EBCA6Bu >> 7 ^ salt};
+    if (has_net)
+        context[n_apms - 1] = (net_top(lane->tree) | (last & 255) << 8) * 0xC2B2AE35u >> 8 ^ salt;
     for (int a = 0; a < n_apms; a++) {
         r->apm[a] = c->apm[a] + (size_t)(context[a] & c->apm_mask) * APM_ROW;
         __builtin_prefetch(r->apm[a]);
@@ -99,24 +105,29 @@ INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, predi
 INLINE uint32_t refine(prediction *r, int32_t stretch, const int n_apms)
 {
     uint32_t place = (uint32_t)(stretch + 12288), low = place / 768, weight = place % 768 / 3;
-    uint32_t p = 2 * r->p_mixed;
+    uint32_t sum = 0;
     for (int a = 0; a < n_apms; a++) {
-        p += 2 * (r->apm[a][low] * (256 - weight) + r->apm[a][low + 1] * weight);
+        sum += r->apm[a][low] * (256 - weight) + r->apm[a][low + 1] * weight;
         r->apm[a] += low + (weight >> 7);
     }
-    return n_apms ? p >> 3 : p >> 1;
+    return n_apms == 4 ? (4 * r->p_mixed + 3 * sum) >> 4 : n_apms == 3 ? (r->p_mixed + sum) >> 2 : r->p_mixed;
 }
 
 /* Return the 32-bit probability that the next bit of the lane's byte is a one. */
-INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit_index, const int n, const int n_sets,
-                        const int n_apms)
+INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit_index, const int n, const int has_net,
+                        const int n_sets, const int n_apms)
 {
-    const int n_inputs = N_INPUTS(n);
+    const int n_inputs = N_INPUTS(n, has_net);
     uint32_t mask = (1u << (bit_index & 3)) - 1, select[MAX_SETS];
     r->nibble = (lane->c0 & mask) | (mask + 1);
-    prefetch_apms(c, lane, r, n_apms);
+    prefetch_apms(c, lane, r, has_net, n_apms);
     predict_histories(c, lane, r, n);
     int k = 2 * n;
+    if (has_net) {
+        r->net_stretch = net_stretch(lane->tree, lane->c0);
+        r->inputs[k++] = MIX_INPUT(r->net_stretch);
+        r->inputs[k++] = MIX_INPUT(net_confidence(r->net_stretch));
+    }
     r->direct[0] = &c->direct0[lane->c0];
     r->direct[1] = &c->direct1[(lane->history & 255) << 8 | lane->c0];
     r->inputs[k++] = MIX_INPUT(cell_stretch(*r->direct[0]));
@@ -127,7 +138,7 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     while (k < n_inputs)
         r->inputs[k++] = 0;
 
-    select_weights(lane, r, bit_index, select);
+    select_weights(lane, r, bit_index, has_net, n_sets, select);
     for (int s = 0; s < n_sets; s++) {
         r->weights[s] = c->weights[s] + (size_t)select[s] * (size_t)n_inputs;
         int32_t stretch = clamp(mix_dot(r->inputs, r->weights[s], n_inputs), STRETCH_LIMIT);
@@ -143,9 +154,10 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
 }
 
 /* Learn the bit that followed the prediction. */
-INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, const int n, const int n_sets, const int n_apms)
+INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, const int n,
+                  const int has_net, const int n_sets, const int n_apms)
 {
-    const int n_inputs = N_INPUTS(n);
+    const int n_inputs = N_INPUTS(n, has_net);
     for (int a = 0; a < n_apms; a++) {
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));

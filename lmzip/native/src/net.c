@@ -1,0 +1,196 @@
+/* net.c - nets: arguments, packing of the weights, choice of the variant; and the memory of a block's lanes. */
+#include "net.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "memory.h"
+
+#define MAX_DIM 8192
+#define MAX_LAYERS 12 /* so that the residual stream stays below 2^31: (1 + 2 * 12) * 2^26 */
+
+static int is_dim(int n) { return n >= NET_ROW_ALIGN && n <= MAX_DIM && n % NET_ROW_ALIGN == 0; }
+
+static int is_shape(const lmz_net_shape *s)
+{
+    if (!is_dim(s->n_embd) || !is_dim(s->n_hidden) || !is_dim(s->n_state) || s->n_layer < 1 || s->n_layer > MAX_LAYERS)
+        return 0;
+    if (s->n_orders < 0 || s->n_orders > LMZ_NET_MAX_ORDERS || s->table_bits < 16 || s->table_bits > 24 ||
+        s->byte_dim < 1 || s->byte_dim > MAX_DIM || s->table_dim < 1 || s->table_dim > MAX_DIM)
+        return 0;
+    for (int i = 0; i < s->n_orders; i++)
+        if (s->orders[i] < 0 || s->orders[i] > 8)
+            return 0;
+    return is_dim(s->byte_dim + s->n_orders * s->table_dim) && (s->gate == LMZ_GATE_SIGMOID || s->gate == LMZ_GATE_SILU);
+}
+
+static int max_of(int a, int b) { return a > b ? a : b; }
+
+/* floor(sqrt(n)) */
+static int64_t root(int64_t n)
+{
+    int64_t r = 0;
+    for (int64_t bit = (int64_t)1 << 30; bit; bit >>= 1)
+        if ((r + bit) * (r + bit) <= n)
+            r += bit;
+    return r;
+}
+
+/* round(24 sqrt(n) 2^9): the root of 4 n (24 * 2^9)^2 is twice that. */
+static int norm_factor(int n) { return (int)((root(4 * (int64_t)n * (NET_NORM_UNIT << 9) * (NET_NORM_UNIT << 9)) + 1) / 2); }
+
+typedef struct { /* where packing stands */
+    const int8_t *weights;
+    const int32_t *multipliers;
+    uint8_t *packed;
+    int32_t *kept;
+    int offset; /* added to weights: 128 for the variant that multiplies unsigned weights */
+    int refused;
+} packing;
+
+/* Take the next matrix: pack its weights and check that what it gives stays below 2^26. */
+static void pack(packing *p, net_matrix *m, int n_in, int n_out)
+{
+    m->n_in = n_in;
+    m->n_out = n_out;
+    m->packed = p->packed;
+    m->multiplier = p->kept;
+    for (int r = 0; r < n_out; r++) {
+        int64_t sum = 0;
+        for (int k = 0; k < n_in; k++) {
+            int w = p->weights[(size_t)r * (size_t)n_in + (size_t)k];
+            w = w < -127 ? -127 : w;
+            sum += w < 0 ? -w : w;
+            p->packed[((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64 + (size_t)(r % 16 * 4 + k % 4)] =
+                (uint8_t)(w + p->offset);
+        }
+        int64_t multiplier = p->multipliers[r];
+        if (multiplier < 0 || ((sum * 127 * multiplier) >> NET_SCALE_BITS) + 1 > (int64_t)1 << NET_PRODUCT_LIMIT_BITS)
+            p->refused = 1;
+        p->kept[r] = (int32_t)multiplier;
+    }
+    p->weights += (size_t)n_in * (size_t)n_out;
+    p->packed += (size_t)n_in * (size_t)n_out;
+    p->multipliers += n_out;
+    p->kept += n_out;
+}
+
+static void count(size_t *n_weights, size_t *n_rows, int n_in, int n_out)
+{
+    *n_weights += (size_t)n_in * (size_t)n_out;
+    *n_rows += (size_t)n_out;
+}
+
+static int n_input(const lmz_net_shape *s) { return s->byte_dim + s->n_orders * s->table_dim; }
+
+static void count_all(const lmz_net_shape *s, size_t *n_weights, size_t *n_rows)
+{
+    *n_weights = *n_rows = 0;
+    count(n_weights, n_rows, n_input(s), s->n_embd);
+    for (int l = 0; l < s->n_layer; l++) {
+        count(n_weights, n_rows, s->n_embd, 3 * s->n_state);
+        count(n_weights, n_rows, s->n_state, s->n_embd);
+        count(n_weights, n_rows, s->n_embd, s->n_hidden);
+        count(n_weights, n_rows, s->n_hidden, s->n_embd);
+    }
+    count(n_weights, n_rows, s->n_embd, 256);
+}
+
+lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
+{
+    size_t n_weights, n_rows;
+    if (!is_shape(s) || simd < 0 || simd > lmz_simd_best())
+        return NULL;
+    count_all(s, &n_weights, &n_rows);
+    if (n_weights != w->n_weights || n_rows != w->n_rows)
+        return NULL;
+    struct lmz_net *net = calloc(1, sizeof *net);
+    size_t n_biases = (size_t)s->n_layer * (size_t)s->n_state;
+    void *memory = NULL;
+    if (!net || !(net->layers = calloc((size_t)s->n_layer, sizeof *net->layers)) ||
+        posix_memalign(&memory, 64, n_weights + (n_rows + n_biases) * 4)) {
+        lmz_net_free(net);
+        return NULL;
+    }
+    net->memory = memory;
+    net->shape = *s;
+    net->byte_embedding = w->byte_embedding;
+    net->tables = w->tables;
+    net->n_input = n_input(s);
+    net->norm_factor_embd = norm_factor(s->n_embd);
+    net->norm_factor_state = norm_factor(s->n_state);
+    net->max_row = max_of(max_of(net->n_input, max_of(s->n_embd, s->n_hidden)), max_of(3 * s->n_state, 256));
+    net->step = net_step_portable;
+#if defined(__x86_64__)
+    if (simd == LMZ_SIMD_AVX2) net->step = net_step_avx2;
+    if (simd == LMZ_SIMD_AVX512) net->step = net_step_avx512;
+    if (simd == LMZ_SIMD_AMX) net->step = net_step_amx;
+#endif
+    int32_t *kept = (int32_t *)((uint8_t *)memory + n_weights), *biases = kept + n_rows;
+    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVX512 ? 128 : 0, 0};
+    pack(&p, &net->embed, net->n_input, s->n_embd);
+    for (int l = 0; l < s->n_layer; l++) {
+        net_layer *layer = &net->layers[l];
+        pack(&p, &layer->in, s->n_embd, 3 * s->n_state);
+        pack(&p, &layer->out, s->n_state, s->n_embd);
+        pack(&p, &layer->up, s->n_embd, s->n_hidden);
+        pack(&p, &layer->down, s->n_hidden, s->n_embd);
+        layer->forget_bias = biases + (size_t)l * (size_t)s->n_state;
+    }
+    pack(&p, &net->head, s->n_embd, 256);
+    for (size_t i = 0; i < n_biases; i++) {
+        biases[i] = w->forget_biases[i];
+        p.refused |= biases[i] > 1 << 20 || biases[i] < -(1 << 20);
+    }
+    if (p.refused) {
+        lmz_net_free(net);
+        return NULL;
+    }
+    return net;
+}
+
+void lmz_net_free(lmz_net *net)
+{
+    if (!net)
+        return;
+    free(net->memory);
+    free(net->layers);
+    free(net);
+}
+
+size_t net_lanes_lay_out(net_lanes *lanes, const lmz_net *net, int n_lanes, uint8_t *base)
+{
+    const lmz_net_shape *s = &net->shape;
+    size_t n = (size_t)n_lanes, width = (size_t)net->max_row, offset = 0;
+    lanes->n_lanes = n_lanes;
+    lanes->state = carve(base, &offset, n * (size_t)s->n_layer * (size_t)s->n_state * 4);
+    lanes->residual = carve(base, &offset, n * (size_t)s->n_embd * 4);
+    lanes->product = carve(base, &offset, n * width * 4);
+    lanes->quantised = carve(base, &offset, n * width);
+    lanes->tree = carve(base, &offset, n * 512 * 4);
+    return offset;
+}
+
+int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees)
+{
+    uint64_t history[LMZ_MAX_LANES] = {0};
+    const uint64_t *pointers[LMZ_MAX_LANES];
+    if (n_lanes < 1 || n_lanes > LMZ_MAX_LANES)
+        return LMZ_E_DAMAGED;
+    net_lanes lanes = {0};
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, net_lanes_lay_out(&lanes, net, n_lanes, NULL)))
+        return LMZ_E_FULL;
+    memset(memory, 0, net_lanes_lay_out(&lanes, net, n_lanes, memory));
+    lanes.history = pointers;
+    for (int j = 0; j < n_lanes; j++)
+        pointers[j] = &history[j];
+    for (size_t t = 0; t < n_steps; t++) {
+        net->step(net, &lanes, 0, n_lanes);
+        memcpy(trees + t * (size_t)n_lanes * 512, lanes.tree, (size_t)n_lanes * 512 * sizeof *trees);
+        for (int j = 0; j < n_lanes; j++)
+            history[j] = history[j] << 8 | bytes[t * (size_t)n_lanes + (size_t)j];
+    }
+    free(memory);
+    return LMZ_DONE;
+}

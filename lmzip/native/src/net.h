@@ -1,0 +1,58 @@
+/* net.h - the byte-level net inside the kernel: its weights, packed for a variant, and the state of its lanes
+   (ARITHMETIC 8). */
+#ifndef LMZ_NET_H
+#define LMZ_NET_H
+
+#include "lmz.h"
+
+#define NET_NORM_UNIT 24       /* a normalised activation of one standard deviation */
+#define NET_ONE_BITS 12        /* the residual stream and what matrix products give: 1.0 = 2^12 */
+#define NET_SCALE_BITS 24      /* of a row's multiplier */
+#define NET_PRODUCT_LIMIT_BITS 26 /* what a matrix product may give, checked when weights are loaded */
+#define NET_ROW_ALIGN 32       /* rows of a matrix and their lengths are multiples of this */
+
+typedef struct { /* a matrix of n_out rows of n_in weights */
+    int n_in, n_out;
+    const uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4): weights + 128, or weights, by variant */
+    const int32_t *multiplier; /* (n_out) */
+} net_matrix;
+
+typedef struct {
+    net_matrix in, out, up, down;
+    const int32_t *forget_bias; /* (n_state) */
+} net_layer;
+
+struct net_lanes;
+
+struct lmz_net { /* read only once it is made: any number of coders share it */
+    lmz_net_shape shape;
+    const int8_t *byte_embedding; /* (256, byte_dim), the caller's */
+    const int8_t *tables;         /* (n_orders, 2^table_bits, table_dim), the caller's */
+    net_matrix embed, head;
+    net_layer *layers; /* (n_layer) */
+    int norm_factor_embd, norm_factor_state; /* round(24 sqrt(n) 2^9) of the two widths that are normalised */
+    int n_input, max_row; /* embedded bytes a position; the largest n_in or n_out */
+    void (*step)(const struct lmz_net *, struct net_lanes *, int first, int n);
+    void *memory;
+};
+
+/* The states of a block's lanes and room for one step of them all. */
+typedef struct net_lanes {
+    int n_lanes;
+    const uint64_t **history; /* (n_lanes) the last eight bytes of each lane, the newest lowest */
+    int32_t *state;           /* (n_lanes, n_layer, n_state) 1.0 = 2^20 */
+    int32_t *residual;        /* (n_lanes, n_embd) */
+    int32_t *product;         /* (n_lanes, max_row) */
+    int8_t *quantised;        /* (n_lanes, max_row) */
+    uint32_t *tree;           /* (n_lanes, 512) sums of exponentials: node c0 has the children 2 c0 and 2 c0 + 1 */
+} net_lanes;
+
+/* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take. */
+size_t net_lanes_lay_out(net_lanes *lanes, const struct lmz_net *net, int n_lanes, uint8_t *base);
+
+void net_step_portable(const struct lmz_net *, net_lanes *, int first, int n);
+void net_step_avx2(const struct lmz_net *, net_lanes *, int first, int n);
+void net_step_avx512(const struct lmz_net *, net_lanes *, int first, int n);
+void net_step_amx(const struct lmz_net *, net_lanes *, int first, int n);
+
+#endif

@@ -1,0 +1,10 @@
+/* The net's step for AVX-512 with the tiles of AMX. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include "variant_begin_amx.h"
+#define LMZ_AVX512 1
+#define LMZ_AMX 1
+#define NET_STEP net_step_amx
+#include "net_step.h"
+#include "variant_end.h"
+#endif

@@ -1,0 +1,9 @@
+/* The net's step for AVX2. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include "variant_begin_avx2.h"
+#define LMZ_AVX2 1
+#define NET_STEP net_step_avx2
+#include "net_step.h"
+#include "variant_end.h"
+#endif

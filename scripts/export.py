@@ -1,0 +1,94 @@
+"""Turn a checkpoint of train.py into a weight file: int8 safetensors with the architecture in its metadata.
+
+    python scripts/export.py work/small/decayed.pt lmzip/models/data/bytelm1.safetensors --name bytelm1
+
+The same checkpoint gives the same bytes; their SHA-256, which it prints, is the model's digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from safetensors.numpy import save
+
+from lmzip.models.weights import FORMAT, METADATA_KEY, matrix_names
+from training.model import EMBEDDING_UNIT, ByteNet, NetConfig, QuantLinear
+
+ONE = 1 << 12  # 1.0 of what matrix products give (ARITHMETIC 8.1)
+SCALE = 1 << 24  # 1.0 of a multiplier
+
+
+def matrices(net: ByteNet) -> list[tuple[QuantLinear, float]]:
+    """Return the matrices in the order of use, each with a factor for its products: logits are in octaves."""
+    result: list[tuple[QuantLinear, float]] = [(net.w_embed, 1.0)]
+    for layer in net.layers:
+        result += [(m, 1.0) for m in (layer.w_in, layer.w_out, layer.w_up, layer.w_down)]
+    return [*result, (net.w_head, 1 / math.log(2))]
+
+
+def int8(x: torch.Tensor) -> np.ndarray:
+    return torch.round(x).clamp(-127, 127).to(torch.int8).numpy()
+
+
+@torch.no_grad()
+def tensors(net: ByteNet) -> dict[str, np.ndarray]:
+    result = {
+        "byte_embedding": int8(net.byte_embedding * EMBEDDING_UNIT),
+        "tables": int8(net.tables * EMBEDDING_UNIT),
+    }
+    for name, (matrix, factor) in zip(matrix_names(net.config.n_layer), matrices(net), strict=True):
+        integers, scale = matrix.quantised()
+        result[f"{name}.weight"] = int8(integers)
+        multiplier = np.rint(scale.double().numpy() * factor / matrix.unit * ONE * SCALE)
+        result[f"{name}.multiplier"] = multiplier.astype(np.int32)
+    for i, layer in enumerate(net.layers):
+        result[f"layers.{i}.forget_bias"] = torch.round(layer.forget_bias * ONE).to(torch.int32).numpy()
+    return result
+
+
+def config_of(net: NetConfig, name: str) -> dict:
+    """Return what the metadata say: the fields of lmzip.native.NetShape, and what a reader wants to know."""
+    return {
+        "format": FORMAT,
+        "name": name,
+        "licence": "Apache-2.0",
+        "n_embd": net.n_embd,
+        "n_layer": net.n_layer,
+        "n_hidden": net.n_hidden,
+        "n_state": net.n_state,
+        "byte_dim": net.byte_dim,
+        "table_dim": net.table_dim,
+        "table_bits": net.table_rows.bit_length() - 1,
+        "gate": net.gate,
+        "orders": net.orders,
+    }
+
+
+def weight_file(net: ByteNet, name: str) -> bytes:
+    """Return the bytes of the weight file: one metadata entry, so that no order of entries is left to chance."""
+    return save(tensors(net), {METADATA_KEY: json.dumps(config_of(net.config, name), sort_keys=True)})
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("output", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--name", required=True, help="The model's name; new weights are a new name.")
+def main(checkpoint: Path, output: Path, name: str) -> None:
+    """Write the weights of CHECKPOINT to OUTPUT."""
+    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    net = ByteNet(NetConfig(**state["net_config"]))
+    net.load_state_dict(state["net"])
+    data = weight_file(net, name)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_bytes(data)
+    click.echo(f"{output}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""Batches of training windows: streams of documents, augmented anew at every visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.contexts import WINDOW
+
+RESET, SKIP = 1, 2  # marks: the state is zero before this byte; this byte is not to be predicted
+
+
+@dataclass
+class Augmentation:
+    """How often a document is changed, and how: what a frozen net would otherwise be brittle to (docs/MODELS.md)."""
+
+    crlf: float = 0.15  # documents whose line ends become CRLF
+    cut: float = 0.4  # documents begun in the middle
+    reset: float = 0.6  # documents that start from a zero state; the others follow another kind's state
+    piece: int = 40_000  # bytes of a document at most, at a visit
+
+
+class Corpus:
+    """The documents of a split (prepare_data.py), mapped into memory."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        table = np.load(folder / f"{split}.npz")
+        self.start, self.kind, self.kinds = table["start"], table["kind"], [str(k) for k in table["kinds"]]
+        self.bytes = np.memmap(folder / f"{split}.bin", np.uint8, "r")
+
+    def document(self, i: int) -> np.ndarray:
+        return self.bytes[self.start[i] : self.start[i + 1]]
+
+    def sampling(self, weights: dict[str, float], piece: int) -> np.ndarray:
+        """Return the cumulative probability of visiting each document: its pieces times the weight of its kind.
+
+        So that each byte is read equally often but for the weight: a visit reads at most `piece` bytes.
+        """
+        unknown = set(weights) - set(self.kinds)
+        if unknown:
+            raise ValueError(f"no such kinds of documents: {', '.join(sorted(unknown))}")
+        weight = np.array([weights.get(kind, 1.0) for kind in self.kinds])
+        mass = np.maximum(1, np.diff(self.start) / piece) * weight[self.kind]
+        return np.cumsum(mass / mass.sum())
+
+
+class Stream:
+    """An endless sequence of pieces of documents, in windows of T bytes; its order depends on its seed alone."""
+
+    def __init__(self, corpus: Corpus, sampling: np.ndarray, augmentation: Augmentation, seed: int) -> None:
+        self.corpus, self.sampling, self.augmentation = corpus, sampling, augmentation
+        self.random = np.random.default_rng(seed)
+        self.pending = np.zeros(0, np.uint8)
+        self.marks = np.zeros(0, np.uint8)  # of the pending bytes
+        self.history = np.zeros(WINDOW, np.uint8)
+
+    def _next_piece(self) -> None:
+        a, random = self.augmentation, self.random
+        document = self.corpus.document(int(np.searchsorted(self.sampling, random.random())))
+        begin = 0
+        if random.random() < a.cut or (len(document) > a.piece and random.random() < 1 - a.piece / len(document)):
+            begin = int(random.integers(0, max(1, len(document) - 500)))
+        piece = document[begin : begin + a.piece]
+        if random.random() < a.crlf:
+            piece = np.frombuffer(piece.tobytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"), np.uint8)
+        marks = np.zeros(len(piece), np.uint8)
+        if random.random() < a.reset:
+            # What a lane sees at its start: eight zeros before it, which are not to be predicted, and a zero state.
+            piece = np.concatenate([np.zeros(WINDOW, np.uint8), piece])
+            marks = np.concatenate([np.full(WINDOW, SKIP, np.uint8), marks])
+            marks[WINDOW : WINDOW + 1] = RESET
+        self.pending, self.marks = piece, marks
+
+    def window(self, T: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return (8 + T,) bytes, the first eight of which stood before the window, and (T,) marks of the others."""
+        out, marks, filled = np.empty(T, np.uint8), np.empty(T, np.uint8), 0
+        while filled < T:
+            if not len(self.pending):
+                self._next_piece()
+            n = min(T - filled, len(self.pending))
+            out[filled : filled + n], marks[filled : filled + n] = self.pending[:n], self.marks[:n]
+            self.pending, self.marks = self.pending[n:], self.marks[n:]
+            filled += n
+        seen = np.concatenate([self.history, out])
+        self.history = seen[-WINDOW:]
+        return seen, marks
+
+    def state_dict(self) -> dict:
+        arrays = {"pending": self.pending.copy(), "marks": self.marks.copy(), "history": self.history.copy()}
+        return {"random": self.random.bit_generator.state, **arrays}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.random.bit_generator.state = state["random"]
+        self.pending, self.marks, self.history = state["pending"], state["marks"], state["history"]
