@@ -7,43 +7,63 @@ from dataclasses import dataclass
 MIN_LEVEL, MAX_LEVEL, DEFAULT_LEVEL = 1, 9, 6
 MIN_BLOCK_SIZE, MAX_BLOCK_SIZE = 1, 1 << 30
 
-_MIB = 1 << 20
+# Rows of the table of predictors (ARITHMETIC 6), by the number in a block head.
+METHOD_NAMES = {0: "stored", 1: "fast", 2: "quick", 3: "full", 4: "max", 5: "full+net", 6: "max+net"}
+FIRST_NET_METHOD = 5
+
+_KIB, _MIB = 1 << 10, 1 << 20
 
 
 @dataclass(frozen=True)
 class Level:
     """Settings of a compressor; a frame written with them says by itself how to decode it."""
 
-    method: int  # row of the table of predictors (ARITHMETIC)
+    method: int  # row of the table of predictors
+    ngram_method: int  # for blocks where the net does not pay, and for those who want none
     block_size: int  # raw bytes
+    lanes: tuple[tuple[int, int], ...] = ()  # (raw bytes up to which, lanes), rising; of net methods
+
+    @property
+    def has_net(self) -> bool:
+        return self.method >= FIRST_NET_METHOD
 
 
 # The fast levels cut so that a few megabytes already keep two processors busy and a pipe flows after a second or two;
-# the strong ones take the ratio (docs/RESULTS.md, "Blocks and lanes").
+# the strong ones take the ratio.  Lanes let the net predict many bytes at once: with 32 it runs three times as fast as with
+# one, and a block comes out 1 to 2 % larger (docs/RESULTS.md, "Blocks and lanes").
 _LEVELS = {
-    1: Level(1, 1 * _MIB),
-    2: Level(2, 2 * _MIB),
-    3: Level(3, 2 * _MIB),
-    **{level: Level(4, 16 * _MIB) for level in range(4, 10)},  # until the nets arrive
+    1: Level(1, 1, 1 * _MIB),
+    2: Level(2, 2, 2 * _MIB),
+    3: Level(3, 3, 2 * _MIB),
+    4: Level(4, 4, 16 * _MIB),
+    5: Level(5, 3, 4 * _MIB, ((64 * _KIB, 1), (256 * _KIB, 8))),
+    6: Level(6, 4, 16 * _MIB, ((128 * _KIB, 1), (384 * _KIB, 4), (768 * _KIB, 8), (1536 * _KIB, 16))),
+    7: Level(6, 4, 16 * _MIB, ((192 * _KIB, 1), (768 * _KIB, 4), (1536 * _KIB, 8), (4 * _MIB, 16))),
+    8: Level(6, 4, 32 * _MIB, ((384 * _KIB, 1), (1536 * _KIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
+    9: Level(6, 4, 64 * _MIB, ((1 * _MIB, 1), (4 * _MIB, 4), (MAX_BLOCK_SIZE, 8))),
 }
+_MOST_LANES = 32
 
 
-def get_level(level: int) -> Level:
-    """Return the settings of a level; raises ValueError if there is no such level."""
-    try:
-        return _LEVELS[level]
-    except KeyError:
-        raise ValueError(f"level must be {MIN_LEVEL} to {MAX_LEVEL}, not {level}") from None
+def get_level(level: int, *, net: bool | None = None) -> Level:
+    """Return the settings of a level; raises ValueError if there is no such level.
 
-
-def n_lanes(level: int, raw_size: int) -> int:
-    """Return the number of lanes of a block of raw_size bytes.
-
-    One for all levels of today: lanes cost the n-gram predictor some ratio and gain it nothing; they are there for
-    predictors that evaluate many chunks at once.
+    net: whether to use one; None means the level's own choice.  A level without a net that is to use one takes the
+    weakest with one.
     """
-    get_level(level)
-    return 1
+    if level not in _LEVELS:
+        raise ValueError(f"level must be {MIN_LEVEL} to {MAX_LEVEL}, not {level}")
+    choice = _LEVELS[level]
+    if net is None or net == choice.has_net:
+        return choice
+    return _LEVELS[5] if net else Level(choice.ngram_method, choice.ngram_method, choice.block_size)
+
+
+def n_lanes(choice: Level, raw_size: int) -> int:
+    """Return the number of lanes of a block of raw_size bytes: one without a net, which lanes gain nothing."""
+    if not choice.has_net:
+        return 1
+    return next((lanes for size, lanes in choice.lanes if raw_size <= size), _MOST_LANES)
 
 
 def check_block_size(block_size: int) -> int:

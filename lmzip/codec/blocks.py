@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lmzip.codec.auto import encode_auto
 from lmzip.container import STORED, BlockHead, FrameHeader, data_check
 from lmzip.errors import DamagedError, MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.levels import Level
 from lmzip.models import registry
 from lmzip.models.base import Model
 
@@ -13,25 +15,37 @@ Report = Callable[[int], None]
 
 
 def encode_block(
-    model: Model, raw, *, method: int, n_lanes: int, last: bool, report: Report | None = None
+    model: Model,
+    raw,
+    *,
+    choice: Level,
+    last: bool,
+    n_lanes: int | None = None,
+    report: Report | None = None,
+    n_threads: int = 1,
 ) -> tuple[BlockHead, bytes | bytearray]:
     """Return head and payload of a block; it is stored where coding does not make it smaller.
 
-    report is called with raw bytes done, len(raw) in all.  Raises MemoryLimitError if there is no memory.
+    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  Raises
+    MemoryLimitError if there is no memory.
     """
     counted = _Counter(report)
+    payload, method, lanes = None, STORED, 1
     try:
-        payload = model.encode_block(raw, method, n_lanes, counted) if len(raw) > 1 else None
+        if len(raw) > 1:
+            payload, method, lanes = encode_auto(model, raw, choice, n_lanes, counted, n_threads)
     except MemoryError:
         raise _no_memory(len(raw)) from None
     counted(len(raw) - counted.done)
     if payload is None:
-        payload, method, n_lanes = raw, STORED, 1
+        payload, method, lanes = raw, STORED, 1
     check = data_check(method, raw, payload)
-    return BlockHead(last, method, n_lanes, len(raw), len(payload), check), payload
+    return BlockHead(last, method, lanes, len(raw), len(payload), check), payload
 
 
-def decode_block(model: Model, head: BlockHead, payload, name: str, report: Report | None = None):
+def decode_block(
+    model: Model, head: BlockHead, payload, name: str, report: Report | None = None, n_threads: int = 1
+):
     """Return the raw bytes (bytes-like) of a block after comparing their check; `name` is for messages.
 
     Raises DamagedError, UnsupportedError for a method that the model does not have, MemoryLimitError.
@@ -42,7 +56,7 @@ def decode_block(model: Model, head: BlockHead, payload, name: str, report: Repo
     else:
         check_method(model, head)
         try:
-            raw = model.decode_block(payload, head.raw_size, head.method, head.n_lanes, counted)
+            raw = model.decode_block(payload, head.raw_size, head.method, head.n_lanes, counted, n_threads)
         except DamagedError as error:
             raise DamagedError(f"{name}: {error}") from None
         except MemoryError:

@@ -8,13 +8,13 @@ from typing import Literal
 
 from lmzip import container, levels
 from lmzip.codec.blocks import decode_block, encode_block
+from lmzip.codec.choice import choose
 from lmzip.codec.memory import encode_need, fitting_threads
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
-from lmzip.container import BlockHead, Trailer
+from lmzip.container import BlockHead, FrameHeader, ModelRecord, Trailer
 from lmzip.errors import DamagedError, LmzipError, VerifyError
-from lmzip.models import registry
 
 Write = Callable[[bytes], object]
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
@@ -32,7 +32,9 @@ class FrameWriter:
         workers: Workers,
         *,
         level: int,
+        model: str | None = None,
         n_lanes: int | None = None,
+        threads_per_block: int = 1,
         progress: Progress | None = None,
         verify: Verify = None,
         summary: Summary | None = None,
@@ -40,9 +42,8 @@ class FrameWriter:
         self.summary = summary or Summary()
         self.summary.n_threads = workers.limit
         self._write, self._workers, self._verify = write, workers, verify
-        self._level, self._n_lanes = level, n_lanes
-        self._method = levels.get_level(level).method
-        self._model = registry.by_name(registry.BUILT_IN)
+        self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
+        self._choice, self._model = choose(level, model)
         self._header = container.pack_header()
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
@@ -66,9 +67,14 @@ class FrameWriter:
 
     def _encode(self, raw, last: bool) -> tuple[BlockHead, bytes | bytearray, bytes]:
         """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
-        n_lanes = self._n_lanes or levels.n_lanes(self._level, len(raw))
         head, payload = encode_block(
-            self._model, raw, method=self._method, n_lanes=n_lanes, last=last, report=self._report
+            self._model,
+            raw,
+            choice=self._choice,
+            last=last,
+            n_lanes=self._n_lanes,
+            report=self._report,
+            n_threads=self._threads_per_block,
         )
         digest = hashlib.blake2b(raw).digest() if self._verify else b""
         if self._verify is True:
@@ -79,6 +85,7 @@ class FrameWriter:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
         head, payload, digest = coded
         if not self._payload_sizes:
+            self._header = self._header_for(head)
             self._put_checked(self._header.packed, "header")
         offset = self.summary.compressed_size
         self._put(head.pack(self._header))
@@ -90,6 +97,15 @@ class FrameWriter:
         summary.n_stored += head.method == container.STORED
         if callable(read_at := self._verify):
             self._workers.submit_background(lambda: self._read_back(read_at, offset, head.payload_size, digest))
+
+    def _header_for(self, head: BlockHead) -> FrameHeader:
+        """Return the header of the frame that starts with this block: the model is named only where it is needed.
+
+        Of a frame of several blocks that is not known when the first is written.
+        """
+        if not self._model.digest or (head.last and not self._model.needs_weights(head.method)):
+            return container.pack_header()
+        return container.pack_header(ModelRecord(1, self._model.digest, bytes(16), self._model.name, ""))
 
     def _put_trailer(self, content_hash: bytes) -> None:
         self._put_checked(Trailer(tuple(self._payload_sizes), content_hash).pack(self._header), "trailer")
@@ -121,7 +137,9 @@ class FrameWriter:
 
     def _check(self, head: BlockHead, payload, digest: bytes) -> None:
         try:
-            raw = decode_block(self._model, head, payload, "a block", self._report_verified)
+            raw = decode_block(
+                self._model, head, payload, "a block", self._report_verified, self._threads_per_block
+            )
         except DamagedError as error:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
         if hashlib.blake2b(raw).digest() != digest:
@@ -138,6 +156,7 @@ def compress_stream(
     write: Write,
     *,
     level: int = levels.DEFAULT_LEVEL,
+    model: str | None = None,
     block_size: int | None = None,
     n_lanes: int | None = None,
     threads: int | None = None,
@@ -148,27 +167,37 @@ def compress_stream(
 ) -> Summary:
     """Compress what read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
-    The bytes written depend on the content, level, block_size and n_lanes only.  block_size: raw bytes, 1 to 2^30;
+    The bytes written depend on the content, level, model, block_size and n_lanes only.  model: name or path of a weight
+    file; None means the level's own.  block_size: raw bytes, 1 to 2^30;
     n_lanes: a power of two up to 128; both default to the level's.  threads: default all processors, fewer where
     memory_limit (bytes) asks for it.  At most threads + 1 blocks are held at a time; write is called from one thread
     at a time, not always the same.  verify: a function (size, offset) that gives back what was written, every block is
     then decoded from it; or True, to decode payloads before they are written.  summary: a new Summary to
     fill and return, for a caller who wants to see the sizes of what is written so far.
 
-    Raises ValueError for bad arguments, MemoryLimitError before any output, VerifyError, and what read and write raise.
+    Raises ValueError for bad arguments, ModelMissingError and MemoryLimitError before any output, VerifyError, and what read and write raise.
     """
-    choice = levels.get_level(level)
+    choice, chosen = choose(level, model)
     size = levels.check_block_size(choice.block_size if block_size is None else block_size)
     if n_lanes is not None and n_lanes not in (1, 2, 4, 8, 16, 32, 64, 128):
         raise ValueError(f"lanes must be a power of two up to {container.MAX_LANES}, not {n_lanes}")
     source = Source(read)
     raw = source.take(size)
     last = not source.peek(1)
-    need = encode_need(registry.by_name(), choice.method, len(raw), n_lanes or levels.n_lanes(level, len(raw)))
-    n_threads = 1 if last else (threads or available_threads())
+    need = encode_need(chosen, choice.method, len(raw), n_lanes or levels.n_lanes(choice, len(raw)))
+    n_available = threads or available_threads()
+    n_threads = 1 if last else n_available
     with Workers(fitting_threads(n_threads, need, len(raw), memory_limit)) as workers:
         writer = FrameWriter(
-            write, workers, level=level, n_lanes=n_lanes, progress=progress, verify=verify, summary=summary
+            write,
+            workers,
+            level=level,
+            model=model,
+            n_lanes=n_lanes,
+            threads_per_block=2 if last and n_available > 1 else 1,
+            progress=progress,
+            verify=verify,
+            summary=summary,
         )
         writer.push(raw, last=last)
         while not last:

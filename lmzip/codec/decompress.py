@@ -69,7 +69,10 @@ class FrameReader:
     def _decode(self, model: Model, block: Block):
         """In a worker: return block and raw bytes, or block and a hole."""
         try:
-            return block.head, decode_block(model, block.head, block.payload, block_name(block), self._report)
+            # A frame's only block may use a second thread; of others, several are decoded at once.
+            n_threads = 2 if self._workers.n_threads > 1 and block.head.last and not block.index else 1
+            name = block_name(block)
+            return block.head, decode_block(model, block.head, block.payload, name, self._report, n_threads)
         except DamagedError as error:
             if not self._salvage:
                 raise

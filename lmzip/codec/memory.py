@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from lmzip import levels
+from lmzip.codec.choice import choose
 from lmzip.codec.workers import available_threads
 from lmzip.container import STORED, BlockHead
 from lmzip.errors import MemoryLimitError
 from lmzip.models.base import Model
-from lmzip.models.registry import by_name
 
 
 def need_for_threads(n_threads: int, block_need: int, raw_size: int) -> int:
@@ -41,10 +41,13 @@ def encode_need(model: Model, method: int, raw_size: int, n_lanes: int) -> int:
 
 
 def compress_memory(
-    level: int = levels.DEFAULT_LEVEL, block_size: int | None = None, threads: int | None = None
+    level: int = levels.DEFAULT_LEVEL,
+    block_size: int | None = None,
+    threads: int | None = None,
+    model: str | None = None,
 ) -> int:
     """Return the bytes that compressing a long input needs, the interpreter itself not counted; loads the kernel."""
-    choice = levels.get_level(level)
+    choice, chosen = choose(level, model)
     size = block_size or choice.block_size
-    need = encode_need(by_name(), choice.method, size, levels.n_lanes(level, size))
+    need = encode_need(chosen, choice.method, size, levels.n_lanes(choice, size))
     return need_for_threads(threads or available_threads(), need, size)

@@ -16,17 +16,27 @@ class Model(ABC):
 
     name: str
     digest: bytes  # SHA-256 of the weights, 32 bytes; b"" for a model without weights
-    methods: dict[int, str]  # method numbers (1 to 15) that a block head may carry, and their names
+    methods: frozenset[int]  # method numbers (1 to 15) that a block head may carry
+
+    def needs_weights(self, method: int) -> bool:
+        """Return whether blocks of that method can be decoded with the weights only, not by the built-in model."""
+        return bool(self.digest)
 
     @abstractmethod
-    def encode_block(self, raw, method: int, n_lanes: int, progress: Progress | None) -> bytes | None:
+    def encode_block(
+        self, raw, method: int, n_lanes: int, progress: Progress | None, n_threads: int
+    ) -> bytes | None:
         """Return the payload of the bytes-like raw, or None when it would not be smaller than raw.
+
+        n_threads: how many may work on this block; the payload does not depend on it.
 
         progress is called in this thread with raw bytes done since its last call; what it raises abandons the block.
         """
 
     @abstractmethod
-    def decode_block(self, payload, raw_size: int, method: int, n_lanes: int, progress: Progress | None):
+    def decode_block(
+        self, payload, raw_size: int, method: int, n_lanes: int, progress: Progress | None, n_threads: int
+    ):
         """Return the raw_size bytes (bytes-like) that a payload stands for.
 
         A damaged payload gives wrong bytes or raises DamagedError: the caller compares a check of the data.

@@ -13,7 +13,7 @@ from lmzip.models.base import Model, Progress
 class ByteLmModel(Model):
     """The kernel's methods with a net (ARITHMETIC 8), and those without for blocks where the net does not pay."""
 
-    methods = native.METHODS
+    methods = frozenset(range(1, native.N_METHODS + 1))
 
     def __init__(self, path: Path) -> None:
         """Read a weight file; raises OSError, UnsupportedError if it is not one of a net."""
@@ -39,11 +39,18 @@ class ByteLmModel(Model):
     def _net_for(self, method: int) -> native.Net | None:
         return self.net if method >= native.NET_METHOD else None
 
-    def encode_block(self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None) -> bytes | None:
-        return native.encode_block(raw, method, n_lanes, progress, self._net_for(method))
+    def needs_weights(self, method: int) -> bool:
+        return method >= native.NET_METHOD
 
-    def decode_block(self, payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None):
-        return native.decode_block(payload, raw_size, method, n_lanes, progress, self._net_for(method))
+    def encode_block(
+        self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+    ) -> bytes | None:
+        return native.encode_block(raw, method, n_lanes, progress, self._net_for(method), n_threads)
+
+    def decode_block(
+        self, payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+    ):
+        return native.decode_block(payload, raw_size, method, n_lanes, progress, self._net_for(method), n_threads)
 
     def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
         return native.memory_size(method, raw_size, n_lanes, self._net_for(method))

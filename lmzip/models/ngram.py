@@ -11,12 +11,16 @@ class NgramModel(Model):
 
     name = "ngram"
     digest = b""
-    methods = native.METHODS
+    methods = frozenset(range(1, native.NET_METHOD))
 
-    def encode_block(self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None) -> bytes | None:
+    def encode_block(
+        self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+    ) -> bytes | None:
         return native.encode_block(raw, method, n_lanes, progress)
 
-    def decode_block(self, payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None):
+    def decode_block(
+        self, payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+    ):
         return native.decode_block(payload, raw_size, method, n_lanes, progress)
 
     def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:

@@ -13,13 +13,13 @@ from typing import NamedTuple
 from lmzip.errors import DamagedError
 from lmzip.native._kernel import ffi, lib
 
-METHODS: dict[int, str] = {1: "fast", 2: "quick", 3: "full", 4: "max", 5: "full+net", 6: "max+net"}
+N_METHODS: int = lib.LMZ_N_METHODS
 NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net
 MAX_LANES: int = lib.LMZ_MAX_LANES
 
-_SIMD_NAMES = ["portable", "avx2", "avx512"]
+_SIMD_NAMES = ["portable", "avx2", "avx512", "amx"]
 _AVX2 = 1
-_PROGRESS_BYTES = 1 << 16
+_PROGRESS_BYTES = 1 << 15
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
 Progress = Callable[[int], None]
@@ -111,7 +111,7 @@ def _simd(best: int = _AVX2) -> int:
 
 
 def _check(method: int, n_lanes: int, net: Net | None) -> None:
-    if method not in METHODS or (method >= NET_METHOD and not net):
+    if not 1 <= method <= N_METHODS or (method >= NET_METHOD and not net):
         raise ValueError(f"no such method: {method}")
     if not 1 <= n_lanes <= MAX_LANES:
         raise ValueError(f"lanes must be 1 to {MAX_LANES}, not {n_lanes}")
@@ -140,12 +140,18 @@ def _run(coder, raw_size: int, n_lanes: int, progress: Progress | None) -> int:
 
 
 def encode_block(
-    raw, method: int, n_lanes: int = 1, progress: Progress | None = None, net: Net | None = None
+    raw,
+    method: int,
+    n_lanes: int = 1,
+    progress: Progress | None = None,
+    net: Net | None = None,
+    n_threads: int = 1,
 ) -> bytes | None:
     """Return the payload of a block, or None when it would not be smaller than the block itself.
 
     raw: contiguous bytes-like object, not empty.  progress is called with the number of raw bytes done since its last
-    call; what it raises abandons the block.  Raises ValueError for bad arguments, MemoryError.
+    call; what it raises abandons the block.  net: for methods from NET_METHOD on.  n_threads: two may share the work of a
+    block with a net and several lanes; the payload is the same.  Raises ValueError for bad arguments, MemoryError.
     """
     _check(method, n_lanes, net)
     source = ffi.from_buffer("uint8_t[]", raw)
@@ -156,6 +162,7 @@ def encode_block(
     coder = lib.lmz_encoder_new(method, n_lanes, _simd(), _handle(net), source, len(source), payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
+    lib.lmz_coder_set_threads(coder, n_threads)
     try:
         status = _run(coder, len(source), n_lanes, progress)
         return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder))) if status == lib.LMZ_DONE else None
@@ -164,7 +171,13 @@ def encode_block(
 
 
 def decode_block(
-    payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None, net: Net | None = None
+    payload,
+    raw_size: int,
+    method: int,
+    n_lanes: int = 1,
+    progress: Progress | None = None,
+    net: Net | None = None,
+    n_threads: int = 1,
 ) -> memoryview:
     """Return the raw_size bytes that a payload stands for.
 
@@ -181,6 +194,7 @@ def decode_block(
         if not raw_size:
             raise ValueError("an empty block has no payload")
         raise MemoryError("not enough memory for a block")
+    lib.lmz_coder_set_threads(coder, n_threads)
     try:
         if _run(coder, raw_size, n_lanes, progress) != lib.LMZ_DONE:
             raise DamagedError("damaged payload")

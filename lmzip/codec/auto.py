@@ -1,0 +1,70 @@
+"""Which method a block is coded with: the encoder looks at samples; the block head records what it chose.
+
+Deterministic: the choice depends on the block's bytes, the level and the model only.
+"""
+
+from __future__ import annotations
+
+from lmzip.levels import Level, n_lanes
+from lmzip.models.base import Model
+
+_SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
+_N_PIECES = 4
+_SAMPLE_SIZE = 32 << 10  # bytes of all pieces of a sample
+_NET_GAIN = 0.01  # of a sample's size that a net must save to be worth its time
+_SOME_GAIN = 0.005  # below this a sample counts as incompressible
+_PROBE_METHOD = 1  # finds repetitions over the whole block at several times the speed
+
+
+def encode_auto(
+    model: Model, raw, choice: Level, forced_lanes: int | None, progress, n_threads: int
+) -> tuple[bytes | None, int, int]:
+    """Return payload, method and number of lanes of a block; no payload where nothing makes it smaller.
+
+    Without a net there is no choice but to code or not to.
+    """
+
+    def code(method: int, report=None) -> bytes | None:
+        return model.encode_block(raw, method, lanes_of(method), report, n_threads)
+
+    def lanes_of(method: int) -> int:
+        return forced_lanes or (n_lanes(choice, len(raw)) if method == choice.method else 1)
+
+    if not choice.has_net:
+        method = choice.method
+    elif len(raw) <= _SMALL_BLOCK:
+        plain = code(choice.ngram_method)
+        mixed = code(choice.method, progress)
+        if mixed is not None and (plain is None or len(mixed) <= len(plain)):
+            return mixed, choice.method, lanes_of(choice.method)
+        return plain, choice.ngram_method, lanes_of(choice.ngram_method)
+    else:
+        method = _method_by_sample(model, raw, choice)
+        if not method:
+            probe = code(_PROBE_METHOD)
+            if probe is None or len(probe) > len(raw) * (1 - _SOME_GAIN):
+                return probe, _PROBE_METHOD, lanes_of(_PROBE_METHOD)
+            method = choice.ngram_method
+    return code(method, progress), method, lanes_of(method)
+
+
+def _method_by_sample(model: Model, raw, choice: Level) -> int:
+    """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
+    sample = _sample(raw)
+    plain = _coded_size(model, sample, choice.ngram_method)
+    mixed = _coded_size(model, sample, choice.method)
+    if min(plain, mixed) > len(sample) * (1 - _SOME_GAIN):
+        return 0
+    return choice.method if mixed < plain * (1 - _NET_GAIN) else choice.ngram_method
+
+
+def _sample(raw) -> bytes:
+    """Return pieces from all over the block; they become the lanes of a block of their own."""
+    size = min(len(raw), _SAMPLE_SIZE) // _N_PIECES
+    step = (len(raw) - size) // (_N_PIECES - 1)
+    return b"".join(bytes(raw[i * step : i * step + size]) for i in range(_N_PIECES))
+
+
+def _coded_size(model: Model, sample: bytes, method: int) -> int:
+    payload = model.encode_block(sample, method, _N_PIECES, None, 1)
+    return len(sample) if payload is None else len(payload)

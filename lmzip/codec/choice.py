@@ -1,0 +1,17 @@
+"""From what a caller asks for, a level and perhaps a model, to settings and a model."""
+
+from __future__ import annotations
+
+from lmzip import levels
+from lmzip.models import registry
+from lmzip.models.base import Model
+
+
+def choose(level: int, model: str | None) -> tuple[levels.Level, Model]:
+    """Return settings and model for a level and the name or path of a model; None means the level's own.
+
+    Raises ValueError for a wrong level, ModelMissingError, UnsupportedError.
+    """
+    choice = levels.get_level(level, net=None if model is None else model != registry.BUILT_IN)
+    name = model or (registry.default_name() if choice.has_net else registry.BUILT_IN)
+    return choice, registry.by_name(name)
