@@ -37,9 +37,9 @@ _LEVELS = {
     3: Level(3, 3, 2 * _MIB),
     4: Level(4, 4, 16 * _MIB),
     5: Level(5, 3, 4 * _MIB, ((64 * _KIB, 1), (256 * _KIB, 8))),
-    6: Level(6, 4, 16 * _MIB, ((128 * _KIB, 1), (384 * _KIB, 4), (768 * _KIB, 8), (1536 * _KIB, 16))),
-    7: Level(6, 4, 16 * _MIB, ((192 * _KIB, 1), (768 * _KIB, 4), (1536 * _KIB, 8), (4 * _MIB, 16))),
-    8: Level(6, 4, 32 * _MIB, ((384 * _KIB, 1), (1536 * _KIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
+    6: Level(6, 4, 16 * _MIB, ((320 * _KIB, 1), (640 * _KIB, 4), (1 * _MIB, 8), (2 * _MIB, 16))),
+    7: Level(6, 4, 16 * _MIB, ((512 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
+    8: Level(6, 4, 32 * _MIB, ((768 * _KIB, 1), (2 * _MIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
     9: Level(6, 4, 64 * _MIB, ((1 * _MIB, 1), (4 * _MIB, 4), (MAX_BLOCK_SIZE, 8))),
 }
 _MOST_LANES = 32

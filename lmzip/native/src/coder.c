@@ -93,13 +93,12 @@ static void set_initial_cells(struct lmz_coder *c)
 static void set_initial_weights(struct lmz_coder *c)
 {
     const lmz_method *m = c->method;
-    int n = m->n_contexts, n_inputs = N_INPUTS(n, m->has_net);
+    int n = m->n_contexts, n_inputs = N_INPUTS(n, m->has_net), n_special = N_SPECIAL_INPUTS + (m->has_net ? N_NET_INPUTS : 0);
     for (int s = 0; s < m->n_sets; s++)
         for (int i = 0; i < set_size[s] * n_inputs; i++) {
             int input = i % n_inputs; /* stretches of histories, their confidences, special inputs, the bias, padding */
-            int used = input < n || (input >= 2 * n && input < 2 * n + N_SPECIAL_INPUTS - 1);
-            c->weights[s][i] = used ? m->has_net ? NET_OTHER : FIRST_WEIGHT : 0;
-            if (m->has_net && input == 2 * n) c->weights[s][i] = NET_W;
+            int used = input < n || (input >= 2 * n && input < 2 * n + n_special - 1);
+            c->weights[s][i] = !used ? 0 : !m->has_net ? FIRST_WEIGHT : input == 2 * n ? NET_WEIGHT : BESIDE_NET;
         }
     for (int i = 0; i < 256 * MAX_SETS; i++)
         c->final_weights[i] = WEIGHT_ONE / m->n_sets;

@@ -47,19 +47,12 @@ enum {
 
 #define CELL_LIMIT 250
 #define BIAS 512
-#ifndef FR
-#define FR 64
-#define FRE 400000
-#define FRD 4000
-#endif
-#define FIRST_RATE FR
-#define FIRST_RATE_EXTRA FRE
-#define FIRST_RATE_DELAY FRD
+#define FIRST_RATE 64           /* learning rate of the first layer in the end, and */
+#define FIRST_RATE_EXTRA 400000 /* this / (bytes coded + FIRST_RATE_DELAY) more before */
+#define FIRST_RATE_DELAY 4000
 #define FINAL_RATE 32
 #define FIRST_WEIGHT 33280000 /* 0.124 */
-#ifndef NET_W
-#define NET_W 107374182
-#define NET_OTHER 16106127
-#endif
+#define NET_WEIGHT 107374182  /* 0.4: that of the net's stretch where there is one, and */
+#define BESIDE_NET 16106127   /* 0.06: that of the others then */
 
 #endif

@@ -82,7 +82,7 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + match) * 8 + (uint32_t)bit_index;
     if (has_net)
-        select[n_sets - 1] = (uint32_t)(r->net_stretch + 12288) / 768 * 8 + (uint32_t)bit_index;
+        select[n_sets - 1] = net_top(lane->tree);
 }
 
 /* Find the rows of the adaptive probability maps and fetch them, long before their use: they are rarely in the cache. */
