@@ -15,10 +15,13 @@ MAGIC = b"\x89LMZ"
 VERSION = 1
 MODEL_FLAG = 0x80  # bit 7 of the version byte: a model record follows
 REGISTERED_FLAG = 0x40  # bit 6: the number of a registered model and the start of its digest follow
+SHORT_FLAG = 0x20  # bit 5: one small block with a short head, and no trailer
 PLAIN_HEADER_SIZE = 5
-REGISTERED_HEADER_SIZE = 14
+REGISTERED_HEADER_SIZE = 10
 MODEL_HEADER_SIZE = 128
 BLOCK_HEAD_SIZE = 17
+SHORT_HEAD_SIZE = 11
+MAX_SHORT_SIZE = 65535  # raw bytes of a short frame
 TRAILER_END_SIZE = 14  # the trailer without its table
 CONTENT_HASH_SIZE = 8
 FINGERPRINT_SIZE = 16
@@ -33,8 +36,10 @@ REGISTERED: dict[int, tuple[str, str]] = {}
 
 _RECORD = struct.Struct("<BB32s16s32s41s")
 _BLOCK_HEAD = struct.Struct("<BIII")
+_SHORT_HEAD = struct.Struct("<BHHI")
 _TRAILER_END = struct.Struct("<8sH")
 _U32 = struct.Struct("<I")
+_U16 = struct.Struct("<H")
 
 
 def content_hash():
@@ -49,7 +54,7 @@ class ModelRecord:
     """Which model and which arithmetic a frame needs (FORMAT 3.2)."""
 
     kind: int
-    digest: bytes  # SHA-256 of the weight file, 32 bytes; its first 8 where a registered model is not known here
+    digest: bytes  # SHA-256 of the weight file, 32 bytes; its first 4 where a registered model is not known here
     fingerprint: bytes  # of the arithmetic, 16 bytes; zero for models whose arithmetic is exact
     name: str  # at most 32 bytes of UTF-8
     numerics: str  # at most 41 bytes of UTF-8
@@ -84,6 +89,15 @@ class FrameHeader:
 
     packed: bytes
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the frame is one small block with a short head and without a trailer (FORMAT 4.4)."""
+        return bool(self.packed[4] & SHORT_FLAG)
+
+    @property
+    def block_head_size(self) -> int:
+        return SHORT_HEAD_SIZE if self.is_short else BLOCK_HEAD_SIZE
+
     def model(self) -> ModelRecord | None:
         """Return the model record, None for the built-in predictor.
 
@@ -117,14 +131,15 @@ def registered_number(digest: bytes) -> int | None:
     return next((number for number, (_, known) in REGISTERED.items() if known == digest.hex()), None)
 
 
-def pack_header(model: ModelRecord | None = None) -> FrameHeader:
-    """Return the header of a frame, short for registered models; None means the built-in predictor."""
+def pack_header(model: ModelRecord | None = None, *, short: bool = False) -> FrameHeader:
+    """Return the header of a frame; None means the built-in predictor.  short: for a frame of one small block."""
+    version = VERSION | (SHORT_FLAG if short else 0)
     if model is None:
-        return FrameHeader(MAGIC + bytes([VERSION]))
+        return FrameHeader(MAGIC + bytes([version]))
     number = registered_number(model.digest)
     if number is not None:
-        return FrameHeader(MAGIC + bytes([VERSION | REGISTERED_FLAG, number]) + model.digest[:8])
-    return FrameHeader(MAGIC + bytes([VERSION | MODEL_FLAG]) + model.pack())
+        return FrameHeader(MAGIC + bytes([version | REGISTERED_FLAG, number]) + model.digest[:4])
+    return FrameHeader(MAGIC + bytes([version | MODEL_FLAG]) + model.pack())
 
 
 def header_size(start: bytes) -> int:
@@ -134,7 +149,7 @@ def header_size(start: bytes) -> int:
     """
     if start[:4] != MAGIC:
         raise NotLmzipError("not in lmzip format")
-    flags, version = start[4] & (MODEL_FLAG | REGISTERED_FLAG), start[4] & ~(MODEL_FLAG | REGISTERED_FLAG)
+    flags, version = start[4] & (MODEL_FLAG | REGISTERED_FLAG), start[4] & 0x1F
     if version != VERSION or flags == MODEL_FLAG | REGISTERED_FLAG:
         raise UnsupportedError(f"needs a newer lmzip: format version {version}, flags {flags:#04x}")
     return {0: PLAIN_HEADER_SIZE, REGISTERED_FLAG: REGISTERED_HEADER_SIZE, MODEL_FLAG: MODEL_HEADER_SIZE}[flags]
@@ -152,8 +167,11 @@ class BlockHead:
     data_check: int  # see data_check()
 
     def pack(self, header: FrameHeader) -> bytes:
-        """Return the 17 bytes of the head of a block in a frame that starts with `header`."""
+        """Return the 17 bytes, or 11 in a short frame, of the head of a block in a frame that starts with `header`."""
         kind = self.last << 7 | (self.n_lanes.bit_length() - 1) << 4 | self.method
+        if header.is_short:
+            packed = _SHORT_HEAD.pack(kind, self.raw_size, self.payload_size, self.data_check)
+            return packed + _U16.pack(zlib.crc32(header.packed + packed) & 0xFFFF)
         packed = _BLOCK_HEAD.pack(kind, self.raw_size, self.payload_size, self.data_check)
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
 
@@ -168,18 +186,20 @@ def data_check(method: int, raw, payload) -> int:
 
 
 def is_block_head(header: FrameHeader, packed: bytes) -> bool:
-    """Return whether 17 bytes carry the check of a block head; says nothing of their fields."""
+    """Return whether 17 bytes, or 11, carry the check of a block head; says nothing of their fields."""
+    if header.is_short:
+        return zlib.crc32(header.packed + packed[:9]) & 0xFFFF == _U16.unpack_from(packed, 9)[0]
     return zlib.crc32(header.packed + packed[:13]) == _U32.unpack_from(packed, 13)[0]
 
 
 def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
-    """Return the head in 17 bytes, its check and fields verified as far as the head alone allows.
+    """Return the head in 17 or 11 bytes, its check and fields verified as far as the head alone allows.
 
     Raises DamagedError, and UnsupportedError for a stored block with lanes, which a later version may define.
     """
     if not is_block_head(header, packed):
         raise DamagedError("damaged block head")
-    kind, raw_size, payload_size, data_check = _BLOCK_HEAD.unpack_from(packed)
+    kind, raw_size, payload_size, data_check = (_SHORT_HEAD if header.is_short else _BLOCK_HEAD).unpack_from(packed)
     head = BlockHead(bool(kind >> 7), kind & 15, 1 << (kind >> 4 & 7), raw_size, payload_size, data_check)
     if head.method == STORED:
         if head.n_lanes != 1:
@@ -187,6 +207,8 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
         sound = payload_size == raw_size
     else:
         sound = 0 < payload_size < raw_size
+    if header.is_short and not head.last:
+        raise DamagedError("a short frame of several blocks")
     if not sound or raw_size > MAX_RAW_SIZE:
         raise DamagedError(f"impossible block: {raw_size} bytes in a payload of {payload_size}")
     return head
@@ -211,22 +233,28 @@ class Trailer:
     """The end of a frame (FORMAT 5): the table of payload sizes and the hash of the whole content."""
 
     payload_sizes: tuple[int, ...]
-    content_hash: bytes
+    content_hash: bytes  # b"" for a short frame, which has no trailer
 
     def pack(self, header: FrameHeader) -> bytes:
-        """Return the bytes of the trailer of a frame that starts with `header`."""
+        """Return the bytes of the trailer of a frame that starts with `header`; none for a short one."""
+        if header.is_short:
+            return b""
         n_blocks = len(self.payload_sizes)
         packed = struct.pack(f"<{n_blocks}I", *self.payload_sizes) + _TRAILER_END.pack(self.content_hash, n_blocks)
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
 
 
-def trailer_size(n_blocks: int) -> int:
+def trailer_size(header: FrameHeader, n_blocks: int) -> int:
     """Return the size of the trailer of a frame of n_blocks blocks."""
+    if header.is_short:
+        return 0
     return 4 * n_blocks + TRAILER_END_SIZE
 
 
 def is_trailer(header: FrameHeader, packed: bytes) -> bool:
     """Return whether the bytes carry the check of a trailer; says nothing of their fields."""
+    if header.is_short:
+        return not packed
     return len(packed) > 4 and zlib.crc32(header.packed + packed[:-4]) == _U32.unpack_from(packed, len(packed) - 4)[0]
 
 
@@ -237,6 +265,8 @@ def parse_trailer(header: FrameHeader, packed: bytes, payload_sizes: list[int]) 
     """
     if not is_trailer(header, packed):
         raise DamagedError("damaged trailer")
+    if header.is_short:
+        return Trailer(tuple(payload_sizes), b"")
     n_blocks = len(payload_sizes)
     hash_, count = _TRAILER_END.unpack_from(packed, 4 * n_blocks)
     if count != n_blocks or struct.unpack_from(f"<{n_blocks}I", packed) != tuple(payload_sizes):

@@ -96,16 +96,20 @@ class FrameWriter:
         summary.n_blocks += 1
         summary.n_stored += head.method == container.STORED
         if callable(read_at := self._verify):
-            self._workers.submit_background(lambda: self._read_back(read_at, offset, head.payload_size, digest))
+            header = self._header
+            self._workers.submit_background(
+                lambda: self._read_back(read_at, header, offset, head.payload_size, digest)
+            )
 
     def _header_for(self, head: BlockHead) -> FrameHeader:
         """Return the header of the frame that starts with this block: the model is named only where it is needed.
 
         Of a frame of several blocks that is not known when the first is written.
         """
+        short = head.last and head.raw_size <= container.MAX_SHORT_SIZE
         if not self._model.digest or (head.last and not self._model.needs_weights(head.method)):
-            return container.pack_header()
-        return container.pack_header(ModelRecord(1, self._model.digest, bytes(16), self._model.name, ""))
+            return container.pack_header(short=short)
+        return container.pack_header(ModelRecord(1, self._model.digest, bytes(16), self._model.name, ""), short=short)
 
     def _put_trailer(self, content_hash: bytes) -> None:
         self._put_checked(Trailer(tuple(self._payload_sizes), content_hash).pack(self._header), "trailer")
@@ -123,12 +127,15 @@ class FrameWriter:
         if callable(read_at := self._verify):
             self._workers.submit_background(lambda: _compare(read_at, offset, packed, what))
 
-    def _read_back(self, read_at: ReadAt, offset: int, payload_size: int, digest: bytes) -> None:
+    def _read_back(
+        self, read_at: ReadAt, header: FrameHeader, offset: int, payload_size: int, digest: bytes
+    ) -> None:
         """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
-        written = memoryview(read_at(container.BLOCK_HEAD_SIZE + payload_size, offset))
-        packed, payload = bytes(written[: container.BLOCK_HEAD_SIZE]), written[container.BLOCK_HEAD_SIZE :]
+        head_size = header.block_head_size
+        written = memoryview(read_at(head_size + payload_size, offset))
+        packed, payload = bytes(written[:head_size]), written[head_size:]
         try:
-            head = container.parse_block_head(self._header, packed)
+            head = container.parse_block_head(header, packed)
         except LmzipError as error:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
         if len(payload) != head.payload_size:
@@ -168,14 +175,14 @@ def compress_stream(
     """Compress what read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
     The bytes written depend on the content, level, model, block_size and n_lanes only.  model: name or path of a weight
-    file; None means the level's own.  block_size: raw bytes, 1 to 2^30;
-    n_lanes: a power of two up to 128; both default to the level's.  threads: default all processors, fewer where
-    memory_limit (bytes) asks for it.  At most threads + 1 blocks are held at a time; write is called from one thread
+    file; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; all default to the level's.  threads:
+    default all processors, fewer where memory_limit (bytes) asks for it.  At most threads + 1 blocks are held at a time; write is called from one thread
     at a time, not always the same.  verify: a function (size, offset) that gives back what was written, every block is
     then decoded from it; or True, to decode payloads before they are written.  summary: a new Summary to
     fill and return, for a caller who wants to see the sizes of what is written so far.
 
-    Raises ValueError for bad arguments, ModelMissingError and MemoryLimitError before any output, VerifyError, and what read and write raise.
+    Raises ValueError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before any output,
+    VerifyError, and what read and write raise.
     """
     choice, chosen = choose(level, model)
     size = levels.check_block_size(choice.block_size if block_size is None else block_size)

@@ -97,7 +97,7 @@ class FrameReader:
     def _end_frame(self, end: FrameEnd) -> None:
         digest = self._content_hash.digest()
         self._content_hash = container.content_hash()
-        if digest != end.trailer.content_hash and not self._salvage:
+        if end.trailer.content_hash not in (digest, b"") and not self._salvage:
             raise DamagedError(DAMAGED_CONTENT)
         self.summary.end_frame(digest)
 
@@ -150,5 +150,5 @@ def decoded_blocks(read: Read) -> Iterator[bytes]:
             raw = decode_block(model, piece.head, piece.payload, block_name(piece))
             content_hash.update(raw)
             yield raw
-        elif piece.trailer.content_hash != content_hash.digest():
+        elif piece.trailer.content_hash not in (content_hash.digest(), b""):
             raise DamagedError(DAMAGED_CONTENT)

@@ -95,7 +95,7 @@ def _read_frame(source: Source, with_payloads: bool) -> Iterator[Piece]:
     block_size, last = 0, False
     while not last:
         offset, index = source.position, len(payload_sizes)
-        packed = _take(source, container.BLOCK_HEAD_SIZE, f"the head of block {index + 1}")
+        packed = _take(source, header.block_head_size, f"the head of block {index + 1}")
         head = container.parse_block_head(header, packed)
         block_size, last = block_size if index else head.raw_size, head.last
         container.check_sequence(head, index, block_size)
@@ -106,5 +106,5 @@ def _read_frame(source: Source, with_payloads: bool) -> Iterator[Piece]:
         yield Block(offset, index, header, head, payload)
         del payload  # not to be held while the next one is read
         payload_sizes.append(head.payload_size)
-    packed = _take(source, container.trailer_size(len(payload_sizes)), "the trailer")
+    packed = _take(source, container.trailer_size(header, len(payload_sizes)), "the trailer")
     yield FrameEnd(source.position, container.parse_trailer(header, packed, payload_sizes))

@@ -97,7 +97,7 @@ class BlockReader:
         model = model_of(header)
         check_method(model, block.head)
         fitting_threads(1, decode_need(model, block.head), 0, self._memory_limit)
-        self._file.seek(block.offset + container.BLOCK_HEAD_SIZE)
+        self._file.seek(block.offset + header.block_head_size)
         payload = self._file.read(block.head.payload_size)
         if len(payload) < block.head.payload_size:
             raise TruncatedError("unexpected end of file: it changed while it was read")

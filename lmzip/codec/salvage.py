@@ -18,7 +18,7 @@ from lmzip.errors import LmzipError, NotLmzipError
 _WINDOW = 1 << 20
 _LONGEST = container.MODEL_HEADER_SIZE + container.BLOCK_HEAD_SIZE  # what must be seen at once to know a place
 # Where a head may start: neither size above 2^30, which the highest byte of each tells.  Rules out most places cheaply.
-_MAYBE_HEAD = re.compile(rb"(?s)(?=\x89LMZ[\x01\x41\x81])|(?=.{4}[\x00-\x40].{3}[\x00-\x40].{8})")
+_MAYBE_HEAD = re.compile(rb"(?s)(?=\x89LMZ[\x01\x21\x41\x61\x81\xa1])|(?=.{4}[\x00-\x40].{3}[\x00-\x40].{8})")
 
 
 class SalvageSource(Source):
@@ -57,8 +57,8 @@ def _header_at(window: bytes, at: int) -> FrameHeader | None:
 
 
 def _is_head_at(header: FrameHeader, window: bytes, at: int) -> bool:
-    packed = window[at : at + container.BLOCK_HEAD_SIZE]
-    return len(packed) == container.BLOCK_HEAD_SIZE and container.is_block_head(header, packed)
+    packed = window[at : at + header.block_head_size]
+    return len(packed) == header.block_head_size and container.is_block_head(header, packed)
 
 
 def salvage_frames(source: SalvageSource) -> Iterator[FrameStart | Block | Hole]:
@@ -100,7 +100,7 @@ def _salvage_block(source: SalvageSource, header: FrameHeader, index: int) -> Ge
     """
     offset = source.position
     try:
-        head = container.parse_block_head(header, bytes(source.take(container.BLOCK_HEAD_SIZE)))
+        head = container.parse_block_head(header, bytes(source.take(header.block_head_size)))
     except LmzipError as error:
         yield Hole(offset, 0, None, f"block at byte {offset}: {error}")
         return True
@@ -111,7 +111,7 @@ def _salvage_block(source: SalvageSource, header: FrameHeader, index: int) -> Ge
     yield Block(offset, index, header, head, payload)
     if not head.last:
         return True
-    size, offset = container.trailer_size(index + 1), source.position
+    size, offset = container.trailer_size(header, index + 1), source.position
     if container.is_trailer(header, source.peek(size)):
         source.skip(size)
     else:
