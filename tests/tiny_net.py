@@ -66,13 +66,28 @@ def plausible(config: dict[str, Any], random: np.random.Generator) -> Tensors:
     return tensors
 
 
+def ties(config: dict[str, Any], random: np.random.Generator) -> Tensors:
+    """Plausible weights whose multipliers are powers of two, so that many products lie just between two integers."""
+    tensors = plausible(config, random)
+    for name in matrix_shapes(config):
+        multiplier = tensors[f"{name}.multiplier"]
+        multiplier[:] = 1 << np.rint(np.log2(multiplier)).astype(np.int32)
+    return tensors
+
+
 def extreme(config: dict[str, Any], random: np.random.Generator) -> Tensors:
-    """Weights of -128, -127 and 127 with the largest multipliers admitted, biases of +-2^20; some rows of zeros."""
+    """Weights of -128, -127 and 127 with the largest multipliers admitted, biases of +-2^20; some rows of zeros.
+
+    Some rows give less, so that not all gates are shut or open; logits stay within +-2^17, as beyond all leaves are 1.
+    """
     tensors: Tensors = {}
     for name, like in plausible(config, random).items():
         if name.endswith(".multiplier"):
             tensors[name] = largest_multipliers(tensors[name.removesuffix("multiplier") + "weight"])
             tensors[name][random.random(like.shape) < 0.1] = 0
+            tensors[name] >>= (
+                9 if name.startswith("head") else random.choice([0, 0, 9, 11], like.shape).astype(np.int32)
+            )
         elif name.endswith(".forget_bias"):
             tensors[name] = random.choice(np.array([-1 << 20, 0, 1 << 20], np.int32), like.shape)
         else:
@@ -112,7 +127,7 @@ def peak(config: dict[str, Any], random: np.random.Generator) -> Tensors:
 def tiny_net(seed: int = 0, kind: str = "plausible", **changes: Any) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors and the metadata of a tiny net; changes are other values of CONFIG."""
     config = CONFIG | changes
-    make = {"plausible": plausible, "extreme": extreme, "peak": peak}[kind]
+    make = {"plausible": plausible, "ties": ties, "extreme": extreme, "peak": peak}[kind]
     return make(config, np.random.default_rng(seed)), config
 
 
