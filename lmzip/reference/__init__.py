@@ -1,6 +1,7 @@
 """The arithmetic of docs/ARITHMETIC.md in plain Python: slow, obviously right, and the judge of the native kernel.
 
-Shares no code with lmzip.native.  About 1 kB a second with the strongest method; for tests and for readers.
+Shares no code with lmzip.native.  About 1 kB a second with the strongest method; for tests and for readers.  Only
+methods with a net need NumPy.
 """
 
 from __future__ import annotations
@@ -11,19 +12,32 @@ from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 __all__ = ["decode_block", "encode_block"]
 
 
-def encode_block(raw: bytes, method: int, n_lanes: int = 1) -> bytes:
-    """Return the payload of a block of at least one byte, however large it comes out."""
+def _predictor(raw_size: int, method: int, n_lanes: int, weight_file: bytes | None) -> Ngram:
+    if weight_file is None:
+        return Ngram(raw_size, method, n_lanes)
+    from lmzip.reference.hybrid import hybrid
+
+    return hybrid(raw_size, method, n_lanes, weight_file)
+
+
+def encode_block(raw: bytes, method: int, n_lanes: int = 1, weight_file: bytes | None = None) -> bytes:
+    """Return the payload of a block of at least one byte, however large it comes out.
+
+    weight_file: the bytes of a net's weight file, for methods that have a net.
+    """
     coder = RangeEncoder()
-    predictor = Ngram(len(raw), method, n_lanes)
+    predictor = _predictor(len(raw), method, n_lanes, weight_file)
     for position in predictor.positions():
         predictor.code_byte(coder, raw[position])
     return coder.finish()
 
 
-def decode_block(payload: bytes, raw_size: int, method: int, n_lanes: int = 1) -> bytes:
+def decode_block(
+    payload: bytes, raw_size: int, method: int, n_lanes: int = 1, weight_file: bytes | None = None
+) -> bytes:
     """Return the raw_size bytes that a payload stands for; a wrong payload gives wrong bytes."""
     coder = RangeDecoder(payload)
-    predictor = Ngram(raw_size, method, n_lanes)
+    predictor = _predictor(raw_size, method, n_lanes, weight_file)
     for _ in predictor.positions():
         predictor.code_byte(coder, None)
     return bytes(predictor.raw)

@@ -1,8 +1,12 @@
-"""The n-gram predictor (ARITHMETIC 4, 6 and 7): contexts to bit histories to probabilities to one mixed probability."""
+"""The n-gram predictor (ARITHMETIC 4, 6 and 7): contexts to bit histories to probabilities to one mixed probability.
+
+A net, where the method has one, comes in as views of what it predicts (hybrid.py): inputs and selectors of the mixer.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from lmzip.reference import tables
 from lmzip.reference.contexts import M32, Lane, Shared, hash2
@@ -19,17 +23,23 @@ FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SP
 MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_23 SPARSE_13 COLUMN
 FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"""
 
-# method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits
+# method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits; those from
+# FIRST_NET_METHOD on have a net
 METHODS = {
     1: (FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18),
     2: (QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19),
     3: (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3", 3, 4, 3, 6, 20),
     4: (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD", 4, 5, 3, 6, 21),
+    5: (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3", 3, 5, 4, 6, 20),
+    6: (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD", 4, 6, 4, 6, 21),
 }
+FIRST_NET_METHOD = 5
 
 STRETCH_LIMIT = 12287
 WEIGHT_LIMIT = (1 << 30) - 1
 FIRST_WEIGHT = 33280000
+NET_WEIGHT = 107374182
+BESIDE_NET = 16106127
 MAX_MATCH = 65535
 MATCH_MINIMUM = (12, 5)
 
@@ -95,10 +105,29 @@ def power_above(n: int, limit: int) -> int:
     return power
 
 
-class Ngram:
-    """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched."""
+class NetView(Protocol):
+    """What a net predicts of a byte (ARITHMETIC 8.7)."""
 
-    def __init__(self, raw_size: int, method: int, n_lanes: int) -> None:
+    top: int  # the byte it expects most
+
+    def stretch(self, c0: int) -> int:
+        """Return the stretch of the next bit behind the known bits c0."""
+
+    def confidence(self, c0: int) -> int:
+        """Return how far that bit's probability is from one half."""
+
+
+class Ngram:
+    """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched.
+
+    net_view: lane index and history to what the net predicts of the lane's next byte; None for methods without a net.
+    """
+
+    def __init__(
+        self, raw_size: int, method: int, n_lanes: int, net_view: Callable[[int, int], NetView] | None = None
+    ) -> None:
+        assert (net_view is not None) == (method >= FIRST_NET_METHOD)
+        self.net_view = net_view
         one_lane, several_lanes, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
         self.raw = bytearray(raw_size)
@@ -191,6 +220,7 @@ class Ngram:
         places = [self.place(h) for h in hashes]
         slots = [self.find_slot(line, check) for line, check in places]
         expected = self.find_matches()
+        net = self.net_view(self.lane_index, lane.history) if self.net_view else None
         c0 = 1
         for i in range(8):
             if i == 4:
@@ -201,7 +231,7 @@ class Ngram:
                         line, check = line ^ 1, (check + c0 * 0x9D) & 255
                     slots[j] = self.find_slot(line, check)
             bit = None if byte is None else byte >> (7 - i) & 1
-            c0 = c0 << 1 | self.code_bit(coder, bit, c0, i, slots, expected)
+            c0 = c0 << 1 | self.code_bit(coder, bit, c0, i, slots, expected, net)
         byte = c0 & 255
         self.raw[lane.position] = byte
         for k in range(2):
@@ -219,6 +249,7 @@ class Ngram:
         i: int,
         slots: list[list[int]],
         expected: list[int],
+        net: NetView | None,
     ) -> int:
         lane, history = self.lane, self.lane.history
         node = c0 & ((1 << (i & 3)) - 1) | 1 << (i & 3)
@@ -228,6 +259,8 @@ class Ngram:
         cells = [cell_map[state] for cell_map, state in zip(self.maps, states, strict=True)]
         inputs = [cell.stretch() if state else 0 for cell, state in zip(cells, states, strict=True)]
         inputs += [cell.confidence() if state else 0 for cell, state in zip(cells, states, strict=True)]
+        if net:
+            inputs += [net.stretch(c0), net.confidence(c0)]
         direct = [
             self.direct[0].setdefault(c0, Cell(1 << 15)),
             self.direct[1].setdefault((history & 255) << 8 | c0, Cell(1 << 15)),
@@ -251,7 +284,11 @@ class Ngram:
         n_shared = sum(state != 0 for state in states[:7])
         select = [c0, history & 255, history >> 8 & 255, lane.class_history, (n_shared * 4 + match_class) * 8 + i]
         n = len(states)
-        first_weights = [FIRST_WEIGHT] * n + [0] * n + [FIRST_WEIGHT] * 6 + [0]
+        if net:
+            select = [*select[: self.n_sets - 1], net.top]
+            first_weights = [BESIDE_NET] * n + [0] * n + [NET_WEIGHT] + [BESIDE_NET] * 7 + [0]
+        else:
+            first_weights = [FIRST_WEIGHT] * n + [0] * n + [FIRST_WEIGHT] * 6 + [0]
         chosen = [self.weights[s].setdefault(select[s], list(first_weights)) for s in range(self.n_sets)]
         layer = [dot(inputs, weights) for weights in chosen]
         final = self.final_weights.setdefault(c0, [(1 << 28) // self.n_sets] * self.n_sets)
@@ -264,12 +301,13 @@ class Ngram:
             ((history & 0xFFFF) * 0x9E3779B1 & M32) >> 8 ^ salt,
             (apm_expected * 0x85EBCA6B & M32) >> 7 ^ salt,
         ]
+        if net:
+            rows.append((((net.top | (history & 255) << 8) * 0xC2B2AE35 & M32) >> 8) ^ salt)
         place = mixed + 12288
         low, weight = place // 768, place % 768 // 3
-        p = p_mixed
         apm_rows = [self.apms[a].setdefault(rows[a] & self.apm_mask, list(APM_ROW)) for a in range(self.n_apms)]
-        if apm_rows:
-            p = (2 * p_mixed + sum(2 * (row[low] * (256 - weight) + row[low + 1] * weight) for row in apm_rows)) >> 3
+        refined = sum(row[low] * (256 - weight) + row[low + 1] * weight for row in apm_rows)
+        p = {0: p_mixed, 3: (p_mixed + refined) >> 2, 4: (4 * p_mixed + 3 * refined) >> 4}[self.n_apms]
         p = max(64, min((1 << 24) - 64, p))
 
         bit = coder.code_bit(bit, p << 8)
