@@ -12,9 +12,28 @@ from pathlib import Path
 from lmzip.cli.completion import completion_script
 from lmzip.cli.helptext import SUMMARIES, option_rows
 from lmzip.cli.option_table import SHELLS
+from lmzip.levels import MAX_LEVEL, MIN_LEVEL, get_level
+from lmzip.models import registry
 
 SHARE = Path(__file__).resolve().parent.parent / "share"
 COMPLETION_NAMES = {"bash": "lmzip.bash", "zsh": "_lmzip", "fish": "lmzip.fish"}
+
+
+def level_range(levels: list[int]) -> str:
+    """Return roff for the options of adjacent levels."""
+    return rf"\-{levels[0]} to \-{levels[-1]}"
+
+
+def model_rows() -> str:
+    """Return the rows of the table of models that come with the program."""
+    by_net: dict[bool, list[int]] = {False: [], True: []}
+    for level in range(MIN_LEVEL, MAX_LEVEL + 1):
+        by_net[get_level(level).has_net].append(level)
+    return (
+        f"{registry.BUILT_IN}\t{level_range(by_net[False])}\tnone: it learns from the file itself\n"
+        f"{registry.default_name()}\t{level_range(by_net[True])}\tin the program: a small net"
+    )
+
 
 HEAD = r"""
 .\" Made by scripts/make_share.py from the program's table of options: change that, not this.
@@ -42,7 +61,7 @@ does the reverse, and
 is
 .BR "lmunzip \-cf" :
 it writes to standard output and copies what is not compressed.
-A model that learns while it reads predicts the bytes, and an arithmetic coder turns the predictions into bits.
+A model predicts the bytes, and an arithmetic coder turns the predictions into bits.
 This is slower than
 .BR xz (1)
 and makes smaller files.
@@ -73,11 +92,11 @@ devices, pipes and sockets, and names that have the suffix already or, to decomp
 and that of
 .BR \-S .
 .PP
-The output of compression depends on the content, the level and the block size only.
-To decompress, no option is ever needed.
+The output of compression depends on the content, the level, the model and the block size only.
+To decompress, no option is ever needed for the models that come with the program: a file names the one that it needs.
 """.strip()
 
-TAIL = r"""
+TAIL = rf"""
 .SH "EXIT STATUS"
 .TP
 .B 0
@@ -111,11 +130,21 @@ and
 .BR \-\-device .
 .TP
 .B LMZIP_MODEL_PATH
-Reserved for the directories of models; the only model of this version is built in.
+Weight files, and directories of them, separated by colons as in
+.BR PATH .
+Decompression looks there for the model that a file names, compression for the name after
+.BR \-\-model .
+What is no weight file is passed over.
 .SH FILES
 .TP
 .IR FILE .lmz
 A compressed file: one or more frames, each of blocks that know nothing of each other.
+.TP
+.I ~/.local/share/lmzip/models/*.safetensors
+The user's own models, found like those of
+.BR LMZIP_MODEL_PATH ;
+the directory follows
+.BR XDG_DATA_HOME .
 .TP
 .RI .lmz xxxxxxxx
 An unfinished output, only on file systems without unnamed files and only after a crash.
@@ -124,12 +153,21 @@ It may be removed.
 .TS
 l l l.
 model	levels	weights
-ngram	\-1 to \-9	none: it learns from the file itself
+{model_rows()}
 .TE
 .PP
-The levels differ in the number of contexts and the size of blocks, hence in speed, memory and size;
+The levels differ in the number of contexts and the size of blocks, hence in speed, memory and size.
+A net is mixed with
+.BR ngram ,
+and only in blocks where a sample says that it pays;
+.B \-lv
+tells which they are.
+.B "\-\-model ngram"
+makes files that need no weights, at any level.
+Another net, given by name or as a file, is used at any level, and the file can be read only where that net is:
+without it the exit status is 3, and the message has its SHA-256.
 .B \-\-list\-models
-shows what they need,
+shows the models that are here with their memory and speed,
 .B \-\-estimate
 what they would make of a file.
 .SH EXAMPLES
@@ -182,7 +220,7 @@ def roff(text: str) -> str:
 
 def option_entry(names: str, description: str) -> str:
     """Return the entry of one option: its names bold, its argument in italics."""
-    options, _, argument = names.rpartition(" ") if re.search(r" [A-Z.,]+$", names) else (names, "", "")
+    options, _, argument = names.rpartition(" ") if re.search(r" [A-Z.,|]+$", names) else (names, "", "")
     label = "\\fB" + roff(options).replace(", ", "\\fR, \\fB") + "\\fR"
     if argument:
         label += f" \\fI{roff(argument)}\\fR"

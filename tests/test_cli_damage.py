@@ -103,7 +103,7 @@ def test_joined_members(tmp_path, packed):
     path = tmp_path / "a.lmz"
     path.write_bytes(packed + empty + packed)
     listing = run("lmzip", "-l", path).stdout
-    assert listing.split()[6:11] == [b"%d" % n for n in (4 * len(DATA), path.stat().st_size)] + [
+    assert listing.split()[7:12] == [b"%d" % n for n in (4 * len(DATA), path.stat().st_size)] + [
         b"%.3f" % (8 * path.stat().st_size / (4 * len(DATA))),
         b"3",
         b"3",

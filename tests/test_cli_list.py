@@ -10,19 +10,23 @@ from cli_tools import compress, run
 
 DATA = b"exact to the byte " * 100
 SIZE = len(DATA)
+B_SIZE = 70_000  # too much for a short frame
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with `a.lmz`, of three blocks in two frames with padding, and `b.lmz`, of one stored block."""
-    (tmp_path / "a.lmz").write_bytes(compress(DATA, "-1", "--block-size=1k") + compress(DATA[:100]) + bytes(10))
-    (tmp_path / "b.lmz").write_bytes(compress(random.Random(1).randbytes(256)))
+    """A folder with `a.lmz`, of three blocks in two frames with padding, and `b.lmz`, of one stored block.
+
+    The second frame of `a.lmz` is a short one.
+    """
+    (tmp_path / "a.lmz").write_bytes(compress(DATA, "-1", "--block-size=1k") + compress(DATA[:100], "-1") + bytes(10))
+    (tmp_path / "b.lmz").write_bytes(compress(random.Random(1).randbytes(B_SIZE), "-1"))
     return tmp_path
 
 
 def rows(text: bytes) -> list[list[str]]:
     """Return the cells of a table."""
-    return [line.split(None, 5) for line in text.decode().splitlines()]
+    return [line.split(None, 6) for line in text.decode().splitlines()]
 
 
 def test_table(folder):
@@ -30,19 +34,19 @@ def test_table(folder):
     assert (done.returncode, done.stderr) == (0, b"")
     size_a, size_b = ((folder / name).stat().st_size for name in ("a.lmz", "b.lmz"))
     bits = f"{8 * size_a / (SIZE + 100):.3f}"
-    assert rows(done.stdout)[0] == ["raw", "compressed", "bits/byte", "frames", "blocks", "name"]
-    assert rows(done.stdout)[1] == [str(SIZE + 100), str(size_a), bits, "2", "3", "a.lmz"]
-    assert rows(done.stdout)[2][:5] == ["256", str(size_b), f"{8 * size_b / 256:.3f}", "1", "1"]
-    assert rows(done.stdout)[3][:2] == [str(SIZE + 356), str(size_a + size_b)]
-    assert rows(done.stdout)[3][5] == "(2 files)"
+    assert rows(done.stdout)[0] == ["raw", "compressed", "bits/byte", "frames", "blocks", "model", "name"]
+    assert rows(done.stdout)[1] == [str(SIZE + 100), str(size_a), bits, "2", "3", "ngram", "a.lmz"]
+    assert rows(done.stdout)[2][:6] == [str(B_SIZE), str(size_b), f"{8 * size_b / B_SIZE:.3f}", "1", "1", "ngram"]
+    assert rows(done.stdout)[3][:2] == [str(SIZE + 100 + B_SIZE), str(size_a + size_b)]
+    assert rows(done.stdout)[3][5:] == ["-", "(2 files)"]
 
 
 def test_verbose(folder):
     text = run("lmzip", "-lv", "a.lmz", cwd=folder).stdout.decode()
-    for words in ("format version 1", "model ngram", "content hash", "blocks: 2 of 1024 bytes, 0 of them stored"):
+    for words in ("format version 1", "model ngram", "content hash", "blocks 2 (2 fast) of 1024 bytes", "short frame"):
         assert words in text
     assert f"frame 2 at byte {len(compress(DATA, '-1', '--block-size=1k'))}" in text
-    assert "1 of them stored" in run("lmzip", "-lv", "b.lmz", cwd=folder).stdout.decode()
+    assert "blocks 1 (1 stored)" in run("lmzip", "-lv", "b.lmz", cwd=folder).stdout.decode()
     assert run("lmzip", "-lvv", "a.lmz", cwd=folder).stdout.count(b"crc32") == 3
 
 
@@ -52,8 +56,10 @@ def test_json(folder):
     assert first["raw_size"] == SIZE + 100 and first["compressed_size"] == (folder / "a.lmz").stat().st_size
     assert [frame["raw_size"] for frame in first["frames"]] == [SIZE, 100]
     frame = second["frames"][0]
+    assert frame["methods"] == {"stored": 1} and first["frames"][0]["methods"] == {"fast": 2}
     assert (frame["blocks"], frame["stored_blocks"], frame["model"], frame["format_version"]) == (1, 1, "ngram", 1)
     assert frame["content_hash"] == json.loads(run("lmzip", "-t", "--json", "b.lmz", cwd=folder).stdout)["content_hash"]
+    assert first["frames"][1]["content_hash"] is None
 
 
 def test_nothing_is_decoded(folder):

@@ -249,6 +249,7 @@ def test_verification(file, tmp_path):
 def test_model_and_device(file):
     for option, status in (
         ("--model=ngram", 0),
+        ("--model=auto", 0),
         ("--device=cpu", 0),
         ("--device=auto", 0),
         ("--model=gpt", 3),
@@ -266,7 +267,7 @@ def test_environment(file):
     expected = compress(DATA)
     for name, good, bad in (
         ("LMZIP_THREADS", "1", "many"),
-        ("LMZIP_MODEL", "ngram", "gpt"),
+        ("LMZIP_MODEL", "auto", "gpt"),
         ("LMZIP_DEVICE", "cpu", "abacus"),
         ("LMZIP_MODEL_PATH", "/nowhere", None),
     ):

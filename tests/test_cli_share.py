@@ -96,6 +96,8 @@ CASES = [
     (["lmzip", "-vdc", ""], PACKED),
     (["lmzip", "--test", ""], PACKED),
     (["lmzip", "--device", ""], ["auto", "cpu"]),
+    (["lmzip", "--model", "b"], ["bytelm1"]),
+    (["lmunzip", "--model", ""], ["auto", "bytelm1", "ngram", *ALL]),
     (["lmzip", "--no-v"], ["--no-verify"]),
     (["lmzip", "-d", "pl"], []),
 ]
@@ -128,11 +130,15 @@ def test_zsh_completion_loads():
 @needs("file")
 def test_magic(tmp_path):
     path = tmp_path / "data"
-    path.write_bytes(compress(b"abc"))
+    path.write_bytes(compress(b"abc", "-1"))
     assert "LMZ compressed data, format version 1, model ngram" in tool("file", "-m", SHARE / "magic" / "lmzip", path)
     assert "application/x-lmz" in tool("file", "--mime-type", "-m", SHARE / "magic" / "lmzip", path)
     path.write_bytes(b"\x89LMZ\x81\x01\x00" + bytes(range(32)) + bytes(16) + b"tiny-v1".ljust(32, b"\0") + bytes(41))
     assert "model tiny-v1, sha256 0001020304050607" in tool("file", "-m", SHARE / "magic" / "lmzip", path)
+    path.write_bytes(b"\x89LMZ\x41\x03" + bytes(range(128, 132)) + bytes(20))
+    assert "format version 1, model number 3, sha256 80818283..." in tool("file", "-m", SHARE / "magic" / "lmzip", path)
+    path.write_bytes(b"\x89LMZ\x02\x03" + bytes(20))
+    assert tool("file", "-m", SHARE / "magic" / "lmzip", path).endswith("LMZ compressed data, format version 2\n")
 
 
 def test_mime_type_is_well_formed():

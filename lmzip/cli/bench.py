@@ -23,6 +23,9 @@ class Bench:
 
     def run(self, name: str, shown: str) -> None:
         """Measure one file; raises VerifyError if it does not come back, LmzipError, OSError, OutputError."""
+        from lmzip.codec.choice import choose
+
+        model = choose(self.options.level, self.options.chosen_model)[1].name
         with open_input(name, in_place=False, force=False) as source:
             parts = []
             while part := source.read(1 << 20):
@@ -37,6 +40,7 @@ class Bench:
                 {
                     "name": shown,
                     "level": self.options.level,
+                    "model": model,
                     "raw_size": len(raw),
                     "compressed_size": len(packed),
                     "bits_per_byte": round(bits, 6),
@@ -46,7 +50,8 @@ class Bench:
             )
             return
         put_result(
-            f"{printable(shown)}: level {self.options.level}, {len(raw)} -> {len(packed)} bytes, {bits:.3f} bits/byte, "
+            f"{printable(shown)}: level {self.options.level}, model {printable(model)}, "
+            f"{len(raw)} -> {len(packed)} bytes, {bits:.3f} bits/byte, "
             f"compressed at {speed(len(raw), to_packed)}, decompressed at {speed(len(raw), to_raw)}, same bytes\n"
         )
 
@@ -62,6 +67,7 @@ class Bench:
             BytesIO(raw).read,
             packed.write,
             level=options.level,
+            model=options.chosen_model,
             block_size=options.block_size,
             threads=threads,
             memory_limit=limit,

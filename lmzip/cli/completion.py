@@ -7,11 +7,14 @@ import re
 import click
 
 from lmzip.cli.option_table import option_groups
-from lmzip.cli.options import DEVICES, MODELS
+from lmzip.cli.options import AUTO, DEVICES
 from lmzip.fileio import SUFFIX
+from lmzip.models import registry
 
 _PROGRAMS = ("lmzip", "lmunzip", "lmcat")
 _COMPRESSED = (SUFFIX, ".tlmz")
+# Those that ship: what else is on a machine is known to a start of the program only, and completion has to be quick.
+_MODELS = (AUTO, registry.BUILT_IN, registry.default_name())
 
 _BASH = """\
 # bash completion of lmzip, lmunzip and lmcat; made by `lmzip --completion bash`
@@ -84,13 +87,13 @@ def _options() -> list[click.Option]:
     return [option for group in option_groups().values() for option in group]
 
 
-def _choices(option: click.Option) -> tuple[str, ...] | None:
-    """Return the values that an option takes, None where they cannot be listed."""
+def _choices(option: click.Option) -> tuple[str, ...]:
+    """Return the values of an option that can be listed."""
     if option.name == "model":
-        return MODELS
+        return _MODELS
     if option.name == "device":
         return DEVICES
-    return tuple(option.type.choices) if isinstance(option.type, click.Choice) else None
+    return tuple(option.type.choices) if isinstance(option.type, click.Choice) else ()
 
 
 def _takes_value(option: click.Option) -> bool:
@@ -98,21 +101,19 @@ def _takes_value(option: click.Option) -> bool:
 
 
 def _takes_file(option: click.Option) -> bool:
-    return option.metavar == "FILE"
+    return option.metavar in ("FILE", "NAME|PATH")
 
 
 def _bash() -> str:
     values = []
     for option in filter(_takes_value, _options()):
         names = " | ".join(option.opts)
-        choices = _choices(option)
-        if choices:
-            action = f"mapfile -t COMPREPLY < <(compgen -W '{' '.join(choices)}' -- \"$current\"); return"
-        elif _takes_file(option):
-            action = 'compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return'
-        else:
-            action = "return"
-        values.append(f"    {names}) {action} ;;")
+        words = f"-W '{' '.join(_choices(option))}' " if _choices(option) else ""
+        files = "-f " if _takes_file(option) else ""
+        action = f'mapfile -t COMPREPLY < <(compgen {words}{files}-- "$current"); ' if words or files else ""
+        if files:
+            action = "compopt -o filenames 2>/dev/null; " + action
+        values.append(f"    {names}) {action}return ;;")
     names = " ".join(name for option in _options() for name in option.opts)
     return _BASH.format(
         values="\n".join(values),
@@ -128,15 +129,21 @@ def _zsh_quoted(text: str) -> str:
     return text.replace("'", "'\\''")
 
 
+def _zsh_source(option: click.Option) -> str:
+    """Return what _arguments takes the values of an option from."""
+    choices = " ".join(_choices(option))
+    if not _takes_file(option):
+        return f"({choices})" if choices else " "
+    return f'{{_alternative "names\\:name\\:({choices})" "files\\:file\\:_files"}}' if choices else "_files"
+
+
 def _zsh() -> str:
     lines = []
     for option in _options():
         text = _zsh_quoted((option.help or "").rstrip("."))
         value = ""
         if _takes_value(option):
-            choices = _choices(option)
-            source = f"({' '.join(choices)})" if choices else "_files" if _takes_file(option) else " "
-            value = f":{_zsh_quoted(option.metavar or 'value')}:{source}"
+            value = f":{_zsh_quoted(option.metavar or 'value')}:{_zsh_source(option)}"
         repeated = "*" if option.count else ""
         for name in option.opts:
             # `+` and `=`: the value may be joined to the name.
@@ -152,8 +159,9 @@ def _fish() -> str:
         for name in option.opts:
             parts.append(f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}")
         if _takes_value(option):
-            choices = _choices(option)
-            parts.append(f"-x -a '{' '.join(choices)}'" if choices else "-r" if _takes_file(option) else "-x")
+            choices = f" -a '{' '.join(_choices(option))}'" if _choices(option) else ""
+            # -F: files too where the command itself takes compressed ones only.
+            parts.append(("-r -F" if _takes_file(option) else "-x") + choices)
         text = (option.help or "").rstrip(".").replace("\\", "\\\\").replace("'", "\\'")
         lines.append(" ".join([*parts, f"-d '{text}'"]))
     suffixes = "|".join(map(re.escape, _COMPRESSED))

@@ -17,6 +17,7 @@ from lmzip.fileio import Source, open_source
 # Pieces from all over a file, compressed as if they were one: the model learns from each for the others, as it will.
 _N_PIECES = 16
 _PIECE_SIZE = 1 << 15
+_NET_PIECE_SIZE = 1 << 14  # a net needs several times as long
 _NEARLY = 1.05  # xz counts as nearly as good up to this many times the size
 
 
@@ -24,6 +25,7 @@ _NEARLY = 1.05  # xz counts as nearly as good up to this many times the size
 class Estimate:
     """What to expect; sizes in bytes, times in seconds."""
 
+    model: str
     raw_size: int
     compressed_size: int
     bits_per_byte: float
@@ -34,12 +36,12 @@ class Estimate:
     exact: bool  # the sample was the whole file
 
 
-def sample(fd: int, size: int) -> bytes:
+def sample(fd: int, size: int, piece_size: int) -> bytes:
     """Return a file's content if it is small, else pieces spread evenly over it; raises OSError."""
-    if size <= _N_PIECES * _PIECE_SIZE:
+    if size <= _N_PIECES * piece_size:
         return os.pread(fd, size, 0)
-    step = (size - _PIECE_SIZE) // (_N_PIECES - 1)
-    return b"".join(os.pread(fd, _PIECE_SIZE, number * step) for number in range(_N_PIECES))
+    step = (size - piece_size) // (_N_PIECES - 1)
+    return b"".join(os.pread(fd, piece_size, number * step) for number in range(_N_PIECES))
 
 
 def _reader(data: bytes):
@@ -54,26 +56,38 @@ def estimate(source: Source, options: Options) -> Estimate:
     import lzma
 
     from lmzip import codec, levels
+    from lmzip.codec.choice import choose
 
+    choice, model = choose(options.level, options.chosen_model)
     raw_size = source.status.st_size
-    data = sample(source.fd, raw_size)
-    start = time.monotonic()
-    summary = codec.compress_stream(_reader(data), len, level=options.level, threads=1)
-    seconds = time.monotonic() - start
-    share = raw_size / len(data) if data else 1.0
-    block_size = min(options.block_size or levels.get_level(options.level).block_size, max(1, raw_size))
+    data = sample(source.fd, raw_size, _NET_PIECE_SIZE if choice.has_net else _PIECE_SIZE)
+    exact = len(data) == raw_size
+    block_size = min(options.block_size or choice.block_size, max(1, raw_size))
     n_blocks = -(-raw_size // block_size)
     threads = max(1, min(options.threads or codec.available_threads(), n_blocks))
+    start = time.monotonic()
+    summary = codec.compress_stream(
+        _reader(data),
+        len,
+        level=options.level,
+        model=options.chosen_model,
+        block_size=options.block_size,
+        n_lanes=None if exact else levels.n_lanes(choice, block_size),
+        threads=(options.threads or None) if n_blocks == 1 else 1,  # a single block may be worked on by two
+    )
+    seconds = time.monotonic() - start
+    share = raw_size / len(data) if data else 1.0
     passes = 2 if options.verifies else 1
     return Estimate(
+        model.name,
         raw_size,
         round(summary.compressed_size * share),
         summary.bits_per_byte,
         seconds * share * passes / threads,
-        codec.compress_memory(options.level, block_size, threads),
+        codec.compress_memory(options.level, block_size, threads, options.chosen_model),
         threads,
         round(len(lzma.compress(data, preset=9)) * share),
-        len(data) == raw_size,
+        exact,
     )
 
 
@@ -98,6 +112,7 @@ class Estimating:
         about = "" if expected.exact else "about "
         xz_bits = 8 * expected.xz_size / expected.raw_size if expected.raw_size else 0.0
         parts = [
+            f"model {printable(expected.model)}",
             f"{expected.raw_size} -> {about}{expected.compressed_size} bytes",
             f"{expected.bits_per_byte:.3f} bits/byte",
             f"about {duration(expected.seconds)}",

@@ -1,37 +1,58 @@
-"""-l: what compressed files hold, from their heads and tables alone; loads no model.  Also --list-models."""
+"""-l: what compressed files hold, from their heads and tables alone; loads no model and no kernel."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import Reporter, printable
-from lmzip.cli.options import MODELS, Options
+from lmzip.cli.options import Options
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
 from lmzip.fileio import open_source
+from lmzip.levels import METHOD_NAMES
+from lmzip.models.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from lmzip.codec import FrameInfo
 
-_HEADINGS = ("raw", "compressed", "bits/byte", "frames", "blocks", "name")
+_HEADINGS = ("raw", "compressed", "bits/byte", "frames", "blocks", "model", "name")
+_SHA256_SIZE = 32
+_NO_MODEL = "-"  # in the row of sums
 
 
 def _bits_per_byte(raw_size: int, compressed_size: int) -> float:
     return 8 * compressed_size / raw_size if raw_size else 0.0
 
 
+def _model_name(frame: FrameInfo) -> str:
+    return BUILT_IN if frame.model is None else frame.model.name
+
+
+def _model_names(frames: list[FrameInfo]) -> str:
+    """Return the names of a file's models, each once, as one word or more if they hold spaces."""
+    return ",".join(dict.fromkeys(printable(_model_name(frame)) for frame in frames))
+
+
 def _hash_text(frame: FrameInfo) -> str:
-    return frame.content_hash.hex()
+    return f"content hash {frame.content_hash.hex()}" if frame.content_hash else "short frame"
+
+
+def _methods(frame: FrameInfo) -> dict[str, int]:
+    """Return how many blocks were coded with which method, most first."""
+    counts = Counter(block.head.method for block in frame.blocks)
+    return {METHOD_NAMES.get(method, f"method {method}"): n for method, n in counts.most_common()}
 
 
 def _model_text(frame: FrameInfo) -> str:
     """Return the model of a frame in words: its name, and where it has weights their hash and arithmetic."""
     model = frame.model
     if model is None:
-        return f"model {MODELS[0]} (built in)"
-    parts = [f"model {printable(model.name)}, sha256 {model.digest.hex()}"]
+        return f"model {BUILT_IN} (built in)"
+    cut = "..." if len(model.digest) < _SHA256_SIZE else ""  # of a registered model that is not known here
+    parts = [f"model {printable(model.name)}, sha256 {model.digest.hex()}{cut}"]
     if any(model.fingerprint):
         parts.append(f"fingerprint {model.fingerprint.hex()}")
     if model.numerics:
@@ -46,16 +67,16 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "raw_size": frame.raw_size,
         "compressed_size": frame.compressed_size,
         "format_version": frame.version,
-        "model": MODELS[0] if model is None else model.name,
+        "model": _model_name(frame),
         "model_sha256": None if model is None else model.digest.hex(),
         "fingerprint": None if model is None else model.fingerprint.hex(),
         "numerics": None if model is None else model.numerics,
         "blocks": len(frame.blocks),
         "stored_blocks": frame.n_stored,
         "block_size": frame.block_size,
-        "methods": sorted({block.head.method for block in frame.blocks}),
+        "methods": _methods(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
-        "content_hash": frame.content_hash.hex(),
+        "content_hash": frame.content_hash.hex() or None,  # a short frame has none
     }
 
 
@@ -88,7 +109,7 @@ class Listing:
         raw_size = sum(frame.raw_size for frame in frames)
         n_blocks = sum(len(frame.blocks) for frame in frames)
         figures = (raw_size, end, len(frames), n_blocks)
-        self._put_figures(figures, printable(shown))
+        self._put_figures(figures, _model_names(frames), printable(shown))
         self._totals = [total + figure for total, figure in zip(self._totals, figures, strict=True)]
         self._n_files += 1
         if self.options.verbose:
@@ -97,25 +118,26 @@ class Listing:
     def finish(self) -> None:
         """Print the sums; raises OutputError."""
         if self._n_files > 1:
-            self._put_figures(tuple(self._totals), f"({self._n_files} files)")
+            self._put_figures(tuple(self._totals), _NO_MODEL, f"({self._n_files} files)")
 
-    def _put_figures(self, figures: tuple[int, ...], name: str) -> None:
+    def _put_figures(self, figures: tuple[int, ...], model: str, name: str) -> None:
         raw_size, compressed_size, n_frames, n_blocks = figures
         bits = f"{_bits_per_byte(raw_size, compressed_size):.3f}"
-        self._row((str(raw_size), str(compressed_size), bits, str(n_frames), str(n_blocks), name))
+        self._row((str(raw_size), str(compressed_size), bits, str(n_frames), str(n_blocks), model, name))
 
     def _row(self, cells: tuple[str, ...]) -> None:
-        raw, compressed, bits, n_frames, n_blocks, name = cells
-        put_result(f"{raw:>14} {compressed:>14} {bits:>9} {n_frames:>6} {n_blocks:>6}  {name}\n")
+        raw, compressed, bits, n_frames, n_blocks, model, name = cells
+        put_result(f"{raw:>14} {compressed:>14} {bits:>9} {n_frames:>6} {n_blocks:>6}  {model:<9} {name}\n")
 
     def _put_frames(self, frames: list[FrameInfo]) -> None:
         for number, frame in enumerate(frames, 1):
+            methods = ", ".join(f"{n} {name}" for name, n in _methods(frame).items())
             lines = [
                 f"frame {number} at byte {frame.offset}: format version {frame.version}, {_model_text(frame)}",
                 f"  {frame.raw_size} -> {frame.compressed_size} bytes, "
                 f"{_bits_per_byte(frame.raw_size, frame.compressed_size):.3f} bits/byte, "
-                f"content hash {_hash_text(frame)}",
-                f"  blocks: {len(frame.blocks)} of {frame.block_size} bytes, {frame.n_stored} of them stored",
+                f"{_hash_text(frame)}",
+                f"  blocks {len(frame.blocks)} ({methods}) of {frame.block_size} bytes",
             ]
             put_result("".join(f"    {line}\n" for line in lines))
             if self.options.verbose > 1:
@@ -124,7 +146,8 @@ class Listing:
     def _put_blocks(self, frame: FrameInfo) -> None:
         for number, block in enumerate(frame.blocks, 1):
             head = block.head
-            kind = f"method {head.method}, lanes {head.n_lanes}" if head.method else "stored"
+            kind = METHOD_NAMES.get(head.method, f"method {head.method}")
+            kind += f", lanes {head.n_lanes}" if head.method else ""
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
                 f"crc32 {head.data_check:08x}\n"
@@ -141,20 +164,3 @@ class Listing:
                 "frames": [_frame_record(frame) for frame in frames],
             }
         )
-
-
-def models_text(as_json: bool) -> str:
-    """Return what --list-models prints; raises no error since a built-in model is always here."""
-    from lmzip import codec, levels
-
-    rows = []
-    for level in (1, levels.DEFAULT_LEVEL, 9):
-        need = codec.compress_memory(level, threads=1)
-        rows.append({"model": MODELS[0], "level": level, "sha256": None, "size": 0, "memory_per_thread": need})
-    if as_json:
-        import json
-
-        return "".join(json.dumps(row) + "\n" for row in rows)
-    lines = [f"{'model':<10} {'level':>5} {'weights':>9} {'memory a thread':>16}  sha256"]
-    lines += [f"{row['model']:<10} {row['level']:>5} {'none':>9} {row['memory_per_thread']!s:>16}  -" for row in rows]
-    return "\n".join(lines) + "\n"

@@ -8,7 +8,7 @@ from lmzip._version import __version__
 from lmzip.cli import signals
 from lmzip.cli.inputs import STDIN, input_names
 from lmzip.cli.messages import FOREIGN, Reporter, printable, put, reason
-from lmzip.cli.options import DEVICES, MODELS, Options, parse
+from lmzip.cli.options import AUTO, DEVICES, Options, parse
 from lmzip.errors import LmzipError, Skipped
 from lmzip.fileio import discard_pending, is_terminal, standard_output
 
@@ -34,8 +34,9 @@ def main(program: str, arguments: list[str]) -> int:
     try:
         for warning in options.warnings:
             reporter.warning(None, printable(warning), status=0)
-        if not _print_and_leave(options):
+        if not _print_and_leave(options, reporter):
             _refuse_call(options)
+            _find_model(options, reporter)
             _run(options, reporter)
     except CallError as error:
         reporter.error(None, str(error), error.exit_status)
@@ -46,8 +47,8 @@ def main(program: str, arguments: list[str]) -> int:
     return reporter.status
 
 
-def _print_and_leave(options: Options) -> bool:
-    """Print what was asked for about the program itself; return whether that was all.  Raises OSError."""
+def _print_and_leave(options: Options, reporter: Reporter) -> bool:
+    """Print what was asked for about the program itself; return whether that was all.  Raises OSError, CallError."""
     if options.action == "help":
         from lmzip.cli.helptext import help_text
 
@@ -59,9 +60,10 @@ def _print_and_leave(options: Options) -> bool:
 
         text = completion_script(options.completion)
     elif options.action == "list-models":
-        from lmzip.cli.listing import models_text
+        from lmzip.cli.model_listing import models_text
 
-        text = models_text(options.json)
+        _find_model(options, reporter)
+        text = models_text(options, reporter)
     else:
         return False
     sink = standard_output()
@@ -72,11 +74,9 @@ def _print_and_leave(options: Options) -> bool:
 
 def _refuse_call(options: Options) -> None:
     """Raise CallError for a call that cannot be right, before anything is read or loaded."""
-    if options.model not in MODELS:
-        raise CallError(f"no model {printable(options.model)} here; there is {' and '.join(MODELS)}", FOREIGN)
     if options.device not in DEVICES:
         cuda = options.device.partition(":")[0] == "cuda"
-        reason_ = "the model ngram has no CUDA path" if cuda else f"no device {printable(options.device)}"
+        reason_ = "no model here has a CUDA path" if cuda else f"no device {printable(options.device)}"
         raise CallError(f"{reason_}; --device may be {' or '.join(DEVICES)}")
     if options.action:
         return
@@ -84,6 +84,24 @@ def _refuse_call(options: Options) -> None:
     writes_stdout = options.to_stdout or (options.output is None and (reads_stdin or STDIN in options.names))
     if options.mode == "compress" and writes_stdout and not options.force and is_terminal(1):
         raise CallError("compressed data is not written to a terminal; -f forces it, -h shows help")
+
+
+def _find_model(options: Options, reporter: Reporter) -> None:
+    """Make a model that was named or given by path known, also to decompression; warns of one from the environment.
+
+    Raises CallError for one that was said and is not here, before anything is read or written.
+    """
+    from lmzip.models import registry
+
+    if options.model in (AUTO, registry.BUILT_IN) or options.action == "list":
+        return
+    try:
+        registry.by_name(options.model)
+    except (LmzipError, OSError) as error:
+        if options.model_variable is None:
+            raise CallError(reason(error), FOREIGN) from None
+        reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
+        options.model = AUTO
 
 
 def _run(options: Options, reporter: Reporter) -> None:

@@ -11,7 +11,7 @@ import click
 from lmzip.cli.option_table import STANDARD_OUTPUT, make_command
 from lmzip.fileio import SUFFIX
 
-MODELS = ("ngram",)
+AUTO = "auto"
 DEVICES = ("auto", "cpu")
 
 
@@ -35,7 +35,8 @@ class Options:
     threads: int | None = None
     memory_limit: int | None = None
     block_size: int | None = None
-    model: str = "ngram"
+    model: str = AUTO  # name, path of a weight file, or AUTO
+    model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
     device: str = "auto"
     verification: str | None = None  # "on", "off", None: not said
     salvage: bool = False
@@ -47,6 +48,11 @@ class Options:
     json: bool = False
     completion: str | None = None
     warnings: list[str] = field(default_factory=list)  # about the environment
+
+    @property
+    def chosen_model(self) -> str | None:
+        """Name or path of the model, None for the level's own."""
+        return None if self.model == AUTO else self.model
 
     @property
     def to_stdout(self) -> bool:
@@ -93,14 +99,19 @@ def parse(program: str, arguments: list[str], environment: Mapping[str, str] | N
 
 
 def _from_environment(options: Options, given: set[str], environment: Mapping[str, str]) -> None:
-    """Fill in what was not said from LMZIP_*; a wrong value is warned of and ignored."""
-    for name, variable, allowed in (("model", "LMZIP_MODEL", MODELS), ("device", "LMZIP_DEVICE", DEVICES)):
-        value = environment.get(variable)
-        if value and name not in given:
-            if value in allowed:
-                setattr(options, name, value)
-            else:
-                options.warnings.append(f"{variable}={value!r} ignored: there is {' and '.join(allowed)}")
+    """Fill in what was not said from LMZIP_*; a wrong value is warned of and ignored.
+
+    Whether there is such a model turns out when one is needed: not every call needs one.
+    """
+    value = environment.get("LMZIP_MODEL")
+    if value and "model" not in given:
+        options.model, options.model_variable = value, "LMZIP_MODEL"
+    value = environment.get("LMZIP_DEVICE")
+    if value and "device" not in given:
+        if value in DEVICES:
+            options.device = value
+        else:
+            options.warnings.append(f"LMZIP_DEVICE={value!r} ignored: there is {' and '.join(DEVICES)}")
     value = environment.get("LMZIP_THREADS")
     if value and "threads" not in given:
         if value.isascii() and value.isdigit() and int(value[:5]) <= 4096:

@@ -79,6 +79,7 @@ class Work:
                 source.read,
                 output.write,
                 level=options.level,
+                model=options.chosen_model,
                 block_size=options.block_size,
                 threads=options.threads or None,
                 memory_limit=options.memory_limit,

@@ -1,0 +1,136 @@
+"""--list-models: the models that are here, what they need and how fast they are on this machine."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from lmzip.cli.messages import Reporter, printable, reason
+from lmzip.cli.options import Options
+from lmzip.errors import LmzipError
+
+if TYPE_CHECKING:
+    from lmzip.models.base import Model
+
+_WARM_UP_SIZE = 1 << 10  # bytes; the first ones wait for the weights to be unpacked
+_PILOT_SIZE = 4 << 10
+_MAX_TEXT_SIZE = 48 << 10
+_SECONDS = 0.8  # for the measurements of all models together
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is told of a model; memory and speed are those of one thread at `level`, sizes in bytes."""
+
+    model: str
+    level: int
+    levels: list[int]  # that use it by default
+    size: int  # of the weights
+    memory_per_thread: int
+    kb_per_second: float  # measured; 1 kB = 1000 bytes
+    sha256: str | None
+    licence: str | None
+    path: str | None
+
+
+def models_text(options: Options, reporter: Reporter) -> str:
+    """Return what --list-models prints; warns of weight files that turn out to be unusable."""
+    from lmzip.models import registry
+
+    models = registry.models()
+    rows = []
+    for model in models:
+        try:
+            rows.append(_row(model, _SECONDS / len(models)))
+        except (LmzipError, MemoryError) as error:
+            reporter.warning(None, f"model {printable(model.name)} passed over: {reason(error)}", status=0)
+    return _json(rows) if options.json else _table(rows)
+
+
+def _row(model: Model, seconds: float) -> Row:
+    """Return what is to be told of a model, measured in about so many seconds; raises UnsupportedError, MemoryError."""
+    from lmzip import codec, levels
+    from lmzip.models import registry
+
+    level = levels.DEFAULT_LEVEL
+    path = getattr(model, "path", None)
+    config = getattr(model, "config", {})
+    by_default = registry.default_name() if path else registry.BUILT_IN
+    uses = [n for n in range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1) if levels.get_level(n).has_net == bool(path)]
+    memory = codec.compress_memory(level, threads=1, model=str(path) if path else model.name)
+    return Row(
+        model=model.name,
+        level=level,
+        levels=uses if model.name == by_default else [],
+        size=getattr(model, "size", 0),
+        memory_per_thread=memory,
+        kb_per_second=_measure(model, level, seconds),
+        sha256=model.digest.hex() or None,
+        licence=str(config["licence"]) if "licence" in config else None,
+        path=str(path) if path else None,
+    )
+
+
+def _measure(model: Model, level: int, seconds: float) -> float:
+    """Return the kB/s at which a thread compresses a long text at a level, with as many lanes as its blocks get."""
+    from lmzip import levels
+
+    choice = levels.get_level(level, net=bool(model.digest))
+    lanes = levels.n_lanes(choice, choice.block_size)
+    text = _text()
+
+    def timed(size: int) -> float:
+        start = time.perf_counter()
+        model.encode_block(text[:size], choice.method, lanes, None, 1)
+        return max(time.perf_counter() - start, 1e-6)
+
+    timed(_WARM_UP_SIZE)
+    rate = _PILOT_SIZE / timed(_PILOT_SIZE)
+    size = min(len(text), _MAX_TEXT_SIZE, int(rate * seconds))
+    if size > 2 * _PILOT_SIZE:
+        rate = size / timed(size)
+    return round(rate / 1000, 1)
+
+
+def _text() -> bytes:
+    """Return some tens of kB of text that are always here: what the programs say of themselves."""
+    from lmzip.cli.completion import completion_script
+    from lmzip.cli.helptext import SUMMARIES, help_text
+    from lmzip.cli.option_table import SHELLS
+
+    return "".join([*map(help_text, SUMMARIES), *map(completion_script, SHELLS)]).encode()
+
+
+def _json(rows: list[Row]) -> str:
+    import json
+
+    return "".join(json.dumps(asdict(row)) + "\n" for row in rows)
+
+
+def _table(rows: list[Row]) -> str:
+    """Return the rows as aligned columns; numbers stand at their right end."""
+    cells = [("model", "levels", "weights", "memory a thread", "kB/s a thread", "licence", "sha256", "path")]
+    for row in rows:
+        cells.append(
+            (
+                printable(row.model),
+                f"-{row.levels[0]} to -{row.levels[-1]}" if row.levels else "-",
+                str(row.size) if row.size else "none",
+                str(row.memory_per_thread),
+                f"{row.kb_per_second:.0f}",
+                printable(row.licence or "-"),
+                row.sha256 or "-",
+                printable(row.path or "-"),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    numbers = (2, 3, 4)
+    lines = []
+    for line in cells:
+        padded = [
+            cell.rjust(width) if i in numbers else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip() + "\n")
+    return "".join(lines)
