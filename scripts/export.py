@@ -65,7 +65,6 @@ def config_of(net: NetConfig, name: str) -> dict:
         "byte_dim": net.byte_dim,
         "table_dim": net.table_dim,
         "table_bits": net.table_rows.bit_length() - 1,
-        "gate": net.gate,
         "orders": net.orders,
     }
 
@@ -84,6 +83,8 @@ def main(checkpoint: Path, output: Path, name: str) -> None:
     state = torch.load(checkpoint, map_location="cpu", weights_only=False)
     net = ByteNet(NetConfig(**state["net_config"]))
     net.load_state_dict(state["net"])
+    if net.config.gate != "sigmoid" or net.config.token_shift:
+        raise click.UsageError("the kernel has neither the gate silu nor a token shift: experiments only")
     data = weight_file(net, name)
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(data)

@@ -22,7 +22,6 @@ N_LANES = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 128)
 # Rows of 32 times an odd number, and matrices of an odd number of 32 rows, are the tails of the kernel's tiles.
 NETS: dict[str, dict] = {
     "small": {},
-    "silu": {"gate": "silu", "seed": 1},
     "one layer, long orders": {"n_layer": 1, "orders": [5, 7, 8], "seed": 2},
     "odd": {"n_embd": 96, "n_state": 224, "n_hidden": 160, "orders": [1, 4, 6, 0], "table_bits": 17, "seed": 3},
     "narrow embeddings": {"byte_dim": 7, "table_dim": 5, "orders": [3, 2, 4, 0, 1], "n_layer": 3, "seed": 4},
@@ -30,9 +29,7 @@ NETS: dict[str, dict] = {
     "ties": {"kind": "ties", "seed": 9},
     "extreme": {"kind": "extreme", "seed": 6},
     "extreme odd": {"kind": "extreme", "n_embd": 96, "n_state": 96, "n_hidden": 160, "n_layer": 3, "seed": 7},
-    "extreme silu": {"kind": "extreme", "gate": "silu", "n_embd": 128, "n_state": 224, "seed": 8},
     "peak": tiny_net.PEAK,
-    "peak silu": {**tiny_net.PEAK, "gate": "silu"},
 }
 
 
@@ -64,8 +61,7 @@ def kernel_trees(net: native.Net, data: np.ndarray) -> np.ndarray:
 def direct_net(tensors: tiny_net.Tensors, config: dict, simd: str | None = None) -> native.Net:
     """Make a net in the kernel past weights.py, so that the kernel's own refusals show."""
     shape = native.NetShape(
-        **{key: config[key] for key in native.NetShape._fields if key not in ("gate", "orders")},
-        gate={"sigmoid": 0, "silu": 1}.get(config["gate"], config["gate"]),
+        **{key: config[key] for key in native.NetShape._fields if key != "orders"},
         orders=tuple(config["orders"]),
     )
     names = tiny_net.matrix_shapes(config)
@@ -257,8 +253,6 @@ WRONG_SHAPES = [
     {"byte_dim": 8192, "orders": [2]},
     {"orders": [2], "table_bits": 15},
     {"orders": [2], "table_bits": 25, "table_dim": 1, "byte_dim": 31},
-    {"gate": 2},
-    {"gate": -1},
 ]
 
 
@@ -296,17 +290,14 @@ def test_wrong_sizes_are_refused(name: str) -> None:
 # --- export -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("gate", ["sigmoid", "silu"])
-def test_export_predicts_what_training_does(gate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_predicts_what_training_does(monkeypatch: pytest.MonkeyPatch) -> None:
     torch = pytest.importorskip("torch")
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import export
     from training import contexts
     from training.model import ByteNet, NetConfig
 
-    config = NetConfig(
-        n_embd=64, n_layer=2, n_hidden=96, n_state=32, byte_dim=32, table_dim=32, orders=[2, 3, 0], gate=gate
-    )
+    config = NetConfig(n_embd=64, n_layer=2, n_hidden=96, n_state=32, byte_dim=32, table_dim=32, orders=[2, 3, 0])
     torch.manual_seed(12)
     net = ByteNet(config)
     with torch.no_grad():  # stronger than at first: a trained net's predictions are not flat, nor its activations small
@@ -334,5 +325,4 @@ def test_export_predicts_what_training_does(gate: str, monkeypatch: pytest.Monke
     assert integer[at].mean() == pytest.approx(real[at].mean(), rel=0.005)
     divergence = (np.exp2(real) * (real - integer)).sum(-1).mean()
     entropy = -(np.exp2(real) * real).sum(-1).mean()
-    # Training does not bound the output gate of silu, which the kernel keeps below 8.
-    assert divergence < (0.003 if gate == "sigmoid" else 0.01) and entropy < 7, "bits a byte"
+    assert divergence < 0.003 and entropy < 7, "bits a byte"

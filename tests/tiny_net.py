@@ -22,7 +22,6 @@ CONFIG: dict[str, Any] = {
     "byte_dim": 32,
     "table_dim": 32,
     "table_bits": 16,
-    "gate": "sigmoid",
     "orders": [2, 3, 0],
 }
 PEAK: dict[str, Any] = {"kind": "peak", "n_embd": 64, "n_layer": 12, "n_hidden": 96, "n_state": 1056, "byte_dim": 64}

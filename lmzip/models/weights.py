@@ -19,14 +19,22 @@ from lmzip.errors import UnsupportedError
 FORMAT = "bytelm-1"
 METADATA_KEY = "lmzip"
 MAX_FILE_SIZE = 1 << 30
+MAX_LAYERS = 12
 _MAX_HEADER_SIZE = 1 << 20
-_GATES = {"sigmoid": 0, "silu": 1}
 
 
 def matrix_names(n_layer: int) -> list[str]:
     """Return the names of a net's matrices in the order of use."""
     layers = [f"layers.{i}.{name}" for i in range(n_layer) for name in ("in", "out", "up", "down")]
     return ["embed", *layers, "head"]
+
+
+def matrix_sizes(shape: native.NetShape) -> dict[str, list[int]]:
+    """Return rows and columns of each matrix, in the order of use."""
+    s, n_input = shape, shape.byte_dim + len(shape.orders) * shape.table_dim
+    layer = [[3 * s.n_state, s.n_embd], [s.n_embd, s.n_state], [s.n_hidden, s.n_embd], [s.n_embd, s.n_hidden]]
+    sizes = [[s.n_embd, n_input], *(layer * s.n_layer), [256, s.n_embd]]
+    return dict(zip(matrix_names(s.n_layer), sizes, strict=True))
 
 
 def read(path: Path) -> bytes:
@@ -60,20 +68,21 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
     """Make the net that a weight file holds; raises UnsupportedError if it does not hold one that this kernel runs."""
     config = metadata(data, path)
     try:
-        shape = native.NetShape(
-            *(_integer(config[key]) for key in native.NetShape._fields[:7]),
-            gate=_GATES[config["gate"]],
-            orders=tuple(_integer(order) for order in config["orders"]),
-        )
+        numbers = {key: _integer(config[key]) for key in native.NetShape._fields if key != "orders"}
+        shape = native.NetShape(**numbers, orders=tuple(_integer(order) for order in config["orders"]))
+        if shape.n_layer > MAX_LAYERS or shape.table_bits > 24:
+            raise ValueError("too large")
         tensors = {name: tensor for name, tensor in safetensors.deserialize(data)}
-        names = matrix_names(shape.n_layer if shape.n_layer <= 64 else 0)
+        sizes = matrix_sizes(shape)
         return native.Net(
             shape,
-            byte_embedding=_tensor(tensors, "byte_embedding", "I8"),
-            tables=_tensor(tensors, "tables", "I8"),
-            weights=b"".join(_tensor(tensors, f"{name}.weight", "I8") for name in names),
-            multipliers=b"".join(_tensor(tensors, f"{name}.multiplier", "I32") for name in names),
-            forget_biases=b"".join(_tensor(tensors, f"layers.{i}.forget_bias", "I32") for i in range(shape.n_layer)),
+            byte_embedding=_tensor(tensors, "byte_embedding", "I8", [256, shape.byte_dim]),
+            tables=_tensor(tensors, "tables", "I8", [len(shape.orders), 1 << shape.table_bits, shape.table_dim]),
+            weights=b"".join(_tensor(tensors, f"{name}.weight", "I8", size) for name, size in sizes.items()),
+            multipliers=b"".join(_tensor(tensors, f"{name}.multiplier", "I32", size[:1]) for name, size in sizes.items()),
+            forget_biases=b"".join(
+                _tensor(tensors, f"layers.{i}.forget_bias", "I32", [shape.n_state]) for i in range(shape.n_layer)
+            ),
             simd=simd,
         )
     except (ValueError, KeyError, TypeError, OverflowError, safetensors.SafetensorError) as error:
@@ -86,8 +95,8 @@ def _integer(value: Any) -> int:
     return value
 
 
-def _tensor(tensors: dict[str, dict], name: str, dtype: str) -> bytes | bytearray:
+def _tensor(tensors: dict[str, dict], name: str, dtype: str, shape: list[int]) -> bytes | bytearray:
     tensor = tensors[name]
-    if tensor["dtype"] != dtype:
-        raise ValueError(f"{name} is of type {tensor['dtype']}")
+    if tensor["dtype"] != dtype or tensor["shape"] != shape:
+        raise ValueError(f"{name} is {tensor['dtype']} {tensor['shape']}, not {dtype} {shape}")
     return tensor["data"]

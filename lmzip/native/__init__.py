@@ -35,7 +35,6 @@ class NetShape(NamedTuple):
     byte_dim: int
     table_dim: int
     table_bits: int
-    gate: int  # 0 sigmoid, 1 silu
     orders: tuple[int, ...]
 
 
@@ -51,11 +50,13 @@ class Net:
         overflow budget, MemoryError.
         """
         s = shape
+        if not 16 <= s.table_bits <= 24:
+            raise ValueError("table_bits must be 16 to 24")
         expected = (256 * s.byte_dim, (len(s.orders) * s.table_dim) << s.table_bits, s.n_layer * s.n_state * 4)
         if tuple(memoryview(x).nbytes for x in (byte_embedding, tables, forget_biases)) != expected:
             raise ValueError("weights of another shape")
         orders = list(s.orders[: lib.LMZ_NET_MAX_ORDERS])
-        c_shape = ffi.new("lmz_net_shape *", [*s[:7], len(s.orders), s.gate, orders])
+        c_shape = ffi.new("lmz_net_shape *", [*s[:7], len(s.orders), orders])
         self._kept = tuple(ffi.from_buffer("int8_t[]", x) for x in (byte_embedding, tables))
         c_weights = ffi.new("lmz_net_weights *")
         c_weights.byte_embedding, c_weights.tables = self._kept

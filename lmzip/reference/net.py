@@ -69,9 +69,10 @@ def norm(x: np.ndarray) -> np.ndarray:
     """Scale (n,) to a root mean square of NORM_UNIT and round to -127 .. 127."""
     n = len(x)
     factor = (isqrt(4 * n * (NORM_UNIT << 9) ** 2) + 1) // 2  # round(24 sqrt(n) 2^9)
-    shift = max(0, int(np.max(np.abs(int32(x)))).bit_length() - 15)
-    v = x >> shift
-    total = n + int(np.sum(int32(v * v)))
+    largest = int(np.max(np.abs(int32(x))))
+    shift = largest.bit_length() - 15 if largest else 0
+    v = x >> shift if shift > 0 else x << -shift
+    total = (n << 2 * max(0, -shift)) + int(np.sum(int32(v * v)))
     e = (total.bit_length() - 1) // 2 * 2  # 2^e <= total < 2^(e + 2)
     m = total << 30 - e if e < 30 else total >> e - 30
     assert 1 << 30 <= m < 1 << 32
@@ -99,14 +100,12 @@ def gate_sigmoid(u: np.ndarray) -> np.ndarray:
     return np.where(v < 0, s, (1 << 14) - s)
 
 
-def recur(u: np.ndarray, forget_bias: np.ndarray, h: np.ndarray, gate: str) -> tuple[np.ndarray, np.ndarray]:
+def recur(u: np.ndarray, forget_bias: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the new state and the output, both (n,), of candidates, forget and output gates u (3 n,) and state h."""
     candidate, forget, output = np.split(u, 3)
     z = np.clip(candidate, -32767, 32767)
     g = gate_sigmoid(-(forget + forget_bias))
     o = gate_sigmoid(output)
-    if gate == "silu":
-        o = (int32(o * np.clip(output, -32767, 32767) + (1 << 11)) >> 12) >> 2
     distance = int32(z * 256 - h + 128) >> 8
     h = int32(h + (int32(distance * g + 32) >> 6))
     return h, int32((h + 128 >> 8) * o + (1 << 13)) >> 14
@@ -189,7 +188,6 @@ class Net:
         self.orders: list[int] = config["orders"]
         self.table_bits: int = config["table_bits"]
         self.n_state: int = config["n_state"]
-        self.gate: str = config["gate"]
         self.byte_embedding = tensors["byte_embedding"]  # (256, byte_dim)
         self.tables = tensors["tables"]  # (n_orders, 2^table_bits, table_dim)
 
@@ -227,7 +225,7 @@ class Net:
         """
         x = self.embed(self.embedded(history))
         for i, layer in enumerate(self.layers):
-            state[i], y = recur(layer.w_in(norm(x)), layer.forget_bias, state[i], self.gate)
+            state[i], y = recur(layer.w_in(norm(x)), layer.forget_bias, state[i])
             x = int32(x + layer.w_out(norm(y)))
             x = int32(x + layer.w_down(square(layer.w_up(norm(x)))))
         return sum_tree(self.head(norm(x)))

@@ -44,13 +44,13 @@ def rounded(x: Tensor) -> Tensor:
 
 
 def gate_sigmoid(u: Tensor) -> Tensor:
-    """The piecewise quadratic sigmoid: 0 below -4, 1 above 4, slope 1/4 at 0 (ARITHMETIC 8.4)."""
+    """The piecewise quadratic sigmoid: 0 below -4, 1 above 4, slope 1/4 at 0 (ARITHMETIC 8.5)."""
     t = (u * 0.25).clamp(-1, 1)
     return 0.5 + t - 0.5 * t * t.abs()
 
 
 def norm_int8(x: Tensor) -> Tensor:
-    """Scale rows to a root mean square of NORM_UNIT and round to -127 .. 127 (ARITHMETIC 8.3)."""
+    """Scale rows to a root mean square of NORM_UNIT and round to -127 .. 127 (ARITHMETIC 8.4)."""
     x = x.float()
     scaled = x * (NORM_UNIT * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6))
     return rounded(scaled.clamp(-127, 127))

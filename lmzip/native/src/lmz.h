@@ -25,12 +25,9 @@ enum { LMZ_SIMD_PORTABLE = 0, LMZ_SIMD_AVX2 = 1, LMZ_SIMD_AVX512 = 2, LMZ_SIMD_A
 
 /* --- the byte-level net (ARITHMETIC 8) ------------------------------------------------------------------------------ */
 
-enum { LMZ_GATE_SIGMOID = 0, LMZ_GATE_SILU = 1 };
-
 typedef struct {
     int n_embd, n_layer, n_hidden, n_state; /* widths, multiples of 32 */
     int byte_dim, table_dim, table_bits, n_orders;
-    int gate;                               /* of the recurrences' outputs */
     int orders[LMZ_NET_MAX_ORDERS];         /* bytes of each hashed context; 0: the letters of the current word */
 } lmz_net_shape;
 

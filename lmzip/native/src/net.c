@@ -21,7 +21,7 @@ static int is_shape(const lmz_net_shape *s)
     for (int i = 0; i < s->n_orders; i++)
         if (s->orders[i] < 0 || s->orders[i] > 8)
             return 0;
-    return is_dim(s->byte_dim + s->n_orders * s->table_dim) && (s->gate == LMZ_GATE_SIGMOID || s->gate == LMZ_GATE_SILU);
+    return is_dim(s->byte_dim + s->n_orders * s->table_dim);
 }
 
 static int max_of(int a, int b) { return a > b ? a : b; }

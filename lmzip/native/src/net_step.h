@@ -38,18 +38,20 @@ static void embed(const struct lmz_net *net, uint64_t history, int8_t *q)
 }
 
 /* Scale n numbers to a root mean square of NET_NORM_UNIT and round to -127 .. 127; factor: round(24 sqrt(n) 2^9).
-   Products of 32 bits suffice, as numbers are first brought to 16. */
+   Products of 32 bits suffice, as numbers are first brought to 16, the largest just so. */
 static void norm_int8(const int32_t *x, int n, int factor, int8_t *q)
 {
     int32_t max = 0;
-    int64_t sum = n;
     for (int i = 0; i < n; i++) {
         int32_t v = x[i] < 0 ? -x[i] : x[i];
         max = v > max ? v : max;
     }
-    const int shift = max >> 15 ? 17 - __builtin_clz((uint32_t)max) : 0;
-    for (int i = 0; i < n; i++)
-        sum += (x[i] >> shift) * (x[i] >> shift);
+    const int bits = max ? 32 - __builtin_clz((uint32_t)max) : 15, up = bits < 15 ? 15 - bits : 0, down = bits + up - 15;
+    int64_t sum = (int64_t)n << 2 * up;
+    for (int i = 0; i < n; i++) {
+        int32_t v = (int32_t)((uint32_t)x[i] << up) >> down;
+        sum += v * v;
+    }
     int e = (63 - __builtin_clzll((uint64_t)sum)) & ~1; /* sum = m / 2^30 * 2^e, 2^30 <= m < 2^32 */
     uint32_t m = (uint32_t)(e >= 30 ? (uint64_t)sum >> (e - 30) : (uint64_t)sum << (30 - e));
     uint32_t at = (m >> 24) - 64, f = m >> 8 & 65535;
@@ -57,7 +59,7 @@ static void norm_int8(const int32_t *x, int n, int factor, int8_t *q)
     uint64_t scale = (root * (uint64_t)factor + ((uint64_t)1 << (19 + e / 2))) >> (20 + e / 2);
     const int32_t r = scale > 32767 ? 32767 : (int32_t)scale;
     for (int i = 0; i < n; i++)
-        q[i] = (int8_t)clamp(((x[i] >> shift) * r + (1 << 19)) >> 20, 127);
+        q[i] = (int8_t)clamp((((int32_t)((uint32_t)x[i] << up) >> down) * r + (1 << 19)) >> 20, 127);
 }
 
 /* The piecewise quadratic sigmoid of u (1.0 = 2^12) in units of 2^-14: 0 below -4, 2^14 above 4. */
@@ -68,16 +70,14 @@ static inline int32_t gate_sigmoid(int32_t u)
 }
 
 /* The recurrence of a lane: u (3 n) candidates, forget gates, output gates; y (n) may be u. */
-static void recur(const net_layer *layer, int gate, int n, const int32_t *u, int32_t *state, int32_t *y)
+static void recur(const net_layer *layer, int n, const int32_t *u, int32_t *state, int32_t *y)
 {
     for (int i = 0; i < n; i++) {
         int32_t z = clamp(u[i], 32767), g = gate_sigmoid(-(u[n + i] + layer->forget_bias[i])), o = gate_sigmoid(u[2 * n + i]);
-        if (gate == LMZ_GATE_SILU)
-            o = (o * clamp(u[2 * n + i], 32767) + (1 << 11)) >> 12;
         int32_t distance = (z * 256 - state[i] + 128) >> 8;
         int32_t h = state[i] + ((distance * g + 32) >> 6);
         state[i] = h;
-        y[i] = (((h + 128) >> 8) * (o >> (gate == LMZ_GATE_SILU ? 2 : 0)) + (1 << 13)) >> 14;
+        y[i] = (((h + 128) >> 8) * o + (1 << 13)) >> 14;
     }
 }
 
@@ -143,7 +143,7 @@ void NET_STEP(const struct lmz_net *net, net_lanes *lanes, int first, int n)
         product(&layer->in, q, n, out, width);
         for (int j = 0; j < n; j++) {
             int32_t *u = out + (size_t)j * width;
-            recur(layer, s->gate, s->n_state, u, lanes->state + ((size_t)(first + j) * (size_t)s->n_layer + (size_t)l) * n_state, u);
+            recur(layer, s->n_state, u, lanes->state + ((size_t)(first + j) * (size_t)s->n_layer + (size_t)l) * n_state, u);
             norm_int8(u, s->n_state, net->norm_factor_state, q + (size_t)j * n_state);
         }
         product(&layer->out, q, n, out, width);
