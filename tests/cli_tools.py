@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -77,6 +78,20 @@ def long_text(size: int = 300_000) -> bytes:
         shift = 7919 * number % len(sample)
         parts.append(bytes(sample[shift:] + sample[:shift]).replace(b"e", b"%d" % number))
     return b"".join(parts)[:size]
+
+
+def liked_by(weights: bytes, size: int) -> bytes:
+    """Return bytes of which a net predicts each as one of the four likeliest, and which follow no other rule.
+
+    What a net from a seed predicts of ordinary data is of no use, so for those the compressor would leave it out.
+    """
+    from lmzip.models.weights import load_net
+
+    net, rng, data = load_net(weights, Path("a net")), random.Random(0), bytearray(b" ")
+    while len(data) < size:
+        leaves = net.run(bytes(data) + b"\0")[-256:]
+        data.append(rng.choice(sorted(range(256), key=lambda byte: -leaves[byte])[:4]))
+    return bytes(data)
 
 
 def names_in(folder: Path) -> list[str]:

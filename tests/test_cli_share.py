@@ -11,6 +11,7 @@ import pytest
 from cli_tools import compress, run
 from conftest import ROOT
 
+from lmzip import container
 from lmzip.cli.completion import completion_script
 from lmzip.cli.option_table import SHELLS, option_groups
 
@@ -137,6 +138,9 @@ def test_magic(tmp_path):
     assert "model tiny-v1, sha256 0001020304050607" in tool("file", "-m", SHARE / "magic" / "lmzip", path)
     path.write_bytes(b"\x89LMZ\x41\x03" + bytes(range(128, 132)) + bytes(20))
     assert "format version 1, model number 3, sha256 80818283..." in tool("file", "-m", SHARE / "magic" / "lmzip", path)
+    for number, (name, _) in container.REGISTERED.items():
+        path.write_bytes(b"\x89LMZ\x61" + bytes([number]) + bytes(24))
+        assert f"format version 1, model {name}, sha256" in tool("file", "-m", SHARE / "magic" / "lmzip", path)
     path.write_bytes(b"\x89LMZ\x02\x03" + bytes(20))
     assert tool("file", "-m", SHARE / "magic" / "lmzip", path).endswith("LMZ compressed data, format version 2\n")
 

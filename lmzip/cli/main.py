@@ -89,7 +89,7 @@ def _refuse_call(options: Options) -> None:
 def _find_model(options: Options, reporter: Reporter) -> None:
     """Make a model that was named or given by path known, also to decompression; warns of one from the environment.
 
-    Raises CallError for one that was said and is not here, before anything is read or written.
+    Raises CallError for one that was said and is not here or cannot be used, before anything is read or written.
     """
     from lmzip.models import registry
 
@@ -97,11 +97,20 @@ def _find_model(options: Options, reporter: Reporter) -> None:
         return
     try:
         registry.by_name(options.model)
-    except (LmzipError, OSError) as error:
+        if options.mode == "compress" and options.action not in ("test", "list-models"):
+            _unpack_model(options)
+    except (LmzipError, OSError, MemoryError) as error:
         if options.model_variable is None:
             raise CallError(reason(error), FOREIGN) from None
         reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
         options.model = AUTO
+
+
+def _unpack_model(options: Options) -> None:
+    """Raise UnsupportedError if the chosen weights are not whole: only to unpack them tells."""
+    from lmzip import codec
+
+    codec.compress_memory(options.level, block_size=1, threads=1, model=options.chosen_model)
 
 
 def _run(options: Options, reporter: Reporter) -> None:

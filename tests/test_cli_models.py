@@ -1,0 +1,394 @@
+"""Models on the command line: choosing, finding, listing them, and files whose model is not here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+from random import Random
+
+import pytest
+from cli_tools import MAGIC, compress, environment, liked_by, names_in, run
+from conftest import SAMPLE
+from tiny_net import tiny_weights
+
+from lmzip import container
+from lmzip.codec import list_frames
+from lmzip.levels import METHOD_NAMES
+from lmzip.models import registry
+
+TEXT = SAMPLE.read_bytes()[:3000]
+SMALL = {"orders": [2, 0], "byte_dim": 30, "table_dim": 1}  # 170 kB of weights
+WEIGHTS = tiny_weights(0, **SMALL)
+DATA = liked_by(WEIGHTS, 900)
+SHIPPED = Path(registry.__file__).with_name("data") / f"{registry.default_name()}{registry.SUFFIX}"
+needs_shipped = pytest.mark.skipif(not SHIPPED.exists(), reason="the weights are not in this checkout")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder `tiny.safetensors`, `other.safetensors` of the same shape, and files that are no models."""
+    path = tmp_path_factory.mktemp("weights")
+    (path / "tiny.safetensors").write_bytes(WEIGHTS)
+    (path / "other.safetensors").write_bytes(tiny_weights(1, **SMALL))
+    broken = path / "broken"
+    broken.mkdir()
+    (broken / "cut.safetensors").write_bytes(WEIGHTS[: len(WEIGHTS) // 2])
+    (broken / "garbage.safetensors").write_bytes(b"no weights at all")
+    (broken / "empty.safetensors").write_bytes(b"")
+    (broken / "folder.safetensors").mkdir()
+    (broken / "dangling.safetensors").symlink_to("nowhere")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny(folder) -> Path:
+    """The weight file of a tiny net."""
+    return folder / "tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def packed(tiny) -> bytes:
+    """DATA, compressed with the tiny net."""
+    data = compress(DATA, "--model", str(tiny))
+    assert methods(data) == {"max+net"}, "the net has to be of use on DATA, or nothing here needs it"
+    return data
+
+
+def methods(packed: bytes) -> set[str]:
+    """Return the names of the methods in a compressed file."""
+    return {METHOD_NAMES[b.head.method] for frame in list_frames(BytesIO(packed)) for b in frame.blocks}
+
+
+def one_line(done, status: int) -> str:
+    """Expect a status, one line on standard error and nothing on standard output; return the line."""
+    assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (status, b"", 1), done
+    return done.stderr.decode()
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def rows_of(lines: bytes) -> dict[str, dict]:
+    """Return the objects of --list-models --json by the name of the model."""
+    return {row["model"]: row for row in map(json.loads, lines.splitlines())}
+
+
+# Choosing
+
+
+@pytest.mark.parametrize("level", ["-1", "-4", "-5", "-6", "-9"])
+def test_ngram_is_there_at_every_level(level):
+    packed = compress(TEXT, "--model=ngram", level)
+    assert methods(packed) <= {"stored", "fast", "quick", "full", "max"}
+    assert packed[4] & 0xC0 == 0, "needs no weights, so names no model"
+
+
+@needs_shipped
+def test_auto_is_what_the_level_says():
+    assert compress(TEXT, "-6", "--model=auto") == compress(TEXT, "-6") == compress(TEXT, "-6", "--model=bytelm1")
+    assert compress(TEXT, "-4", "--model=auto") == compress(TEXT, "-4") == compress(TEXT, "-4", "--model=ngram")
+    assert methods(compress(TEXT, "-6")) == {"max+net"}
+    assert methods(compress(TEXT, "-4")) == {"max"}
+
+
+def test_round_trip_with_a_path(tiny, packed, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    assert run("lmzip", "--model", tiny, tmp_path / "a").returncode == 0
+    assert (tmp_path / "a.lmz").read_bytes() == packed
+    assert run("lmunzip", "--model", tiny, tmp_path / "a.lmz").returncode == 0
+    assert names_in(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == DATA
+    assert run("lmzip", "--model", "./tiny.safetensors", data=DATA, cwd=tiny.parent).stdout == packed
+    assert run("lmzip", "--model", "tiny.safetensors", data=DATA, cwd=tiny.parent).stdout == packed
+
+
+def test_a_net_at_a_level_without_one(tiny):
+    packed = compress(DATA, "-1", "--model", str(tiny))
+    assert methods(packed) == {"full+net"}
+    assert run("lmunzip", "--model", tiny, data=packed).stdout == DATA
+
+
+def test_environment_names_the_model(tiny, packed):
+    assert run("lmzip", data=DATA, env=environment(LMZIP_MODEL=str(tiny))).stdout == packed
+    by_name = environment(LMZIP_MODEL="tiny", LMZIP_MODEL_PATH=str(tiny))
+    assert run("lmzip", data=DATA, env=by_name).stdout == packed
+    assert run("lmzip", "--model=tiny", data=DATA, env=environment(LMZIP_MODEL_PATH=str(tiny))).stdout == packed
+    done = run("lmzip", "--model=ngram", data=DATA, env=environment(LMZIP_MODEL=str(tiny)))
+    assert done.stdout == compress(DATA, "--model=ngram") and not done.stderr
+    assert run("lmunzip", data=packed, env=environment(LMZIP_MODEL=str(tiny))).stdout == DATA
+
+
+@pytest.mark.parametrize("value", ["gpt", "/nowhere/x.safetensors", "bro\x1bken/cut.safetensors"])
+def test_wrong_environment_is_warned_of_and_ignored(value, tmp_path):
+    done = run("lmzip", "-1", data=DATA, env=environment(LMZIP_MODEL=value))
+    assert (done.returncode, done.stdout) == (0, compress(DATA, "-1"))
+    assert done.stderr.count(b"\n") == 1 and b"LMZIP_MODEL=" in done.stderr and b"\x1b" not in done.stderr
+    assert not run("lmzip", "-1q", data=DATA, env=environment(LMZIP_MODEL=value)).stderr
+    assert not run("lmzip", "-1", "--model=auto", data=DATA, env=environment(LMZIP_MODEL=value)).stderr
+    (tmp_path / "a.lmz").write_bytes(done.stdout)
+    assert not run("lmzip", "-l", tmp_path / "a.lmz", env=environment(LMZIP_MODEL=value)).stderr
+
+
+# Refusals, before anything is read or written
+
+
+@pytest.mark.parametrize("model", ["gpt", "", "..", "x" * 300, "a\nb", "/nowhere/x.safetensors", "/", "."])
+@pytest.mark.parametrize("program", ["lmzip", "lmunzip"])
+def test_unknown_models_are_refused(program, model, tmp_path):
+    name = "a" if program == "lmzip" else "a.lmz"
+    (tmp_path / name).write_bytes(b"whatever it is")
+    assert one_line(run(program, "--model", model, name, cwd=tmp_path), 3).startswith(f"{program}: ")
+    assert names_in(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["cut", "garbage", "empty", "folder", "dangling"])
+def test_what_is_no_weight_file_is_refused(folder, name, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    model = folder / "broken" / f"{name}.safetensors"
+    for arguments in ([], ["-k"], ["-c"], ["--estimate"], ["--bench"]):
+        assert name in one_line(run("lmzip", *arguments, "--model", model, tmp_path / "a"), 3)
+    with open(tmp_path / "a", "rb") as read:
+        one_line(run("lmzip", "--model", model, stdin=read), 3)
+        assert os.lseek(read.fileno(), 0, os.SEEK_CUR) == 0, "read something"
+    assert names_in(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == DATA
+
+
+def test_random_and_damaged_weights_are_never_taken(tiny, tmp_path):
+    weights = tiny.read_bytes()
+    at = int.from_bytes(weights[:8], "little") + 8
+    header = weights[8:at]
+    variants = [
+        Random(1).randbytes(1000),
+        weights[:at],
+        weights[:-1],
+        weights + b"\0",
+        header,
+        weights[:8] + b"[" * (at - 8) + weights[at:],
+        weights.replace(b'n_embd\\": 32', b'n_embd\\": 33'),
+        weights.replace(b'n_layer\\": 2', b'n_layer\\": 9'),
+        weights.replace(b'n_layer\\": 2', b'n_layer\\":-2'),
+        weights.replace(b"bytelm-1", b"bytelm-9"),
+        b"\xff" * 8 + weights[8:],
+    ]
+    path = tmp_path / "x.safetensors"
+    for number, data in enumerate(variants):
+        path.write_bytes(data)
+        assert data != weights, number
+        one_line(run("lmzip", "--model", path, data=DATA), 3)
+
+
+# Files whose model is not here
+
+
+@pytest.mark.parametrize(
+    "options", [["-d"], ["-dk"], ["-t"], ["-dc"], ["--range=5,10"], ["--salvage"], ["-d", "-oout"]]
+)
+def test_model_that_is_not_here(options, tiny, packed, tmp_path):
+    path = tmp_path / "a.lmz"
+    path.write_bytes(packed)
+    line = one_line(run("lmzip", *options, path, cwd=tmp_path), 3)
+    for word in (str(path), "tiny", sha256(tiny), "--model", "LMZIP_MODEL_PATH"):
+        assert word in line
+    assert names_in(tmp_path) == ["a.lmz"] and path.read_bytes() == packed
+    for number, place in enumerate((str(tiny), str(tiny.parent), f"/nowhere:{tiny.parent}")):
+        done = run("lmzip", *options, "-kf", path, cwd=tmp_path, env=environment(LMZIP_MODEL_PATH=place))
+        assert (done.returncode, done.stderr) == (0, b""), number
+    assert run("lmzip", *options, "-kf", "--model", tiny, path, cwd=tmp_path).returncode == 0
+
+
+def test_wrong_weights_are_refused(folder, tiny, packed, tmp_path):
+    path = tmp_path / "a.lmz"
+    path.write_bytes(packed)
+    other = folder / "other.safetensors"
+    assert sha256(tiny) in one_line(run("lmunzip", "--model", other, path), 3)
+    assert sha256(tiny) in one_line(run("lmunzip", path, env=environment(LMZIP_MODEL_PATH=str(other))), 3)
+    assert run("lmunzip", "-k", path, env=environment(LMZIP_MODEL_PATH=str(folder))).returncode == 0
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+def test_standard_input_without_its_model(tiny, packed):
+    assert sha256(tiny) in one_line(run("lmunzip", data=packed), 3)
+    assert sha256(tiny) in one_line(run("lmcat", data=packed), 3)
+
+
+def test_one_without_its_model_stops_no_other(packed, tmp_path):
+    for name, data in (("a", packed), ("b", compress(DATA, "-1"))):
+        (tmp_path / f"{name}.lmz").write_bytes(data)
+    done = run("lmunzip", "a.lmz", "b.lmz", cwd=tmp_path)
+    assert done.returncode == 3 and done.stderr.count(b"\n") == 1
+    assert names_in(tmp_path) == ["a.lmz", "b"] and (tmp_path / "b").read_bytes() == DATA
+
+
+def test_old_output_is_kept(packed, tmp_path):
+    (tmp_path / "a.lmz").write_bytes(packed)
+    (tmp_path / "a").write_bytes(b"old")
+    one_line(run("lmunzip", "-f", tmp_path / "a.lmz"), 3)
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_a_registered_model_that_this_version_does_not_know(tmp_path):
+    header = container.FrameHeader(MAGIC + b"\x41\xc8" + bytes(range(32))[: container.REGISTERED_HEADER_SIZE - 6])
+    head = container.BlockHead(True, 6, 1, 100, 4, 0)
+    packed = header.packed + head.pack(header) + bytes(4) + container.Trailer((4,), bytes(8)).pack(header)
+    (tmp_path / "a.lmz").write_bytes(packed)
+    done = run("lmzip", "-lv", tmp_path / "a.lmz")
+    assert done.returncode == 0 and b"model number 200, sha256 00010203" in done.stdout and b"..." in done.stdout
+    line = one_line(run("lmunzip", tmp_path / "a.lmz"), 3)
+    assert "number 200" in line and "00010203" in line
+    assert names_in(tmp_path) == ["a.lmz"]
+
+
+# Listing files
+
+
+def test_listing_names_model_and_methods(tiny, packed, tmp_path):
+    path = tmp_path / "a.lmz"
+    path.write_bytes(packed + compress(Random(1).randbytes(256), "-1") + compress(TEXT, "-1", "--block-size=1k"))
+    table = run("lmzip", "-l", path).stdout.decode()
+    assert table.splitlines()[1].split()[5] == "tiny,ngram"
+    text = run("lmzip", "-lv", path).stdout.decode()
+    assert f"model tiny, sha256 {sha256(tiny)}" in text and text.count("model ngram (built in)") == 2
+    for words in ("blocks 1 (1 max+net) of 900 bytes", "blocks 1 (1 stored) of 256 bytes", "blocks 3 (3 fast) of 1024"):
+        assert words in text
+    frames = json.loads(run("lmzip", "-l", "--json", path).stdout)["frames"]
+    assert [frame["model"] for frame in frames] == ["tiny", "ngram", "ngram"]
+    assert [frame["methods"] for frame in frames] == [{"max+net": 1}, {"stored": 1}, {"fast": 3}]
+    assert [frame["model_sha256"] for frame in frames] == [sha256(tiny), None, None]
+
+
+def test_methods_are_counted(tmp_path):
+    data = TEXT[:1024] + Random(1).randbytes(1024) + TEXT[:1024]
+    (tmp_path / "a.lmz").write_bytes(compress(data, "-1", "--block-size=1k"))
+    assert b"blocks 3 (2 fast, 1 stored) of 1024 bytes" in run("lmzip", "-lv", tmp_path / "a.lmz").stdout
+    frame = json.loads(run("lmzip", "-l", "--json", tmp_path / "a.lmz").stdout)["frames"][0]
+    assert frame["methods"] == {"fast": 2, "stored": 1}
+
+
+@pytest.mark.parametrize("options", [["-l"], ["-lvv"], ["-l", "--json"], ["-l", "--model=gpt"]])
+def test_listing_loads_neither_kernel_nor_model(options, packed, tiny, tmp_path):
+    (tmp_path / "a.lmz").write_bytes(packed)
+    code = "import sys; from lmzip.cli import lmzip_main; status = lmzip_main(); print(status, *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *options, "a.lmz"],
+        cwd=tmp_path,
+        capture_output=True,
+        env=environment(LMZIP_MODEL=str(tiny), LMZIP_MODEL_PATH=str(tiny.parent)),
+        check=True,
+    )
+    status, *modules = done.stdout.decode().splitlines()[-1].split()
+    assert (status, done.stderr) == ("0", b"")
+    assert not {"lmzip.native", "lmzip.models.bytelm", "safetensors", "numpy"} & set(modules)
+
+
+# Listing models
+
+
+def test_list_models_in_columns(tiny):
+    done = run("lmzip", "--list-models", env=environment(LMZIP_MODEL_PATH=str(tiny)))
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    words = ("model", "levels", "weights", "memory a thread", "kB/s a thread", "licence", "sha256", "path")
+    assert [word in lines[0] for word in words] == [True] * len(words)
+    assert lines[1].startswith("ngram ") and "-1 to -4" in lines[1] and "none" in lines[1]
+    row = next(line for line in lines if line.startswith("tiny "))
+    for word in (str(tiny.stat().st_size), sha256(tiny), str(tiny), "Apache-2.0"):
+        assert word in row
+    for word in ("sha256", "path"):  # columns start at the same place in every line
+        at = lines[0].index(word)
+        assert all(line[at - 2 : at] == "  " and line[at] != " " for line in lines)
+
+
+def test_list_models_as_json(tiny):
+    rows = rows_of(run("lmzip", "--list-models", "--json", env=environment(LMZIP_MODEL_PATH=str(tiny))).stdout)
+    assert next(iter(rows)) == "ngram"
+    ngram, row = rows["ngram"], rows["tiny"]
+    assert (ngram["levels"], ngram["size"], ngram["sha256"], ngram["path"]) == ([1, 2, 3, 4], 0, None, None)
+    assert (row["levels"], row["size"], row["sha256"]) == ([], tiny.stat().st_size, sha256(tiny))
+    assert (row["licence"], row["path"], row["level"]) == ("Apache-2.0", str(tiny), 6)
+    for row in rows.values():
+        assert row["kb_per_second"] > 0 and row["memory_per_thread"] > 1 << 20
+
+
+@needs_shipped
+def test_list_models_has_the_shipped_one():
+    row = rows_of(run("lmzip", "--list-models", "--json").stdout)["bytelm1"]
+    assert (row["levels"], row["size"], row["sha256"]) == ([5, 6, 7, 8, 9], SHIPPED.stat().st_size, sha256(SHIPPED))
+    assert row["licence"]
+
+
+def test_list_models_with_one_more_by_path(tiny, folder):
+    assert b"\ntiny " in run("lmzip", "--list-models", "--model", tiny).stdout
+    one_line(run("lmzip", "--list-models", "--model", folder / "broken" / "garbage.safetensors"), 3)
+
+
+def test_broken_files_in_the_path_are_passed_over(folder, tiny, packed):
+    env = environment(
+        LMZIP_MODEL_PATH=f"{folder / 'broken'}:{folder / 'broken' / 'empty.safetensors'}:{tiny}::/nowhere"
+    )
+    done = run("lmzip", "--list-models", "--json", env=env)
+    assert done.returncode == 0 and {"ngram", "tiny"} <= set(rows_of(done.stdout))
+    assert done.stderr.count(b"\n") <= 1  # the one that is cut behind its metadata
+    assert run("lmunzip", data=packed, env=env).stdout == DATA
+    assert run("lmzip", "-1", data=DATA, env=env).stderr == b""
+
+
+def test_names_of_models_cannot_steer_the_terminal(tmp_path):
+    path, data = tmp_path / "x.safetensors", tmp_path / "a"
+    data.write_bytes(TEXT)
+    path.write_bytes(tiny_weights(0, name="a\x1b[31m\n", licence="b\x07", **SMALL))
+    for arguments in (["--list-models"], ["--estimate", "--model", path, data], ["--bench", "--model", path, data]):
+        done = run("lmzip", *arguments, env=environment(LMZIP_MODEL_PATH=str(path)))
+        assert done.returncode == 0 and b"\x1b" not in done.stdout and b"\x07" not in done.stdout
+
+
+# Memory and speed
+
+
+def test_estimate_goes_by_the_model(tiny, packed, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+
+    def expected(*options):
+        return json.loads(run("lmzip", "--estimate", "--json", *options, tmp_path / "a").stdout)
+
+    net, ngram = expected("--model", tiny), expected("--model=ngram")
+    assert (net["model"], ngram["model"]) == ("tiny", "ngram")
+    assert net["compressed_size"] == len(packed) and net["exact"]
+    assert ngram["compressed_size"] == len(compress(DATA, "--model=ngram"))
+    assert net["memory"] > ngram["memory"]
+    text = run("lmzip", "--estimate", "--model", tiny, tmp_path / "a").stdout
+    assert b"model tiny" in text and text.count(b"\n") == 1
+
+
+def test_estimate_of_a_long_file_goes_by_samples(tiny, tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(SAMPLE.read_bytes() * 4)
+    expected = json.loads(run("lmzip", "--estimate", "--json", "--model", tiny, path).stdout)
+    assert not expected["exact"] and expected["raw_size"] == path.stat().st_size and expected["seconds"] > 0
+
+
+def test_memory_limit_counts_the_net(tiny, packed):
+    done = run("lmzip", "-M1m", "--model", tiny, data=DATA)
+    assert done.returncode == 1 and b"--memlimit" in done.stderr and not done.stdout
+    assert run("lmunzip", "-M1m", "--model", tiny, data=packed).returncode == 1
+    assert run("lmunzip", "-M500m", "--model", tiny, data=packed).stdout == DATA
+
+
+def test_bench_names_the_model(tiny, packed, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    record = json.loads(run("lmzip", "--bench", "--json", "--model", tiny, tmp_path / "a").stdout)
+    assert (record["model"], record["compressed_size"]) == ("tiny", len(packed))
+    record = json.loads(run("lmzip", "--bench", "--json", "-2", tmp_path / "a").stdout)
+    assert record["model"] == "ngram"
+
+
+def test_max_time_goes_by_the_model(tiny, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    assert run("lmzip", "--max-time=0.0001s", "--model", tiny, tmp_path / "a").returncode == 1
+    assert run("lmzip", "--max-time=2h", "--model", tiny, tmp_path / "a").returncode == 0
+    assert names_in(tmp_path) == ["a.lmz"]
