@@ -35,6 +35,8 @@ typedef struct { /* see net_thread.c */
     pthread_t id;
     int running, stop;
     uint64_t n_predictions, n_claimed, n_coded, predicted[2]; /* predicted: the last number of each group, plus one */
+    uint64_t n_late;         /* predictions of this run that the coder waited for too long */
+    int n_alone, penalty;    /* runs that the coder will do alone, and how many it did so last time */
 } net_thread;
 
 struct lmz_coder {

@@ -2,13 +2,17 @@
 
    Predictions are counted through all steps: number 2 t + g is that of group g in step t.  It can be made once number
    2 (t - 1) + g is coded.  Whoever needs it claims it: the thread as soon as it can be made, the coder when it has waited
-   for a while, as on a machine with more work than processors, where the thread may not run for long. */
+   for a while.  On a machine with more work than processors the thread may stand still with a prediction half made; where
+   that happens often, the coder goes on alone for a while, twice as long each time. */
 #include "net_thread.h"
 
 #include <pthread.h>
 #include <sched.h>
 
-#define PATIENCE 4000 /* rounds of waiting, some tens of nanoseconds each: longer than a prediction takes */
+#define PATIENCE 4000   /* rounds of waiting, some tens of nanoseconds each: longer than a prediction takes */
+#define MIN_LANES 8     /* below, two groups cost the products more than the thread gains */
+#define LATE_SHARE 50   /* one late prediction in so many is too many */
+#define MAX_PENALTY 256 /* runs */
 
 static void wait_a_round(int n_waited)
 {
@@ -67,10 +71,15 @@ void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
     uint64_t left = c->chunk_size - c->step;
     t->running = 0;
     c->n_groups = 1;
-    if (!c->net || c->n_threads < 2 || c->n_lanes < 2)
+    if (!c->net || c->n_threads < 2 || c->n_lanes < MIN_LANES)
         return;
+    if (t->n_alone) {
+        t->n_alone--;
+        return;
+    }
     t->n_predictions = 2 * (n_steps < left ? n_steps : left);
     t->n_claimed = t->n_coded = t->predicted[0] = t->predicted[1] = 0;
+    t->n_late = 0;
     t->stop = 0;
     if (pthread_create(&t->id, NULL, run, c))
         return;
@@ -87,9 +96,11 @@ void net_thread_wait(struct lmz_coder *c)
             net_predict(c, 0, c->n_lanes);
         return;
     }
-    for (int n_waited = 0; load(&t->predicted[k % 2]) != k + 1; wait_a_round(++n_waited))
+    int n_waited = 0;
+    for (; load(&t->predicted[k % 2]) != k + 1; wait_a_round(++n_waited))
         if (n_waited > PATIENCE / 8 && load(&t->n_claimed) == k)
             claim_and_predict(c, k);
+    t->n_late += n_waited > PATIENCE;
 }
 
 void net_thread_coded(struct lmz_coder *c)
@@ -99,9 +110,12 @@ void net_thread_coded(struct lmz_coder *c)
 
 void net_thread_stop(struct lmz_coder *c)
 {
-    if (!c->net_thread.running)
+    net_thread *t = &c->net_thread;
+    if (!t->running)
         return;
-    __atomic_store_n(&c->net_thread.stop, 1, __ATOMIC_RELAXED);
-    pthread_join(c->net_thread.id, NULL);
-    c->net_thread.running = 0;
+    __atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
+    pthread_join(t->id, NULL);
+    t->running = 0;
+    t->penalty = t->n_late * LATE_SHARE <= t->n_coded ? 0 : !t->penalty ? 1 : t->penalty < MAX_PENALTY ? 2 * t->penalty : MAX_PENALTY;
+    t->n_alone = t->penalty;
 }
