@@ -73,3 +73,40 @@ def sample_text() -> bytes:
 def painted_data() -> bytes:
     """64 KiB + 1 of painted data: one more than a power of two."""
     return painted((1 << 16) + 1)
+
+
+TINY = {"orders": [2, 0], "byte_dim": 30, "table_dim": 1}  # a weight file of 180 kB
+
+
+@pytest.fixture(scope="session")
+def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weight file of a tiny net from a seed, which predicts nothing."""
+    import tiny_net
+
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    path.write_bytes(tiny_net.tiny_weights(seed=0, **TINY))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_path: Path):
+    """The model in that file, from then on known to the registry of this process."""
+    from lmzip.models import registry
+
+    return registry.by_name(str(tiny_path))
+
+
+@pytest.fixture
+def always_the_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Levels with a net use it for every block that it makes smaller, whatever samples say."""
+    import codec_tools
+
+    monkeypatch.setattr("lmzip.codec.blocks.encode_auto", codec_tools.encode_as_the_level_says)
+
+
+@pytest.fixture
+def tiny_is_registered(monkeypatch: pytest.MonkeyPatch, tiny_model) -> None:
+    """The tiny net has a number in the format."""
+    from lmzip import container
+
+    monkeypatch.setattr(container, "REGISTERED", {7: ("tiny", tiny_model.digest.hex())})

@@ -6,9 +6,10 @@ import io
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
-from codec_tools import pack
+from codec_tools import PLAIN, SHORT, coded, frame_of, frame_with, pack, record_of
 from conftest import ROOT, painted
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,27 +21,36 @@ from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, ModelMissin
 RAW = painted(1000)
 ONE, EMPTY = pack(RAW, level=1, block_size=128)[0], pack(b"")[0]
 TWO = pack(RAW[::-1], level=3, block_size=333)[0]
-JOINED, CONTENT = EMPTY + ONE + EMPTY + TWO + EMPTY + bytes(77), RAW + RAW[::-1]
+SMALL = pack(RAW[:700], level=2)[0]
+LONG_EMPTY = frame_of(container.BlockHead(True, 0, 1, 0, 0, 0), b"")
+JOINED, CONTENT = EMPTY + ONE + LONG_EMPTY + TWO + EMPTY + SMALL + bytes(77), RAW + RAW[::-1] + RAW[:700]
 
 
 def range_of(data, offset, size, **options):
     return b"".join(codec.read_range(io.BytesIO(data), offset, size, **options))
 
 
+def hash_of(content):
+    hash_ = container.content_hash()
+    hash_.update(content)
+    return hash_.digest()
+
+
 def test_listing():
     frames = codec.list_frames(io.BytesIO(JOINED))
-    assert [frame.raw_size for frame in frames] == [0, 1000, 0, 1000, 0]
-    assert [frame.raw_offset for frame in frames] == [0, 0, 1000, 1000, 2000]
-    assert [frame.compressed_size for frame in frames] == [40, len(ONE), 40, len(TWO), 40]
-    assert [frame.block_size for frame in frames] == [0, 128, 0, 333, 0]
-    assert [frame.n_stored for frame in frames] == [1, 0, 1, 1, 1]  # the last byte of the fourth is stored
-    assert frames[3].offset == 80 + len(ONE)
+    assert [frame.raw_size for frame in frames] == [0, 1000, 0, 1000, 0, 700]
+    assert [frame.raw_offset for frame in frames] == [0, 0, 1000, 1000, 2000, 2000]
+    assert [frame.compressed_size for frame in frames] == [16, len(ONE), 40, len(TWO), 16, len(SMALL)]
+    assert [frame.header.is_short for frame in frames] == [True, False, False, False, True, True]
+    assert [frame.block_size for frame in frames] == [0, 128, 0, 333, 0, 700]
+    assert [frame.n_stored for frame in frames] == [1, 0, 1, 1, 1, 0]  # the last byte of the fourth is stored
+    assert frames[3].offset == 56 + len(ONE)
     assert [block.head.method for block in frames[3].blocks] == [3, 3, 3, 0]
     assert [block.raw_offset for block in frames[3].blocks] == [1000, 1333, 1666, 1999]
-    hash_ = container.content_hash()
-    hash_.update(RAW)
-    assert frames[1].content_hash == hash_.digest()
-    assert frames[1].version == 1 and frames[1].model is None
+    assert frames[1].content_hash == hash_of(RAW)
+    assert frames[0].content_hash == frames[5].content_hash == b"", "a short frame holds none"
+    assert frames[5].offset + 5 == frames[5].blocks[0].offset
+    assert all(frame.version == 1 and frame.model is None for frame in frames)
 
 
 def test_listing_reads_heads_and_trailers_only():
@@ -71,13 +81,13 @@ def test_listing_loads_no_kernel(tmp_path):
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.integers(0, 2100), st.integers(0, 2100))
+@given(st.integers(0, 2800), st.integers(0, 2800))
 def test_ranges(offset, size):
     assert range_of(JOINED, offset, size) == CONTENT[offset : offset + size]
 
 
 def test_ranges_at_the_edges_of_blocks():
-    for edge in (0, 128, 896, 1000, 1333, 1999, 2000):
+    for edge in (0, 128, 896, 1000, 1333, 1999, 2000, 2700):
         for offset in range(max(0, edge - 1), edge + 2):
             for size in (0, 1, 2, 128, 5000):
                 assert range_of(JOINED, offset, size) == CONTENT[offset : offset + size]
@@ -94,6 +104,8 @@ def test_a_range_decodes_only_its_blocks(monkeypatch):
     monkeypatch.setattr(native, "decode_block", counting)
     assert range_of(JOINED, 130, 100) == RAW[130:230]
     assert decoded == [128]
+    assert range_of(JOINED, 2100, 50) == RAW[100:150]
+    assert decoded == [128, 700]
 
 
 def test_ranges_of_damaged_files():
@@ -103,6 +115,11 @@ def test_ranges_of_damaged_files():
     assert range_of(bytes(changed), 0, 3 * 128) == RAW[: 3 * 128]
     with pytest.raises(DamagedError, match=f"block at byte {block.offset}"):
         range_of(bytes(changed), 3 * 128, 1)
+    changed = bytearray(ONE + SMALL)
+    changed[-1] ^= 1
+    assert range_of(bytes(changed), 0, 1000) == RAW
+    with pytest.raises(DamagedError, match=f"block at byte {len(ONE) + 5}"):
+        range_of(bytes(changed), 1000, 1)
 
 
 def test_ranges_respect_the_memory_limit_and_reject_nonsense():
@@ -113,26 +130,48 @@ def test_ranges_respect_the_memory_limit_and_reject_nonsense():
             range_of(ONE, offset, size)
 
 
-def test_files_of_other_models_are_listed_not_read():
+@pytest.mark.parametrize("short", [True, False], ids=["short", "long"])
+def test_files_of_other_models_are_listed_not_read(short):
     record = ModelRecord(1, b"d" * 32, bytes(16), "other", "")
-    header = container.pack_header(record)
-    head = container.BlockHead(True, 0, 1, 3, 3, container.data_check(0, b"abc", b"abc"))
-    hash_ = container.content_hash()
-    hash_.update(b"abc")
-    data = header.packed + head.pack(header) + b"abc" + container.Trailer((3,), hash_.digest()).pack(header)
+    header = container.pack_header(record, short=short)
+    data = frame_of(container.BlockHead(True, 0, 1, 3, 3, container.data_check(0, b"abc", b"abc")), b"abc", header)
     (frame,) = codec.list_frames(io.BytesIO(data))
-    assert frame.model == record and frame.raw_size == 3
+    assert frame.model == record and frame.raw_size == 3 and frame.compressed_size == len(data)
     with pytest.raises(ModelMissingError, match="other"):
         range_of(data, 0, 1)
 
 
+@pytest.mark.parametrize("short", [True, False], ids=["short", "long"])
+@pytest.mark.parametrize("registered", [True, False], ids=["number", "record"])
+def test_ranges_with_a_net(tiny_model, monkeypatch, registered, short):
+    """Listed with the model's name and digest, and read block by block, under either kind of header."""
+    if registered:
+        monkeypatch.setattr(container, "REGISTERED", {7: ("tiny", tiny_model.digest.hex())})
+    header = container.pack_header(record_of(tiny_model), short=short)
+    data = ONE + frame_with(RAW, 1000 if short else 300, 5, 4, header=header, model=tiny_model)
+    frame = codec.list_frames(io.BytesIO(data))[1]
+    assert frame.model == record_of(tiny_model) and len(frame.header.packed) == (10 if registered else 128)
+    assert frame.content_hash == (b"" if short else hash_of(RAW))
+    assert [block.head.method for block in frame.blocks] == [5] * (1 if short else 4)
+    for offset in (0, 990, 1299, 1300, 1999):
+        assert range_of(data, offset, 20) == (RAW + RAW)[offset : offset + 20]
+
+
 def test_unknown_methods_are_unsupported_in_ranges():
-    packed = bytearray(ONE)
-    head = codec.list_frames(io.BytesIO(ONE))[0].blocks[0].head
-    new = container.BlockHead(head.last, 15, 1, head.raw_size, head.payload_size, head.data_check)
-    packed[5:22] = new.pack(container.pack_header())
-    with pytest.raises(UnsupportedError, match="method 15"):
-        range_of(bytes(packed), 0, 1)
+    for header in (PLAIN, SHORT):
+        head, payload = coded(RAW, 3)
+        for method in (5, 7, 15):
+            with pytest.raises(UnsupportedError, match=f"method {method}"):
+                range_of(frame_of(replace(head, method=method), payload, header), 0, 1)
+
+
+def test_methods_beyond_those_of_a_net_are_unsupported(tiny_model):
+    head, payload = coded(RAW, 6, model=tiny_model)
+    header = container.pack_header(record_of(tiny_model))
+    assert range_of(frame_of(head, payload, header), 0, 5) == RAW[:5]
+    for method in (7, 15):
+        with pytest.raises(UnsupportedError, match=f"method {method}"):
+            range_of(frame_of(replace(head, method=method), payload, header), 0, 1)
 
 
 def test_a_file_that_shrinks_is_noticed(tmp_path):

@@ -85,11 +85,31 @@ def test_incompressible_data_is_stored():
 
 @pytest.mark.parametrize("level", range(1, 10))
 def test_growth_is_bounded_for_any_size(level):
-    """Every size grows by at most 0.1 % and 64 bytes with the level's own blocks: 40 bytes, and 21 a further block."""
-    assert 21 / levels.get_level(level).block_size < 0.001
-    for size in (0, 1, 2, 3, 10, 100):
+    """Every size grows by at most 0.1 % and 64 bytes with the level's own blocks: 16 bytes up to 65,535, then 40; of
+    several blocks 21 each, and 123 for the name of a model that none of them needs in the end."""
+    block_size = levels.get_level(level).block_size
+    assert (123 + 21) / block_size < 0.001
+    for size in (0, 1, 2, 3, 10, 100, 1000, 65535, 65536):
         raw = random.Random(size).randbytes(size)
-        assert len(pack(raw, level=level)[0]) <= size + 40
+        assert len(pack(raw, level=level)[0]) <= size + (16 if size < 65536 else 40)
+
+
+@pytest.mark.parametrize("level", [1, 4])
+@pytest.mark.parametrize("size", [0, 1, 2, 100, 65534, 65535, 65536, 65537])
+def test_small_inputs_become_short_frames(level, size):
+    raw = painted(size)
+    packed, summary = pack(raw, level=level)
+    (frame,) = codec.list_frames(io.BytesIO(packed))
+    assert frame.header.is_short == (size <= 65535) and len(frame.blocks) == 1
+    assert len(packed) == frame.blocks[0].head.payload_size + (16 if size <= 65535 else 40)
+    back, summary_back = unpack(packed)
+    assert back == raw and summary.content_hash == summary_back.content_hash
+
+
+def test_several_blocks_never_make_a_short_frame():
+    for size in (101, 200, 201):
+        (frame,) = codec.list_frames(io.BytesIO(pack(painted(size), level=1, block_size=100)[0]))
+        assert not frame.header.is_short
 
 
 def test_a_frame_is_followed_by_another_when_full(monkeypatch):
@@ -223,6 +243,25 @@ def test_verification_sees_what_the_disk_lost(sample_text, threads, at):
 
     with pytest.raises(VerifyError):
         pack(raw, level=1, block_size=4000, threads=threads, verify=read_at)
+
+
+@pytest.mark.parametrize("model", ["ngram", "tiny"])
+def test_verification_sees_what_the_disk_lost_of_a_short_frame(sample_text, model, tiny_path, always_the_net):
+    """Every byte of header, head and payload; with a net, of the model's record."""
+    options = {"level": 5, "model": str(tiny_path) if model == "tiny" else model, "threads": 1}
+    raw = sample_text[:150]
+    packed, _ = pack(raw, **options)
+    assert len(codec.list_frames(io.BytesIO(packed))[0].header.packed) == (128 if model == "tiny" else 5)
+    assert pack(raw, **options, verify=lambda size, offset: packed[offset : offset + size])[1].verified
+    for at in range(len(packed)):
+        changed = bytearray(packed)
+        changed[at] ^= 4
+
+        def read_at(size, offset, changed=bytes(changed)):
+            return changed[offset : offset + size]
+
+        with pytest.raises(VerifyError):
+            pack(raw, **options, verify=read_at)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -19,6 +19,7 @@ from lmzip.errors import DamagedError, LmzipError, TruncatedError
 
 RAW = b"one\ntwo\n\nthree" * 40 + painted(500) + b"\nlast line"
 DATA = pack(RAW, level=1, block_size=100)[0]
+SHORT = pack(RAW, level=1)[0]  # the same in a short frame
 
 
 class Pipe(io.RawIOBase):
@@ -44,8 +45,13 @@ def path(tmp_path):
 
 
 @pytest.fixture(params=["seekable", "pipe"])
-def file(request):
-    with lmzip.open(io.BytesIO(DATA) if request.param == "seekable" else Pipe(DATA)) as file:
+def kind_of_file(request):
+    return {"seekable": io.BytesIO, "pipe": Pipe}[request.param]
+
+
+@pytest.fixture(params=[DATA, SHORT], ids=["long", "short"])
+def file(request, kind_of_file):
+    with lmzip.open(kind_of_file(request.param)) as file:
         yield file
 
 
@@ -72,7 +78,12 @@ def test_lines_are_those_of_gzip(file):
 @given(st.lists(st.tuples(st.sampled_from(["set", "current", "end", "read", "line"]), st.integers(0, 999)), max_size=9))
 def test_seeking_is_that_of_bytesio(steps):
     """Any sequence of seeks and reads gives what a buffer in memory gives."""
-    with lmzip.open(io.BytesIO(DATA)) as file:
+    for data in (DATA, SHORT, pack(b"")[0] + SHORT):
+        compare_with_bytesio(data, steps)
+
+
+def compare_with_bytesio(data, steps):
+    with lmzip.open(io.BytesIO(data)) as file:
         other = io.BytesIO(RAW)
         for step, n in steps:
             if step == "read":
@@ -142,7 +153,7 @@ def test_modes_on_paths(tmp_path):
         assert file.read() == b"first second"
     with lmzip.open(path, "w"):
         pass
-    assert len(path.read_bytes()) == 40
+    assert len(path.read_bytes()) == 16
     with lmzip.open(path) as file:
         assert file.read() == b""
 
@@ -241,18 +252,19 @@ def test_errors_of_the_file_below(tmp_path):
 
 
 @pytest.mark.parametrize("make", [io.BytesIO, Pipe], ids=["seekable", "pipe"])
-def test_damage(make):
-    changed = bytearray(DATA)
-    changed[5 + 17 + 3] ^= 1
+@pytest.mark.parametrize(("data", "payload"), [(DATA, 5 + 17), (SHORT, 5 + 11)], ids=["long", "short"])
+def test_damage(make, data, payload):
+    changed = bytearray(data)
+    changed[payload + 3] ^= 1
     with pytest.raises(DamagedError), lmzip.open(make(bytes(changed))) as file:
         file.read()
-    with pytest.raises(TruncatedError), lmzip.open(make(DATA[:-1])) as file:
+    with pytest.raises(TruncatedError), lmzip.open(make(data[:-1])) as file:
         file.read()
 
 
 def test_a_pipe_compares_the_hash_of_the_whole():
     header = container.pack_header()
-    frame_end = container.trailer_size(len(RAW) // 100 + 1)
+    frame_end = container.trailer_size(header, len(RAW) // 100 + 1)
     sizes = [block.head.payload_size for block in codec.list_frames(io.BytesIO(DATA))[0].blocks]
     wrong = DATA[:-frame_end] + container.Trailer(tuple(sizes), b"8 wrong!").pack(header)
     with lmzip.open(Pipe(wrong)) as file, pytest.raises(DamagedError, match="content"):
