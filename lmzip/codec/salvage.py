@@ -103,7 +103,7 @@ def _salvage_block(source: SalvageSource, header: FrameHeader, index: int) -> Ge
         head = container.parse_block_head(header, bytes(source.take(header.block_head_size)))
     except LmzipError as error:
         yield Hole(offset, 0, None, f"block at byte {offset}: {error}")
-        return True
+        return not header.is_short  # the weak check of a short head is none to search by
     payload = source.take(head.payload_size)
     if len(payload) < head.payload_size:
         yield Hole(offset, 0, head.raw_size, f"block at byte {offset}: unexpected end of file")
