@@ -71,7 +71,7 @@ def decompress(data: bytes, *options: str) -> bytes:
 
 
 def long_text(size: int = 300_000) -> bytes:
-    """Return text that takes the default level most of a second: different enough everywhere to be no cheap copy."""
+    """Return text that takes level 4 most of a second: different enough everywhere to be no cheap copy."""
     sample = SAMPLE.read_bytes()
     parts = []
     for number in range(-(-size // len(sample))):

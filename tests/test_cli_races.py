@@ -14,10 +14,10 @@ def no_link(*arguments, **options):
 os.link = no_link
 """
 WAYS = {
-    "unnamed": lambda *arguments: start("lmzip", *arguments),
-    "temporary name": lambda *arguments: run_python(NO_UNNAMED, *arguments),
-    "no hard links": lambda *arguments: run_python(NO_UNNAMED + NO_LINKS, *arguments),
-    "unnamed, no hard links": lambda *arguments: run_python(NO_LINKS, *arguments),
+    "unnamed": lambda *arguments: start("lmzip", "-4", *arguments),
+    "temporary name": lambda *arguments: run_python(NO_UNNAMED, "-4", *arguments),
+    "no hard links": lambda *arguments: run_python(NO_UNNAMED + NO_LINKS, "-4", *arguments),
+    "unnamed, no hard links": lambda *arguments: run_python(NO_LINKS, "-4", *arguments),
 }
 
 
@@ -30,7 +30,7 @@ def text(tmp_path):
 
 
 def test_input_appended_to(text):
-    process = start("lmzip", text)
+    process = start("lmzip", "-4", text)
     with stopped_in_work(process, text), open(text, "ab") as file:
         file.write(b"a late line\n")
     status, _, stderr = finish(process)
@@ -41,7 +41,7 @@ def test_input_appended_to(text):
 def test_input_appended_to_after_it_was_read(text):
     """The whole file is in memory already while its block is coded; the late line must not be lost with the input."""
     before = text.stat()
-    process = start("lmzip", text)
+    process = start("lmzip", "-4", text)
     with stopped_in_work(process, text), open(text, "r+b") as file:
         file.truncate(before.st_size - 1)
     assert finish(process)[0] == 1
@@ -50,7 +50,7 @@ def test_input_appended_to_after_it_was_read(text):
 
 @pytest.mark.parametrize("options", [[], ["-k"]], ids=["replace", "keep"])
 def test_input_changed_in_place(text, options):
-    process = start("lmzip", *options, text)
+    process = start("lmzip", "-4", *options, text)
     with stopped_in_work(process, text), open(text, "r+b") as file:
         file.write(b"changed")
     status, _, stderr = finish(process)
@@ -60,17 +60,17 @@ def test_input_changed_in_place(text, options):
 
 def test_compressed_input_changed_in_place(text):
     packed = text.with_name("b.lmz")
-    packed.write_bytes(compress(text.read_bytes()))
+    packed.write_bytes(compress(text.read_bytes(), "-4"))
     process = start("lmunzip", packed)
     with stopped_in_work(process, packed), open(packed, "ab") as file:
-        file.write(compress(b"more"))
+        file.write(compress(b"more", "-4"))
     assert finish(process)[0] == 1
     assert names_in(text.parent) == ["a", "b.lmz"]
 
 
 def test_input_replaced(text):
     data = text.read_bytes()
-    process = start("lmzip", text)
+    process = start("lmzip", "-4", text)
     with stopped_in_work(process, text):
         new = text.with_name("new")
         new.write_bytes(b"the next day's log")
@@ -83,7 +83,7 @@ def test_input_replaced(text):
 
 def test_input_deleted(text):
     data = text.read_bytes()
-    process = start("lmzip", text)
+    process = start("lmzip", "-4", text)
     with stopped_in_work(process, text):
         text.unlink()
     status, _, stderr = finish(process)
@@ -94,7 +94,7 @@ def test_input_deleted(text):
 
 def test_input_replaced_by_a_link(text):
     """The name now leads to the same file again, but is another name."""
-    process = start("lmzip", text)
+    process = start("lmzip", "-4", text)
     with stopped_in_work(process, text):
         os.rename(text, text.with_name("real"))
         text.symlink_to("real")
@@ -138,7 +138,7 @@ def test_folder_renamed_meanwhile(tmp_path):
     folder.mkdir()
     path = folder / "a"
     path.write_bytes(long_text())
-    process = start("lmzip", path)
+    process = start("lmzip", "-4", path)
     with stopped_in_work(process, path):
         folder.rename(tmp_path / "moved")
         folder.mkdir()

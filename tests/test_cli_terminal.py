@@ -105,7 +105,7 @@ def shown_while_running(terminal: Terminal, *arguments) -> tuple[int, bytes]:
 def test_progress_bar(tmp_path, terminal):
     path = tmp_path / "a"
     path.write_bytes(long_text(500_000))
-    status, text = shown_while_running(terminal, "-v", "--block-size=100k", path)
+    status, text = shown_while_running(terminal, "-4v", "--block-size=100k", path)
     assert status == 0
     for word in (b"compress", b"verify", b"%", b"B/s", b"left", b"bits/byte"):
         assert word in text, text
@@ -117,7 +117,7 @@ def test_progress_bar_not_wanted(tmp_path, terminal):
     path = tmp_path / "a"
     path.write_bytes(long_text(500_000))
     for option in ("--no-progress", "-q"):
-        assert shown_while_running(terminal, option, "-kf", path) == (0, b"")
+        assert shown_while_running(terminal, option, "-4kf", path) == (0, b"")
 
 
 def test_short_work_shows_no_bar(tmp_path, terminal):
