@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from safetensors.numpy import save
+from safetensors.numpy import load, save
+from training.model import EMBEDDING_UNIT, ByteNet, NetConfig, QuantLinear
 
 from lmzip.models.weights import FORMAT, METADATA_KEY, matrix_names
-from training.model import EMBEDDING_UNIT, ByteNet, NetConfig, QuantLinear
 
 ONE = 1 << 12  # 1.0 of what matrix products give (ARITHMETIC 8.1)
 SCALE = 1 << 24  # 1.0 of a multiplier
@@ -50,6 +50,22 @@ def tensors(net: ByteNet) -> dict[str, np.ndarray]:
     for i, layer in enumerate(net.layers):
         result[f"layers.{i}.forget_bias"] = torch.round(layer.forget_bias * ONE).to(torch.int32).numpy()
     return result
+
+
+@torch.no_grad()
+def restore(net: ByteNet, data: bytes) -> None:
+    """Set a net's parameters to those of a weight file of the same architecture, to train on from.
+
+    Raises KeyError, RuntimeError if it is of another.
+    """
+    stored = {name: torch.from_numpy(array) for name, array in load(data).items()}
+    net.byte_embedding.copy_(stored["byte_embedding"] / EMBEDDING_UNIT)
+    net.tables.copy_(stored["tables"] / EMBEDDING_UNIT)
+    for name, (matrix, factor) in zip(matrix_names(net.config.n_layer), matrices(net), strict=True):
+        scale = stored[f"{name}.multiplier"].double() * matrix.unit / (factor * ONE * SCALE)
+        matrix.weight.copy_(stored[f"{name}.weight"] * scale[:, None])
+    for i, layer in enumerate(net.layers):
+        layer.forget_bias.copy_(stored[f"layers.{i}.forget_bias"] / ONE)
 
 
 def config_of(net: NetConfig, name: str) -> dict:

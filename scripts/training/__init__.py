@@ -1,1 +1,1 @@
-"""Training of the byte-level net: data, model, recurrence, optimisers.  Needs torch; nothing of it is in the package."""
+"""Training of the byte-level net: data, model, recurrence, optimisers.  Needs torch; the package has none of it."""

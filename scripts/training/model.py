@@ -7,6 +7,7 @@ the rounding unchanged (straight-through estimator).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -115,6 +116,9 @@ class Layer(nn.Module):
 class ByteNet(nn.Module):
     """Bytes before -> logits of the next, through tables of hashed contexts and gated linear recurrences."""
 
+    layers: Sequence[Layer]
+    tables: Tensor  # (n_orders, table_rows, table_dim)
+
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         self.config = c = config
@@ -123,7 +127,7 @@ class ByteNet(nn.Module):
         shape = (len(c.orders), c.table_rows, c.table_dim)
         self.register_buffer("tables", torch.randn(shape) * 0.1)
         self.w_embed = QuantLinear(c.byte_dim + len(c.orders) * c.table_dim, c.n_embd, EMBEDDING_UNIT)
-        self.layers = nn.ModuleList(Layer(c) for _ in range(c.n_layer))
+        self.layers = nn.ModuleList(Layer(c) for _ in range(c.n_layer))  # type: ignore[assignment]
         self.w_head = QuantLinear(c.n_embd, 256, NORM_UNIT, 0.5)
 
     def initial_state(self, batch_size: int) -> list[Tensor]:

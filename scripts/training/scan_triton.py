@@ -1,4 +1,4 @@
-"""The gated linear recurrence on CUDA: one Triton program for each sequence and stretch of channels, looping over time."""
+"""The gated linear recurrence on CUDA: one Triton program for some channels of a sequence, looping over time."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ def _backward(z, g, h0, reset, h, dh, dz, dg, T, D, BLOCK: tl.constexpr):
     for i in range(T):
         t = T - 1 - i
         at = (b * T + t) * D + d
-        before = tl.load(h + at - D, mask=inside & (t > 0), other=0.0)
-        before = tl.where(t > 0, before, first)
+        # The state before step 0 is h0; h[-1] would be another sequence's, or outside.
+        before = tl.load(h + at - D * tl.minimum(t, 1), mask=inside, other=0.0)
+        before = tl.where(tl.minimum(t, 1) == 1, before, first)
         keep = tl.where(tl.load(reset + b * T + t) != 0, 0.0, 1.0)
         gate = tl.load(g + at, mask=inside, other=0.0)
         gradient = tl.load(dh + at, mask=inside, other=0.0) + carry
