@@ -60,7 +60,7 @@ def test_ending_signals_with_a_temporary_name(text, number):
 
 
 def test_ending_signal_with_threads(text):
-    process = start("lmzip", "-T4", "--block-size=64k", text)
+    process = start("lmzip", "-4", "-T4", "--block-size=64k", text)
     with stopped_in_work(process, text):
         process.send_signal(signal.SIGTERM)
     begin = time.monotonic()
