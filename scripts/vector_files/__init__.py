@@ -1,0 +1,1 @@
+"""What tests/vectors consists of; written by scripts/make_vectors.py."""
