@@ -322,6 +322,14 @@ def test_list_models_has_the_shipped_one():
     assert row["licence"]
 
 
+def test_another_model_of_the_same_name_is_no_default(tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(tiny_weights(0, name=registry.default_name(), licence=None, **SMALL))
+    lines = run("lmzip", "--list-models", "--json", env=environment(LMZIP_MODEL_PATH=str(path))).stdout.splitlines()
+    row = next(row for row in map(json.loads, lines) if row["path"] == str(path))
+    assert (row["model"], row["levels"], row["licence"]) == (registry.default_name(), [], None)
+
+
 def test_list_models_with_one_more_by_path(tiny, folder):
     assert b"\ntiny " in run("lmzip", "--list-models", "--model", tiny).stdout
     one_line(run("lmzip", "--list-models", "--model", folder / "broken" / "garbage.safetensors"), 3)

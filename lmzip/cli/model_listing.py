@@ -51,25 +51,32 @@ def models_text(options: Options, reporter: Reporter) -> str:
 def _row(model: Model, seconds: float) -> Row:
     """Return what is to be told of a model, measured in about so many seconds; raises UnsupportedError, MemoryError."""
     from lmzip import codec, levels
-    from lmzip.models import registry
 
     level = levels.DEFAULT_LEVEL
     path = getattr(model, "path", None)
-    config = getattr(model, "config", {})
-    by_default = registry.default_name() if path else registry.BUILT_IN
-    uses = [n for n in range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1) if levels.get_level(n).has_net == bool(path)]
+    licence = getattr(model, "config", {}).get("licence")
     memory = codec.compress_memory(level, threads=1, model=str(path) if path else model.name)
     return Row(
         model=model.name,
         level=level,
-        levels=uses if model.name == by_default else [],
+        levels=[n for n in range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1) if _is_default(model, n)],
         size=getattr(model, "size", 0),
         memory_per_thread=memory,
         kb_per_second=_measure(model, level, seconds),
         sha256=model.digest.hex() or None,
-        licence=str(config["licence"]) if "licence" in config else None,
+        licence=str(licence) if licence else None,
         path=str(path) if path else None,
     )
+
+
+def _is_default(model: Model, level: int) -> bool:
+    """Return whether a level uses this very model if no other is asked for: names may occur twice."""
+    from lmzip.codec.choice import choose
+
+    try:
+        return choose(level, None)[1] is model
+    except LmzipError:  # the net that ships is not here
+        return False
 
 
 def _measure(model: Model, level: int, seconds: float) -> float:
