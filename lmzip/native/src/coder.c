@@ -24,6 +24,8 @@ static const uint8_t max_lane_contexts[] = {MAX_METHOD_CONTEXTS, LANE_ORDER_3, L
 #define full_net_lane_contexts full_lane_contexts
 #define max_net_contexts max_contexts
 #define max_net_lane_contexts max_lane_contexts
+#define best_net_contexts max_contexts
+#define best_net_lane_contexts max_lane_contexts
 #define fast_lane_contexts fast_contexts
 #define quick_lane_contexts quick_contexts
 #define ROW(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \

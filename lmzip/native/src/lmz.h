@@ -19,7 +19,7 @@ enum { LMZ_SIMD_PORTABLE = 0, LMZ_SIMD_AVX2 = 1, LMZ_SIMD_AVX512 = 2, LMZ_SIMD_A
 
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE ((size_t)1 << 30)
-#define LMZ_N_METHODS 6 /* methods 1 .. LMZ_N_METHODS */
+#define LMZ_N_METHODS 7 /* methods 1 .. LMZ_N_METHODS */
 #define LMZ_NET_METHOD 5 /* methods from here on need a net */
 #define LMZ_NET_MAX_ORDERS 8
 

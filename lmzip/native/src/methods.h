@@ -16,7 +16,8 @@ enum {
     X(3, full, 12, 3, 0, 4, 3, 6, 20)     \
     X(4, max, 19, 4, 0, 5, 3, 6, 21)      \
     X(5, full_net, 12, 3, 1, 5, 4, 6, 20) \
-    X(6, max_net, 19, 4, 1, 6, 4, 6, 21)
+    X(6, max_net, 19, 4, 1, 6, 4, 6, 21)  \
+    X(7, best_net, 19, 4, 1, 6, 4, 6, 22)
 
 /* Where there is a net, it selects the last set of weights and the last adaptive probability map. */
 
