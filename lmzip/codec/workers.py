@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -126,6 +127,8 @@ class Workers:
         return None, None
 
     def _work(self) -> None:
+        # A signal that came to this thread would not wake the main one, which waits and has the handlers.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             number, job = self._next_job()
             if job is None:

@@ -48,7 +48,13 @@ class ByteLmModel(Model):
         return native.encode_block(raw, method, n_lanes, progress, self._net_for(method), n_threads)
 
     def decode_block(
-        self, payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+        self,
+        payload,
+        raw_size: int,
+        method: int,
+        n_lanes: int = 1,
+        progress: Progress | None = None,
+        n_threads: int = 1,
     ):
         return native.decode_block(payload, raw_size, method, n_lanes, progress, self._net_for(method), n_threads)
 

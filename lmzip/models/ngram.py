@@ -19,7 +19,13 @@ class NgramModel(Model):
         return native.encode_block(raw, method, n_lanes, progress)
 
     def decode_block(
-        self, payload, raw_size: int, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+        self,
+        payload,
+        raw_size: int,
+        method: int,
+        n_lanes: int = 1,
+        progress: Progress | None = None,
+        n_threads: int = 1,
     ):
         return native.decode_block(payload, raw_size, method, n_lanes, progress)
 

@@ -1,7 +1,8 @@
 """Which models there are: from a name, a path or a digest to a model, loaded when first asked for.
 
 Searched in this order: the built-in n-gram predictor, the nets that ship in data/, weight files that this process was
-given by path, those in the folders and files of LMZIP_MODEL_PATH (separated as in PATH), those in the user's data folder.
+given by path, those in the folders and files of LMZIP_MODEL_PATH (separated as in PATH), those in the user's data
+folder.
 """
 
 from __future__ import annotations
@@ -26,27 +27,34 @@ def default_name() -> str:
 
 
 def _user_folder() -> Path:
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "lmzip" / "models"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    return Path(data) / "lmzip" / "models"
 
 
 def weight_files() -> Iterator[Path]:
-    """Yield the weight files that are here, the shipped ones first."""
+    """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read."""
     configured = [Path(p) for p in os.environ.get("LMZIP_MODEL_PATH", "").split(os.pathsep) if p]
     for place in [_SHIPPED, *_given, *configured, _user_folder()]:
-        if place.is_dir():
-            yield from sorted(place.glob(f"*{SUFFIX}"))
-        elif place.is_file():
-            yield place
+        try:
+            found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
+        except (OSError, ValueError):
+            continue
+        yield from found
+
+
+def _nets() -> Iterator[Model]:
+    """Load one weight file after the other; passes over those that hold no model."""
+    for path in weight_files():
+        try:
+            yield _load(path)
+        except (OSError, UnsupportedError):
+            continue
 
 
 def models() -> list[Model]:
-    """Return all models that are here, each digest once; passes over files that hold none."""
-    found: dict[bytes, Model] = {b"": by_name(BUILT_IN)}
-    for path in weight_files():
-        try:
-            model = _load(path)
-        except (OSError, UnsupportedError):
-            continue
+    """Return all models that are here, each digest once."""
+    found = {b"": by_name(BUILT_IN)}
+    for model in _nets():
         found.setdefault(model.digest, model)
     return list(found.values())
 
@@ -84,10 +92,11 @@ def by_name(name: str) -> Model:
             raise ModelMissingError(f"cannot read the model {name}: {error.strerror}") from None
         _given.append(path)
         return model
-    for model in models():
+    for model in _nets():
         if model.name == name:
             return model
-    raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}")
+    hint = f"; --model {BUILT_IN} does without" if name == default_name() else ""
+    raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}{hint}")
 
 
 @cache
@@ -96,7 +105,7 @@ def by_digest(digest: bytes, name: str) -> Model:
 
     Raises ModelMissingError.
     """
-    for model in models():
+    for model in _nets():
         if digest and model.digest.startswith(digest):
             return model
     raise ModelMissingError(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ FORMAT = "bytelm-1"
 METADATA_KEY = "lmzip"
 MAX_FILE_SIZE = 1 << 30
 MAX_LAYERS = 12
+MAX_NAME_SIZE = 32  # bytes of UTF-8, as in a frame's model record (FORMAT 3.2)
 _MAX_HEADER_SIZE = 1 << 20
 
 
@@ -38,8 +41,10 @@ def matrix_sizes(shape: native.NetShape) -> dict[str, list[int]]:
 
 
 def read(path: Path) -> bytes:
-    """Return a weight file's bytes; raises OSError, UnsupportedError if it is too large to be one."""
-    with open(path, "rb") as file:
+    """Return a weight file's bytes; raises OSError, UnsupportedError if it is no regular file or too large."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise UnsupportedError(f"{path}: not a regular file")
         data = file.read(MAX_FILE_SIZE + 1)
     if len(data) > MAX_FILE_SIZE:
         raise UnsupportedError(f"{path}: too large for a weight file")
@@ -57,9 +62,10 @@ def metadata(data: bytes, path: Path) -> dict[str, Any]:
         if len(data) < 8 or size > min(_MAX_HEADER_SIZE, len(data) - 8):
             raise ValueError("no safetensors header")
         config = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][METADATA_KEY])
-        if config["format"] != FORMAT or not isinstance(config["name"], str):
+        name = config["name"].encode()
+        if config["format"] != FORMAT or not 0 < len(name) <= MAX_NAME_SIZE or b"\0" in name:
             raise ValueError("another format")
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UnsupportedError(f"{path}: not an lmzip weight file") from None
     return config
 
@@ -72,14 +78,15 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
         shape = native.NetShape(**numbers, orders=tuple(_integer(order) for order in config["orders"]))
         if shape.n_layer > MAX_LAYERS or shape.table_bits > 24:
             raise ValueError("too large")
-        tensors = {name: tensor for name, tensor in safetensors.deserialize(data)}
+        tensors = dict(safetensors.deserialize(data))
         sizes = matrix_sizes(shape)
+        rows = {name: size[:1] for name, size in sizes.items()}
         return native.Net(
             shape,
             byte_embedding=_tensor(tensors, "byte_embedding", "I8", [256, shape.byte_dim]),
             tables=_tensor(tensors, "tables", "I8", [len(shape.orders), 1 << shape.table_bits, shape.table_dim]),
             weights=b"".join(_tensor(tensors, f"{name}.weight", "I8", size) for name, size in sizes.items()),
-            multipliers=b"".join(_tensor(tensors, f"{name}.multiplier", "I32", size[:1]) for name, size in sizes.items()),
+            multipliers=b"".join(_tensor(tensors, f"{name}.multiplier", "I32", size) for name, size in rows.items()),
             forget_biases=b"".join(
                 _tensor(tensors, f"layers.{i}.forget_bias", "I32", [shape.n_state]) for i in range(shape.n_layer)
             ),

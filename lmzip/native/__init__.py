@@ -19,7 +19,7 @@ MAX_LANES: int = lib.LMZ_MAX_LANES
 
 _SIMD_NAMES = ["portable", "avx2", "avx512", "amx"]
 _AVX2 = 1
-_PROGRESS_BYTES = 1 << 15
+_PROGRESS_BYTES = 1 << 13  # an eighth of a second at the slowest: signals are acted on between
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
 Progress = Callable[[int], None]
@@ -73,7 +73,7 @@ class Net:
         self.handle = ffi.gc(net, lib.lmz_net_free)
 
     def run(self, data, n_lanes: int = 1) -> memoryview:
-        """Return the trees (n_steps, n_lanes, 512) uint32 of sums of exponentials that the net predicts before each byte.
+        """Return trees (n_steps, n_lanes, 512) uint32: sums of exponentials that the net predicts before each byte.
 
         data: (n_steps, n_lanes) bytes, one lane behind the other in every step.  Raises ValueError, MemoryError.
         """
@@ -151,8 +151,8 @@ def encode_block(
     """Return the payload of a block, or None when it would not be smaller than the block itself.
 
     raw: contiguous bytes-like object, not empty.  progress is called with the number of raw bytes done since its last
-    call; what it raises abandons the block.  net: for methods from NET_METHOD on.  n_threads: two may share the work of a
-    block with a net and several lanes; the payload is the same.  Raises ValueError for bad arguments, MemoryError.
+    call; what it raises abandons the block.  net: for methods from NET_METHOD on.  n_threads: two may share the work of
+    a block with a net and several lanes; the payload is the same.  Raises ValueError for bad arguments, MemoryError.
     """
     _check(method, n_lanes, net)
     source = ffi.from_buffer("uint8_t[]", raw)

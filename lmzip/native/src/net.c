@@ -179,9 +179,11 @@ int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_
         return LMZ_E_DAMAGED;
     net_lanes lanes = {0};
     void *memory = NULL;
-    if (posix_memalign(&memory, 64, net_lanes_lay_out(&lanes, net, n_lanes, NULL)))
+    const size_t size = net_lanes_lay_out(&lanes, net, n_lanes, NULL);
+    if (posix_memalign(&memory, 64, size))
         return LMZ_E_FULL;
-    memset(memory, 0, net_lanes_lay_out(&lanes, net, n_lanes, memory));
+    memset(memory, 0, size); /* before the gaps are poisoned (memory.h) */
+    net_lanes_lay_out(&lanes, net, n_lanes, memory);
     lanes.history = pointers;
     for (int j = 0; j < n_lanes; j++)
         pointers[j] = &history[j];

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #define PATIENCE 4000   /* rounds of waiting, some tens of nanoseconds each: longer than a prediction takes */
 #define MIN_LANES 8     /* below, two groups cost the products more than the thread gains */
@@ -81,7 +82,12 @@ void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
     t->n_claimed = t->n_coded = t->predicted[0] = t->predicted[1] = 0;
     t->n_late = 0;
     t->stop = 0;
-    if (pthread_create(&t->id, NULL, run, c))
+    sigset_t all, before;
+    sigfillset(&all); /* signals are for threads that can act on them; a new thread blocks what its maker does */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&t->id, NULL, run, c);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
         return;
     t->running = 1;
     c->n_groups = 2;
