@@ -12,7 +12,7 @@ KERNEL := $(wildcard lmzip/native/src/*.[ch] lmzip/native/src/*.inc)
 KERNEL_C := $(wildcard lmzip/native/src/*.c)
 # What a change of makes the installed package stale; Python files do not, since the install is editable.
 INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.py $(KERNEL)
-C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src
+C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
 .PHONY: demo test build wheel lint vectors sizes share asan fuzz bench clean distclean
@@ -95,11 +95,11 @@ $(VENV)/.bench: $(VENV)/.python $(INSTALLED_FROM)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@ $(VENV)/.built
 
-build/sanitize_test: fuzz/sanitize_test.c $(KERNEL)
+build/sanitize_test: $(wildcard fuzz/sanitize*.[ch]) fuzz/tiny_net.h $(KERNEL)
 	@mkdir -p build
-	$(CC) $(C_FLAGS) -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -o $@ fuzz/sanitize_test.c $(KERNEL_C)
+	$(CC) $(C_FLAGS) -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
 
-build/decode_fuzzer: fuzz/decode_fuzzer.c $(KERNEL)
+build/decode_fuzzer: fuzz/decode_fuzzer.c fuzz/tiny_net.h $(KERNEL)
 	@command -v clang >/dev/null || { echo "make fuzz needs clang; on Debian: apt-get install clang" >&2; exit 1; }
 	@mkdir -p build
 	clang $(C_FLAGS) -fsanitize=fuzzer,$(SANITIZERS) -fno-sanitize-recover=all -o $@ fuzz/decode_fuzzer.c $(KERNEL_C)

@@ -8,28 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lmz.h"
+#include "sanitize.h"
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: failed: %s (method %d, %d lanes, %zu bytes of %s)\n", __FILE__, __LINE__, #condition, \
-                    now.method, now.n_lanes, now.raw_size, now.kind); \
-            exit(1); \
-        } \
-    } while (0)
-
-typedef struct { /* the case at hand, for messages */
-    int method, n_lanes;
-    size_t raw_size;
-    const char *kind;
-} test_case;
-
-static test_case now;
+test_case now;
+lmz_net *nets[MAX_VARIANTS];
+unsigned long n_checked;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
-static unsigned long n_checked;
 
-static uint32_t next_random(void) /* xorshift64* */
+uint32_t next_random(void) /* xorshift64* */
 {
     random_state ^= random_state >> 12;
     random_state ^= random_state << 25;
@@ -37,7 +23,7 @@ static uint32_t next_random(void) /* xorshift64* */
     return (uint32_t)(random_state * 0x2545f4914f6cdd1du >> 32);
 }
 
-static uint8_t *allocate(size_t size)
+uint8_t *allocate(size_t size)
 {
     uint8_t *memory = malloc(size ? size : 1);
     if (!memory)
@@ -61,7 +47,7 @@ static void fill_random(uint8_t *raw, size_t size)
         raw[i] = (uint8_t)next_random();
 }
 
-static void fill_text(uint8_t *raw, size_t size) /* lines of comma-separated words, some of them long */
+void fill_text(uint8_t *raw, size_t size) /* lines of comma-separated words, some of them long */
 {
     for (size_t i = 0; i < size; i++)
         raw[i] = (uint8_t)("etaoin shrdlu,,, \n1990"[next_random() % 22]);
@@ -100,10 +86,13 @@ static int run_all(lmz_coder *coder, uint64_t n_steps)
     return status;
 }
 
+static const lmz_net *net_for(int simd) { return now.method >= LMZ_NET_METHOD ? nets[simd] : NULL; }
+
 static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *payload, size_t capacity, size_t *payload_size)
 {
-    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, NULL, raw, now.raw_size, payload, capacity);
+    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, net_for(simd), raw, now.raw_size, payload, capacity);
     CHECK(coder);
+    lmz_coder_set_threads(coder, now.n_threads);
     int status = run_all(coder, n_steps);
     *payload_size = lmz_coder_payload_size(coder);
     CHECK(*payload_size <= capacity);
@@ -114,8 +103,10 @@ static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *paylo
 
 static int decode(int simd, uint64_t n_steps, const uint8_t *payload, size_t payload_size, uint8_t *raw)
 {
-    lmz_coder *coder = lmz_decoder_new(now.method, now.n_lanes, simd, NULL, payload, payload_size, raw, now.raw_size);
+    const lmz_net *net = net_for(simd);
+    lmz_coder *coder = lmz_decoder_new(now.method, now.n_lanes, simd, net, payload, payload_size, raw, now.raw_size);
     CHECK(coder);
+    lmz_coder_set_threads(coder, now.n_threads);
     int status = run_all(coder, n_steps);
     CHECK(status == LMZ_DONE || status == LMZ_E_DAMAGED);
     lmz_coder_free(coder);
@@ -170,6 +161,7 @@ static void round_trip(int n_damages)
             kinds[k].fill(raw, now.raw_size);
     CHECK(encode(LMZ_SIMD_PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
     for (int simd = LMZ_SIMD_PORTABLE; simd <= lmz_simd_best(); simd++) {
+        int n_threads = now.n_threads;
         if (simd != LMZ_SIMD_PORTABLE) {
             CHECK(encode(simd, 0, raw, other, capacity, &again) == LMZ_DONE);
             CHECK(again == size && !memcmp(payload, other, size));
@@ -177,8 +169,10 @@ static void round_trip(int n_damages)
         uint8_t *exact = allocate(size);
         memcpy(exact, payload, size);
         memset(decoded, 0x55, now.raw_size);
+        now.n_threads = 3 - n_threads; /* decoded with one thread if encoded with two, and the other way round */
         CHECK(decode(simd, simd ? 1000 : 0, exact, size, decoded) == LMZ_DONE);
         CHECK(!memcmp(raw, decoded, now.raw_size));
+        now.n_threads = n_threads;
         free(exact);
     }
     if (size) {
@@ -220,7 +214,7 @@ static void code_decisions(lmz_range_coder *coder, decision *decisions, int n, i
    the codes of these decisions lie close to values that end in many zeros: where carry and end of a payload meet. */
 static void range_coder_streams(int n_streams)
 {
-    now = (test_case){0, 1, 0, "range coder decisions"};
+    now = (test_case){0, 1, 0, "range coder decisions", 1};
     for (int stream = 0; stream < n_streams; stream++) {
         decision first[MAX_DECISIONS], again[MAX_DECISIONS];
         uint8_t seed[3], payload[MAX_DECISIONS * 4 + 16];
@@ -252,10 +246,12 @@ static void range_coder_streams(int n_streams)
     }
 }
 
+/* ---- calls that are refused or broken off ---- */
+
 static void refuse_bad_arguments(void)
 {
     uint8_t byte = 0;
-    now = (test_case){1, 1, 1, "bad arguments"};
+    now = (test_case){1, 1, 1, "bad arguments", 1};
     CHECK(!lmz_memory_size(0, 1, 1, NULL) && !lmz_memory_size(LMZ_N_METHODS + 1, 1, 1, NULL) && !lmz_memory_size(-1, 1, 1, NULL));
     CHECK(!lmz_memory_size(1, 1, 0, NULL) && !lmz_memory_size(1, 1, LMZ_MAX_LANES + 1, NULL) && !lmz_memory_size(1, 1, -1, NULL));
     CHECK(!lmz_memory_size(1, LMZ_MAX_RAW_SIZE + 1, 1, NULL) && lmz_memory_size(1, LMZ_MAX_RAW_SIZE, 1, NULL));
@@ -263,18 +259,30 @@ static void refuse_bad_arguments(void)
     CHECK(!lmz_encoder_new(1, 0, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, LMZ_MAX_LANES + 1, 0, NULL, &byte, 1, &byte, 1));
     CHECK(!lmz_encoder_new(1, 1, -1, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, lmz_simd_best() + 1, NULL, &byte, 1, &byte, 1));
     CHECK(!lmz_encoder_new(1, 1, 0, NULL, &byte, 0, &byte, 1) && !lmz_decoder_new(1, 1, 0, NULL, &byte, 1, &byte, 0));
+    for (int method = LMZ_NET_METHOD; method <= LMZ_N_METHODS; method++) {
+        CHECK(!lmz_memory_size(method, 1, 1, NULL) && lmz_memory_size(method, 1, 1, nets[0]));
+        CHECK(!lmz_memory_size(method, 1, 0, nets[0]) && !lmz_memory_size(method, LMZ_MAX_RAW_SIZE + 1, 1, nets[0]));
+        CHECK(!lmz_encoder_new(method, 1, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(method, 1, 0, NULL, &byte, 1, &byte, 1));
+        CHECK(!lmz_encoder_new(method, 129, 0, nets[0], &byte, 1, &byte, 1));
+    }
     lmz_coder_free(NULL);
 }
 
-/* A coder may be dropped at any time. */
+/* A coder may be dropped at any time, whatever its threads do. */
 static void abandon(void)
 {
     uint8_t raw[500], payload[500];
     fill_text(raw, sizeof raw);
-    lmz_coder *coder = lmz_encoder_new(1, 4, lmz_simd_best(), NULL, raw, sizeof raw, payload, sizeof payload);
-    now = (test_case){1, 4, sizeof raw, "abandoned block"};
-    CHECK(coder && lmz_coder_run(coder, 10) == LMZ_MORE);
-    lmz_coder_free(coder);
+    for (int method = 1; method <= LMZ_N_METHODS; method++)
+        for (int n_steps = 0; n_steps <= 10; n_steps += 5) {
+            now = (test_case){method, 16, sizeof raw, "abandoned block", 2};
+            const lmz_net *net = net_for(lmz_simd_best());
+            lmz_coder *coder = lmz_encoder_new(method, 16, lmz_simd_best(), net, raw, sizeof raw, payload, sizeof payload);
+            CHECK(coder);
+            lmz_coder_set_threads(coder, 2);
+            CHECK(!n_steps || lmz_coder_run(coder, (uint64_t)n_steps) == LMZ_MORE);
+            lmz_coder_free(coder);
+        }
 }
 
 /* Write the payloads of small sound blocks as starting points for decode_fuzzer.c, in its input format. */
@@ -283,9 +291,10 @@ static void write_seeds(const char *folder)
     enum { RAW_SIZE = 400, VARIANT_ALL = 3 };
     uint8_t raw[RAW_SIZE], payload[2 * RAW_SIZE];
     size_t size;
-    for (int method = 1; method < LMZ_NET_METHOD; method++)
+    tiny_net t = make_nets(TINY_PLAUSIBLE);
+    for (int method = 1; method <= LMZ_N_METHODS; method++)
         for (int k = 0; k < N_KINDS; k++) {
-            now = (test_case){method, k % 2 ? 1 : 16, RAW_SIZE, kinds[k].name};
+            now = (test_case){method, k % 2 ? 1 : 16, RAW_SIZE, kinds[k].name, 1};
             kinds[k].fill(raw, RAW_SIZE);
             CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
             uint8_t head[4] = {(uint8_t)(method - 1), (uint8_t)(now.n_lanes - 1), (RAW_SIZE - 1) & 0xff,
@@ -296,6 +305,31 @@ static void write_seeds(const char *folder)
             CHECK(file && fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(payload, 1, size, file) == size);
             CHECK(!fclose(file));
         }
+    free_nets(&t);
+}
+
+/* Blocks with a net of this kind, each with one thread and with two. */
+static int net_blocks(int kind, int full)
+{
+    static const size_t sizes[] = {1, 9, 130, 700, 2500};
+    static const int lanes[] = {1, 2, 5, 16, 128};
+    int n_cases = 0, n_sizes = full ? 5 : 4;
+    tiny_net t = make_nets(kind);
+    for (int method = LMZ_NET_METHOD; method <= LMZ_N_METHODS; method++)
+        for (int k = 0; k < N_KINDS; k++)
+            for (int s = 0; s < n_sizes; s++)
+                for (int l = 0; l < 5; l++) {
+                    int thin_out = full ? 2 : 11; /* a sanitized net runs at some kB/s */
+                    if ((method + k + s + l + kind) % thin_out)
+                        continue;
+                    for (int n_threads = 1; n_threads <= 2; n_threads++) {
+                        now = (test_case){method, lanes[l], sizes[s], kinds[k].name, n_threads};
+                        round_trip(sizes[s] > 700 ? 0 : 1);
+                        n_cases++;
+                    }
+                }
+    free_nets(&t);
+    return n_cases;
 }
 
 int main(int argc, char **argv)
@@ -308,8 +342,13 @@ int main(int argc, char **argv)
     static const int lanes[] = {1, 3, 16, 128};
     int full = argc > 1 && !strcmp(argv[1], "full");
     int n_cases = 0, n_sizes = full ? 7 : 5;
+    tiny_net t = make_nets(TINY_PLAUSIBLE);
     refuse_bad_arguments();
+    refuse_bad_shapes();
+    refuse_bad_weights();
     abandon();
+    free_nets(&t);
+    run_nets(full ? 20 : 3);
     range_coder_streams(full ? 1000000 : 100000);
     for (int method = 1; method < LMZ_NET_METHOD; method++)
         for (int k = 0; k < N_KINDS; k++)
@@ -318,10 +357,12 @@ int main(int argc, char **argv)
                     int thin_out = !full ? 5 : sizes[s] > 4096 ? 4 : 1; /* sanitized code runs at some 40 kB/s */
                     if ((method + k + s + l) % thin_out)
                         continue;
-                    now = (test_case){method, lanes[l], sizes[s], kinds[k].name};
+                    now = (test_case){method, lanes[l], sizes[s], kinds[k].name, 1};
                     round_trip(sizes[s] > 1001 ? 0 : full ? 3 : 1);
                     n_cases++;
                 }
+    for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
+        n_cases += net_blocks(kind, full);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, lmz_simd_best() + 1);
     return 0;
 }
