@@ -99,7 +99,7 @@ static void count_all(const lmz_net_shape *s, size_t *n_weights, size_t *n_rows)
 lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
 {
     size_t n_weights, n_rows;
-    if (!is_shape(s) || simd < 0 || simd > lmz_simd_best())
+    if (!is_shape(s) || !lmz_simd_available(simd))
         return NULL;
     count_all(s, &n_weights, &n_rows);
     if (n_weights != w->n_weights || n_rows != w->n_rows)
@@ -123,11 +123,12 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     net->step = net_step_portable;
 #if defined(__x86_64__)
     if (simd == LMZ_SIMD_AVX2) net->step = net_step_avx2;
+    if (simd == LMZ_SIMD_AVXVNNI) net->step = net_step_avxvnni;
     if (simd == LMZ_SIMD_AVX512) net->step = net_step_avx512;
     if (simd == LMZ_SIMD_AMX) net->step = net_step_amx;
 #endif
     int32_t *kept = (int32_t *)((uint8_t *)memory + n_weights), *biases = kept + n_rows;
-    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVX512 ? 128 : 0, 0};
+    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);
     for (int l = 0; l < s->n_layer; l++) {
         net_layer *layer = &net->layers[l];
