@@ -3,9 +3,10 @@
     python scripts/prepare_data.py --out work/data ../shared/data/train/*.tar.xz
     python scripts/prepare_data.py --out work/data my-folder more.tar.xz --max-bytes 20e6
 
-A source is a tar archive (any compression that tarfile streams) or a folder.  A document's kind is the first part of
-its name (two parts under code/ and data/).  Documents go to the validation split by a hash of their name without the
+A source is a tar archive (any compression that tarfile streams) or a folder.  A document's kind is the first folder of
+its name (two folders under code/ and data/).  Documents go to the validation split by a hash of their name without the
 window's number, so all windows of a document fall on one side, and the split never changes with the order of shards.
+Windows of a document for validation that exceed what is read of its kind are left out of both.
 
 Writes {train,val}.bin (the documents end to end) and {train,val}.npz: `start` (n + 1,) int64 offsets, `kind` (n,) int16
 indices into `kinds`.  Augmentation is train.py's work: it differs at every visit of a document.
@@ -32,8 +33,8 @@ EXCLUDED = re.compile(r"^gutenberg/Mark_Twain___In_Defense_of_Harriet_Shelley")
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of a document: `gutenberg`, `code/python` ..."""
-    parts = PurePosixPath(name).parts
+    """Return the kind of a document: `gutenberg`, `code/python` ..., `other` for what lies in no folder."""
+    parts = PurePosixPath(name).parent.parts or ("other",)
     return "/".join(parts[: 2 if parts[0] in ("code", "data") else 1])
 
 
@@ -61,7 +62,7 @@ def documents(source: Path) -> Iterator[tuple[str, bytes]]:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
             if file:
-                yield member.name, file.read()
+                yield PurePosixPath(member.name).as_posix(), file.read()  # without the "./" of `tar -c .`
 
 
 class Split:
@@ -112,14 +113,16 @@ def main(sources: tuple[Path, ...], out: Path, max_bytes: float) -> None:
                 if read >= max_bytes:
                     break
     for kind, group in sorted(candidates.items()):
-        size = 0
-        for share, _, data in sorted(group):
+        size, chosen = 0, ""
+        for share, name, data in sorted(group):  # the windows of a document stand together
             wanted = share < VALIDATION_SHARE or size < MIN_VALIDATION_BYTES
             if wanted and size < MAX_VALIDATION_BYTES:
+                chosen = document_of(name)
+            if document_of(name) != chosen:
+                train.add(kind, data)
+            elif size < MAX_VALIDATION_BYTES:  # what is above the maximum is for neither split
                 validation.add(kind, data[: MAX_VALIDATION_BYTES - size])
                 size += len(data)
-            else:
-                train.add(kind, data)
     kinds = sorted({*train.kinds, *validation.kinds})
     for split in (train, validation):
         split.finish(kinds)
