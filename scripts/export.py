@@ -18,7 +18,7 @@ import torch
 from safetensors.numpy import load, save
 from training.model import EMBEDDING_UNIT, ByteNet, NetConfig, QuantLinear
 
-from lmzip.models.weights import FORMAT, METADATA_KEY, matrix_names
+from lmzip.models.weights import FORMAT, METADATA_KEY, matrix_names, metadata
 
 ONE = 1 << 12  # 1.0 of what matrix products give (ARITHMETIC 8.1)
 SCALE = 1 << 24  # 1.0 of a multiplier
@@ -56,8 +56,12 @@ def tensors(net: ByteNet) -> dict[str, np.ndarray]:
 def restore(net: ByteNet, data: bytes) -> None:
     """Set a net's parameters to those of a weight file of the same architecture, to train on from.
 
-    Raises KeyError, RuntimeError if it is of another.
+    Raises ValueError if it is of another, lmzip.errors.UnsupportedError if it is no weight file.
     """
+    there, here = metadata(data, Path("the weight file")), config_of(net.config, "")
+    different = [key for key in here if key != "name" and there.get(key) != here[key]]
+    if different:
+        raise ValueError(f"the weight file is of another architecture: {', '.join(different)}")
     stored = {name: torch.from_numpy(array) for name, array in load(data).items()}
     net.byte_embedding.copy_(stored["byte_embedding"] / EMBEDDING_UNIT)
     net.tables.copy_(stored["tables"] / EMBEDDING_UNIT)

@@ -25,6 +25,8 @@ from training.data import Augmentation, Corpus
 from training.model import NetConfig
 from training.trainer import TrainConfig, Trainer
 
+from lmzip.errors import LmzipError
+
 
 def load_config(path: Path, settings: tuple[str, ...] = ()) -> tuple[NetConfig, TrainConfig, Augmentation]:
     """Return a config file's tables; settings: TABLE.KEY=VALUE, which replace what it says."""
@@ -126,7 +128,10 @@ def main(
         except ValueError as error:
             raise click.UsageError(f"{checkpoint}: {error}") from None
     elif init:
-        restore(trainer.net, init.read_bytes())
+        try:
+            restore(trainer.net, init.read_bytes())
+        except (ValueError, LmzipError) as error:
+            raise click.UsageError(f"{init}: {error}") from None
     size = sum(p.numel() for p in trainer.net.parameters())
     click.echo(f"{size:,} weights and {trainer.net.tables.numel():,} in tables; step {trainer.n_steps}")
 
