@@ -17,7 +17,7 @@ N_METHODS: int = lib.LMZ_N_METHODS
 NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net
 MAX_LANES: int = lib.LMZ_MAX_LANES
 
-_SIMD_NAMES = ["portable", "avx2", "avx512", "amx"]
+_SIMD_NAMES = ["portable", "avx2", "avxvnni", "avx512", "amx"]  # by number (lmz.h)
 _AVX2 = 1
 _PROGRESS_BYTES = 1 << 13  # an eighth of a second at the slowest: signals are acted on between
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
@@ -92,7 +92,7 @@ def _handle(net: Net | None):
 
 def simd_variants() -> list[str]:
     """Return the names of the kernel's variants that this processor runs, the best last."""
-    return _SIMD_NAMES[: lib.lmz_simd_best() + 1]
+    return [name for number, name in enumerate(_SIMD_NAMES) if lib.lmz_simd_available(number)]
 
 
 def _simd(best: int = _AVX2) -> int:
@@ -104,11 +104,10 @@ def _simd(best: int = _AVX2) -> int:
     """
     name = os.environ.get("LMZIP_SIMD")
     if not name:
-        return min(lib.lmz_simd_best(), best)
-    variants = simd_variants()
-    if name not in variants:
-        raise ValueError(f"LMZIP_SIMD={name}: this processor has {', '.join(variants)}")
-    return variants.index(name)
+        return min(lib.lmz_simd_best(), best)  # AVX2 is there wherever a better one is
+    if name not in simd_variants():
+        raise ValueError(f"LMZIP_SIMD={name}: this processor has {', '.join(simd_variants())}")
+    return _SIMD_NAMES.index(name)
 
 
 def _check(method: int, n_lanes: int, net: Net | None) -> None:

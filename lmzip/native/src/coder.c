@@ -149,7 +149,7 @@ static void *allocate_zeroed(size_t size)
 static struct lmz_coder *coder_new(int method, int n_lanes, int simd, const lmz_net *net, uint8_t *raw, size_t raw_size)
 {
     const lmz_method *m = get_method(method);
-    if (!lmz_memory_size(method, raw_size, n_lanes, net) || !raw_size || simd < 0 || simd > lmz_simd_best())
+    if (!lmz_memory_size(method, raw_size, n_lanes, net) || !raw_size || !lmz_simd_available(simd))
         return NULL;
     struct lmz_coder *c = calloc(1, sizeof *c + (size_t)n_lanes * sizeof(lmz_lane));
     if (!c)
@@ -161,7 +161,7 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, const lmz_
     c->net = m->has_net ? net : NULL;
     c->run = lmz_run_portable;
 #if defined(__x86_64__)
-    if (simd == LMZ_SIMD_AVX2) c->run = lmz_run_avx2;
+    if (simd == LMZ_SIMD_AVX2 || simd == LMZ_SIMD_AVXVNNI) c->run = lmz_run_avx2;
     if (simd >= LMZ_SIMD_AVX512) c->run = lmz_run_avx512;
 #endif
     c->raw = raw;

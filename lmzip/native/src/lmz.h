@@ -15,7 +15,8 @@ enum {
     LMZ_E_DAMAGED = -2  /* decoder: the payload is not one that an encoder writes */
 };
 
-enum { LMZ_SIMD_PORTABLE = 0, LMZ_SIMD_AVX2 = 1, LMZ_SIMD_AVX512 = 2, LMZ_SIMD_AMX = 3 };
+/* Variants, the better the higher; all give the same bytes.  VNNI and AMX matter to nets only. */
+enum { LMZ_SIMD_PORTABLE, LMZ_SIMD_AVX2, LMZ_SIMD_AVXVNNI, LMZ_SIMD_AVX512, LMZ_SIMD_AMX, LMZ_N_SIMD };
 
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE ((size_t)1 << 30)
@@ -59,7 +60,7 @@ typedef struct lmz_coder lmz_coder;
    net: NULL for methods without one. */
 size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net);
 
-/* Start a block.  simd: a variant of at most lmz_simd_best(); all give the same bytes.
+/* Start a block.  simd: an available variant.
    Return NULL for bad arguments or when there is no memory. */
 lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *raw, size_t raw_size,
                            uint8_t *payload, size_t capacity);
@@ -99,7 +100,8 @@ int64_t lmz_range_finish(lmz_range_coder *coder);
 
 void lmz_range_coder_free(lmz_range_coder *coder);
 
-/* The best variant that this processor runs. */
+/* Whether this processor runs a variant, and the best that it runs. */
+int lmz_simd_available(int simd);
 int lmz_simd_best(void);
 
 #endif

@@ -44,7 +44,8 @@ typedef struct { /* where packing stands */
     const int32_t *multipliers;
     uint8_t *packed;
     int32_t *kept;
-    int offset; /* added to weights: 128 for the variant that multiplies unsigned weights */
+    int offset;    /* added to weights: 128 for variants that multiply unsigned weights */
+    int n_columns; /* of a row that lie side by side */
     int refused;
 } packing;
 
@@ -61,8 +62,8 @@ static void pack(packing *p, net_matrix *m, int n_in, int n_out)
             int w = p->weights[(size_t)r * (size_t)n_in + (size_t)k];
             w = w < -127 ? -127 : w;
             sum += w < 0 ? -w : w;
-            p->packed[((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64 + (size_t)(r % 16 * 4 + k % 4)] =
-                (uint8_t)(w + p->offset);
+            size_t tile = (size_t)(r / 16) * (size_t)n_in * 16, column = (size_t)(k / p->n_columns * p->n_columns) * 16;
+            p->packed[tile + column + (size_t)(r % 16 * p->n_columns + k % p->n_columns)] = (uint8_t)(w + p->offset);
         }
         int64_t multiplier = p->multipliers[r];
         if (multiplier < 0 || ((sum * 127 * multiplier) >> NET_SCALE_BITS) + 1 > (int64_t)1 << NET_PRODUCT_LIMIT_BITS)
@@ -128,7 +129,8 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     if (simd == LMZ_SIMD_AMX) net->step = net_step_amx;
 #endif
     int32_t *kept = (int32_t *)((uint8_t *)memory + n_weights), *biases = kept + n_rows;
-    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, 0};
+    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0,
+                 simd == LMZ_SIMD_PORTABLE ? 1 : 4, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);
     for (int l = 0; l < s->n_layer; l++) {
         net_layer *layer = &net->layers[l];

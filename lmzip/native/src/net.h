@@ -13,7 +13,8 @@
 
 typedef struct { /* a matrix of n_out rows of n_in weights */
     int n_in, n_out;
-    const uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4): weights + 128, or weights, by variant */
+    const uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4) weights + 128 or weights, by variant; portable:
+                                  (n_out / 16, n_in, 16) */
     const int32_t *multiplier; /* (n_out) */
 } net_matrix;
 
@@ -52,6 +53,7 @@ size_t net_lanes_lay_out(net_lanes *lanes, const struct lmz_net *net, int n_lane
 
 void net_step_portable(const struct lmz_net *, net_lanes *, int first, int n);
 void net_step_avx2(const struct lmz_net *, net_lanes *, int first, int n);
+void net_step_avxvnni(const struct lmz_net *, net_lanes *, int first, int n);
 void net_step_avx512(const struct lmz_net *, net_lanes *, int first, int n);
 void net_step_amx(const struct lmz_net *, net_lanes *, int first, int n);
 

@@ -1,4 +1,4 @@
-/* net_product.h - the integer matrix products (ARITHMETIC 8.3), in portable C, AVX2 and AVX-512 VNNI.
+/* net_product.h - the integer matrix products (ARITHMETIC 8.3), in portable C, AVX2, AVX-VNNI, AVX-512 VNNI and AMX.
 
    out[lane][r] = (sum over k of weight[r][k] * q[lane][k] * multiplier[r] + 2^23) >> 24.  Sums of 32 bits do not depend
    on their order, so every variant gives the same.  Weights lie in tiles of 16 rows by 4 columns, the unit of VNNI; a
@@ -90,6 +90,55 @@ ALWAYS_INLINE __m256i scale_rows(__m256i sums, __m256i multiplier)
     return _mm256_blend_epi32(_mm256_srli_epi64(even, NET_SCALE_BITS), _mm256_slli_epi64(odd, 32 - NET_SCALE_BITS), 0xAA);
 }
 
+#if defined(LMZ_AVXVNNI)
+
+/* dot4 as above, for eight rows. */
+ALWAYS_INLINE __m256i dot4(__m256i sum, __m256i w, __m256i x)
+{
+    __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(sum) : "x"(w), "x"(x));
+    return sum;
+}
+
+ALWAYS_INLINE void product_tiles(const net_matrix *m, int row, const int n_tiles, const int8_t *q, int32_t *out,
+                                 size_t out_stride, const int32_t *bias, const int n)
+{
+    const int n_halves = n == 1 ? 2 * n_tiles : 1; /* halves of tiles at a time: enough independent sums for one lane */
+    for (int half = 0; half < 2 * n_tiles; half += n_halves) {
+        __m256i sum[8];
+        for (int i = 0; i < n_halves * n; i++)
+            sum[i] = _mm256_set1_epi32(bias[i % n]);
+        for (int k = 0; k < m->n_in; k += 4)
+            for (int i = 0; i < n_halves; i++) {
+                size_t tile = ((size_t)row + 16 * (size_t)((half + i) / 2)) * (size_t)m->n_in + 32 * (size_t)((half + i) % 2);
+                __m256i weight = _mm256_load_si256((const __m256i *)(m->packed + tile + (size_t)k * 16));
+                for (int j = 0; j < n; j++) {
+                    int32_t four;
+                    memcpy(&four, q + (size_t)j * (size_t)m->n_in + k, 4);
+                    sum[i * n + j] = dot4(sum[i * n + j], weight, _mm256_set1_epi32(four));
+                }
+            }
+        for (int i = 0; i < n_halves; i++) {
+            int at = row + 8 * (half + i);
+            __m256i multiplier = _mm256_loadu_si256((const __m256i *)(m->multiplier + at));
+            for (int j = 0; j < n; j++)
+                _mm256_storeu_si256((__m256i *)(out + (size_t)j * out_stride + at), scale_rows(sum[i * n + j], multiplier));
+        }
+    }
+}
+
+ALWAYS_INLINE int32_t sum_bytes(const int8_t *q, int n)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += q[i];
+    return sum;
+}
+
+#define BIAS_OF(q, n) (-128 * sum_bytes(q, n))
+#define FEW_LANES_TILES 4
+
+#else
+
 /* The same with the instruction that multiplies unsigned by signed bytes into saturating 16-bit pairs: |weight| times q with
    the weight's sign stays below 2^15, as weights are at most 127. */
 ALWAYS_INLINE void product_tiles(const net_matrix *m, int row, const int n_tiles, const int8_t *q, int32_t *out,
@@ -121,6 +170,7 @@ ALWAYS_INLINE void product_tiles(const net_matrix *m, int row, const int n_tiles
 #define BIAS_OF(q, n) 0
 #define FEW_LANES_TILES 2
 
+#endif
 #else
 
 ALWAYS_INLINE void product_tiles(const net_matrix *m, int row, const int n_tiles, const int8_t *q, int32_t *out,
@@ -131,10 +181,9 @@ ALWAYS_INLINE void product_tiles(const net_matrix *m, int row, const int n_tiles
         for (int j = 0; j < n; j++) {
             const int8_t *w = (const int8_t *)m->packed + (size_t)row * (size_t)m->n_in, *x = q + (size_t)j * (size_t)m->n_in;
             int32_t sum[16] = {0};
-            for (int k = 0; k < m->n_in; k += 4, w += 64)
-                for (int r = 0; r < 16; r++)
-                    for (int i = 0; i < 4; i++)
-                        sum[r] += w[4 * r + i] * x[k + i];
+            for (int k = 0; k < m->n_in; k++, w += 16)
+                for (int r = 0; r < 16; r++) /* one column: what every compiler turns into vectors */
+                    sum[r] += (int16_t)((int16_t)w[r] * (int16_t)x[k]);
             for (int r = 0; r < 16; r++)
                 out[(size_t)j * out_stride + (size_t)(row + r)] =
                     (int32_t)(((int64_t)sum[r] * m->multiplier[row + r] + ROUND_SCALED) >> NET_SCALE_BITS);

@@ -1,8 +1,10 @@
 /* simd.c - which variants this processor runs. */
 #include "lmz.h"
 
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,15 +23,40 @@ static int has_amx(void)
 static int has_amx(void) { return 0; }
 #endif
 
-int lmz_simd_best(void)
+#if defined(__x86_64__)
+static int has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni");
+}
+
+static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"); }
+
+static int has_avxvnni(void)
+{
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
+}
+#endif
+
+int lmz_simd_available(int simd)
 {
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni"))
-        return has_amx() ? LMZ_SIMD_AMX : LMZ_SIMD_AVX512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-        return LMZ_SIMD_AVX2;
+    switch (simd) {
+    case LMZ_SIMD_AVX2: return has_avx2();
+    case LMZ_SIMD_AVXVNNI: return has_avx2() && has_avxvnni();
+    case LMZ_SIMD_AVX512: return has_avx512();
+    case LMZ_SIMD_AMX: return has_avx512() && has_amx();
+    }
 #endif
-    return LMZ_SIMD_PORTABLE;
+    return simd == LMZ_SIMD_PORTABLE;
+}
+
+int lmz_simd_best(void)
+{
+    int simd = LMZ_N_SIMD - 1;
+    while (!lmz_simd_available(simd))
+        simd--;
+    return simd;
 }

@@ -1,0 +1,10 @@
+/* The net's step for AVX2 with VNNI. */
+#if defined(__x86_64__)
+#include <immintrin.h>
+#include "variant_begin_avx2.h"
+#define LMZ_AVX2 1
+#define LMZ_AVXVNNI 1
+#define NET_STEP net_step_avxvnni
+#include "net_step.h"
+#include "variant_end.h"
+#endif
