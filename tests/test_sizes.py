@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from samples_for_sizes import LEVELS, SAMPLES, pinned_rows
+from samples_for_sizes import SAMPLES, pinned_levels, pinned_rows
 
 import lmzip
 
+LEVELS = pinned_levels()
 MAX_OVERHEAD = 64  # bytes, beside 0.1 % (the promise for data that does not compress)
 
 
@@ -27,5 +28,14 @@ def test_nothing_grows_beyond_the_promise():
 
 
 def test_higher_levels_are_not_worse_on_text():
-    sizes = {level: size for name, level, _, size in pinned_rows() if name == "text"}
-    assert sizes[9] <= sizes[3] <= sizes[1]
+    sizes = [size for name, _, _, size in pinned_rows() if name == "text"]
+    assert sizes[-1] < sizes[0]
+    assert all(sizes[i + 1] <= sizes[i] * 1.005 for i in range(len(sizes) - 1)), "more time, hardly ever more bytes"
+
+
+def test_small_frames_cost_16_bytes():
+    sizes = {(name, level): (raw_size, size) for name, level, raw_size, size in pinned_rows()}
+    for name in ("random", "one_byte", "empty"):
+        for level in LEVELS:
+            raw_size, size = sizes[name, level]
+            assert size == raw_size + 16, (name, level)
