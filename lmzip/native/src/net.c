@@ -6,17 +6,16 @@
 
 #include "memory.h"
 
-#define MAX_DIM 8192
 #define MAX_LAYERS 12 /* so that the residual stream stays below 2^31: (1 + 2 * 12) * 2^26 */
 
-static int is_dim(int n) { return n >= NET_ROW_ALIGN && n <= MAX_DIM && n % NET_ROW_ALIGN == 0; }
+static int is_dim(int n) { return n >= NET_ROW_ALIGN && n <= NET_MAX_DIM && n % NET_ROW_ALIGN == 0; }
 
 static int is_shape(const lmz_net_shape *s)
 {
     if (!is_dim(s->n_embd) || !is_dim(s->n_hidden) || !is_dim(s->n_state) || s->n_layer < 1 || s->n_layer > MAX_LAYERS)
         return 0;
     if (s->n_orders < 0 || s->n_orders > LMZ_NET_MAX_ORDERS || s->table_bits < 16 || s->table_bits > 24 ||
-        s->byte_dim < 1 || s->byte_dim > MAX_DIM || s->table_dim < 1 || s->table_dim > MAX_DIM)
+        s->byte_dim < 1 || s->byte_dim > NET_MAX_DIM || s->table_dim < 1 || s->table_dim > NET_MAX_DIM)
         return 0;
     for (int i = 0; i < s->n_orders; i++)
         if (s->orders[i] < 0 || s->orders[i] > 8)
@@ -44,8 +43,8 @@ typedef struct { /* where packing stands */
     const int32_t *multipliers;
     uint8_t *packed;
     int32_t *kept;
-    int offset;    /* added to weights: 128 for variants that multiply unsigned weights */
-    int n_columns; /* of a row that lie side by side */
+    int offset; /* added to weights: 128 for variants that multiply unsigned weights */
+    int wide;   /* weights of 16 bits in rows, for compilers to vectorise, not tiles of 8 bits */
     int refused;
 } packing;
 
@@ -62,8 +61,11 @@ static void pack(packing *p, net_matrix *m, int n_in, int n_out)
             int w = p->weights[(size_t)r * (size_t)n_in + (size_t)k];
             w = w < -127 ? -127 : w;
             sum += w < 0 ? -w : w;
-            size_t tile = (size_t)(r / 16) * (size_t)n_in * 16, column = (size_t)(k / p->n_columns * p->n_columns) * 16;
-            p->packed[tile + column + (size_t)(r % 16 * p->n_columns + k % p->n_columns)] = (uint8_t)(w + p->offset);
+            size_t tile = ((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64, row = (size_t)r * (size_t)n_in;
+            if (p->wide)
+                ((int16_t *)(void *)p->packed)[row + (size_t)k] = (int16_t)w;
+            else
+                p->packed[tile + (size_t)(r % 16 * 4 + k % 4)] = (uint8_t)(w + p->offset);
         }
         int64_t multiplier = p->multipliers[r];
         if (multiplier < 0 || ((sum * 127 * multiplier) >> NET_SCALE_BITS) + 1 > (int64_t)1 << NET_PRODUCT_LIMIT_BITS)
@@ -71,7 +73,7 @@ static void pack(packing *p, net_matrix *m, int n_in, int n_out)
         p->kept[r] = (int32_t)multiplier;
     }
     p->weights += (size_t)n_in * (size_t)n_out;
-    p->packed += (size_t)n_in * (size_t)n_out;
+    p->packed += (size_t)n_in * (size_t)n_out << p->wide;
     p->multipliers += n_out;
     p->kept += n_out;
 }
@@ -108,8 +110,9 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     struct lmz_net *net = calloc(1, sizeof *net);
     size_t n_biases = (size_t)s->n_layer * (size_t)s->n_state;
     void *memory = NULL;
+    const int wide = simd == LMZ_SIMD_PORTABLE;
     if (!net || !(net->layers = calloc((size_t)s->n_layer, sizeof *net->layers)) ||
-        posix_memalign(&memory, 64, n_weights + (n_rows + n_biases) * 4)) {
+        posix_memalign(&memory, 64, (n_weights << wide) + (n_rows + n_biases) * 4)) {
         lmz_net_free(net);
         return NULL;
     }
@@ -128,9 +131,8 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     if (simd == LMZ_SIMD_AVX512) net->step = net_step_avx512;
     if (simd == LMZ_SIMD_AMX) net->step = net_step_amx;
 #endif
-    int32_t *kept = (int32_t *)((uint8_t *)memory + n_weights), *biases = kept + n_rows;
-    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0,
-                 simd == LMZ_SIMD_PORTABLE ? 1 : 4, 0};
+    int32_t *kept = (int32_t *)(void *)((uint8_t *)memory + (n_weights << wide)), *biases = kept + n_rows;
+    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, wide, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);
     for (int l = 0; l < s->n_layer; l++) {
         net_layer *layer = &net->layers[l];

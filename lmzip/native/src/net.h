@@ -9,12 +9,13 @@
 #define NET_ONE_BITS 12        /* the residual stream and what matrix products give: 1.0 = 2^12 */
 #define NET_SCALE_BITS 24      /* of a row's multiplier */
 #define NET_PRODUCT_LIMIT_BITS 26 /* what a matrix product may give, checked when weights are loaded */
+#define NET_MAX_DIM 8192     /* widths */
 #define NET_ROW_ALIGN 32       /* rows of a matrix and their lengths are multiples of this */
 
 typedef struct { /* a matrix of n_out rows of n_in weights */
     int n_in, n_out;
     const uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4) weights + 128 or weights, by variant; portable:
-                                  (n_out / 16, n_in, 16) */
+                                  (n_out, n_in) weights of 16 bits */
     const int32_t *multiplier; /* (n_out) */
 } net_matrix;
 
