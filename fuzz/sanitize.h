@@ -24,10 +24,13 @@ typedef struct { /* the case at hand, for messages */
     int n_threads;
 } test_case;
 
-#define MAX_VARIANTS 8
+/* Every variant that this processor runs: they need not be neighbours. */
+#define FOR_EACH_VARIANT(simd)                                     \
+    for (int simd = LMZ_SIMD_PORTABLE; simd < LMZ_N_SIMD; simd++) \
+        if (lmz_simd_available(simd))
 
 extern test_case now;
-extern lmz_net *nets[MAX_VARIANTS]; /* the same tiny net for every variant */
+extern lmz_net *nets[LMZ_N_SIMD]; /* the same tiny net for every variant that is there, or NULL */
 extern unsigned long n_checked;
 
 uint32_t next_random(void);

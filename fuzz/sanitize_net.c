@@ -16,7 +16,7 @@ void refuse_bad_shapes(void)
     static const int wrong[] = {0, -1, -32, 1, 16, 31, 33, 48, 8224, 1 << 16, 1 << 30, INT_MAX, INT_MIN};
     tiny_net t = tiny_net_make(tiny_shape, TINY_PLAUSIBLE, 1);
     now = (test_case){0, 1, 0, "shapes of nets", 1};
-    for (int simd = 0; simd <= lmz_simd_best(); simd++)
+    FOR_EACH_VARIANT(simd)
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
             lmz_net_shape s[8];
             for (int k = 0; k < 8; k++)
@@ -32,13 +32,14 @@ void refuse_bad_shapes(void)
             s[0].n_layer = wrong[i] == 1 ? 13 : wrong[i];
             refuse_net(&s[0], &t.weights, simd);
         }
-    refuse_net(&tiny_shape, &t.weights, -1);
-    refuse_net(&tiny_shape, &t.weights, lmz_simd_best() + 1);
+    for (int simd = -2; simd <= LMZ_N_SIMD + 1; simd++)
+        if (!lmz_simd_available(simd))
+            refuse_net(&tiny_shape, &t.weights, simd);
     for (int i = 0; i < 20000; i++) { /* all fields at once: refused, or of sizes that these weights do not have */
         lmz_net_shape s;
         for (size_t k = 0; k < sizeof s / sizeof(int); k++)
             ((int *)&s)[k] = i & 1 ? (int)next_random() : (int)(next_random() % 300) * (k < 4 ? 32 : 1);
-        refuse_net(&s, &t.weights, i % (lmz_simd_best() + 1));
+        refuse_net(&s, &t.weights, i % LMZ_N_SIMD);
     }
     tiny_net_free(&t);
     lmz_net_free(NULL);
@@ -47,7 +48,7 @@ void refuse_bad_shapes(void)
 void refuse_bad_weights(void)
 {
     now = (test_case){0, 1, 0, "weights of nets", 1};
-    for (int simd = 0; simd <= lmz_simd_best(); simd++) {
+    FOR_EACH_VARIANT(simd) {
         tiny_net t = tiny_net_make(tiny_shape, TINY_EXTREME, 2);
         for (int d = -1; d <= 1; d += 2) {
             lmz_net_weights w = t.weights;
@@ -102,7 +103,7 @@ void run_nets(int n_steps)
         fill_text(bytes, n_all);
         for (size_t k = 0; k < n_all; k += 3)
             bytes[k] = (uint8_t)next_random();
-        for (int simd = 0; simd <= lmz_simd_best(); simd++) {
+        FOR_EACH_VARIANT(simd) {
             lmz_net *net = lmz_net_new(shape, &t.weights, simd);
             CHECK(net);
             CHECK(lmz_net_run(net, 0, bytes, 1, expected) != LMZ_DONE && lmz_net_run(net, -1, bytes, 1, expected) != LMZ_DONE);
@@ -136,14 +137,14 @@ void run_nets(int n_steps)
 tiny_net make_nets(int kind)
 {
     tiny_net t = tiny_net_make(tiny_shape, kind, 3);
-    for (int simd = 0; simd <= lmz_simd_best(); simd++)
+    FOR_EACH_VARIANT(simd)
         CHECK((nets[simd] = lmz_net_new(&tiny_shape, &t.weights, simd)));
     return t;
 }
 
 void free_nets(tiny_net *t)
 {
-    for (int simd = 0; simd <= lmz_simd_best(); simd++)
+    for (int simd = 0; simd < LMZ_N_SIMD; simd++)
         lmz_net_free(nets[simd]);
     tiny_net_free(t);
 }

@@ -11,7 +11,7 @@
 #include "sanitize.h"
 
 test_case now;
-lmz_net *nets[MAX_VARIANTS];
+lmz_net *nets[LMZ_N_SIMD];
 unsigned long n_checked;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
 
@@ -160,7 +160,7 @@ static void round_trip(int n_damages)
         if (!strcmp(kinds[k].name, now.kind))
             kinds[k].fill(raw, now.raw_size);
     CHECK(encode(LMZ_SIMD_PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
-    for (int simd = LMZ_SIMD_PORTABLE; simd <= lmz_simd_best(); simd++) {
+    FOR_EACH_VARIANT(simd) {
         int n_threads = now.n_threads;
         if (simd != LMZ_SIMD_PORTABLE) {
             CHECK(encode(simd, 0, raw, other, capacity, &again) == LMZ_DONE);
@@ -257,7 +257,7 @@ static void refuse_bad_arguments(void)
     CHECK(!lmz_memory_size(1, LMZ_MAX_RAW_SIZE + 1, 1, NULL) && lmz_memory_size(1, LMZ_MAX_RAW_SIZE, 1, NULL));
     CHECK(!lmz_encoder_new(0, 1, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(LMZ_N_METHODS + 1, 1, 0, NULL, &byte, 1, &byte, 1));
     CHECK(!lmz_encoder_new(1, 0, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, LMZ_MAX_LANES + 1, 0, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 1, -1, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, lmz_simd_best() + 1, NULL, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 1, -1, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, LMZ_N_SIMD, NULL, &byte, 1, &byte, 1));
     CHECK(!lmz_encoder_new(1, 1, 0, NULL, &byte, 0, &byte, 1) && !lmz_decoder_new(1, 1, 0, NULL, &byte, 1, &byte, 0));
     for (int method = LMZ_NET_METHOD; method <= LMZ_N_METHODS; method++) {
         CHECK(!lmz_memory_size(method, 1, 1, NULL) && lmz_memory_size(method, 1, 1, nets[0]));
@@ -288,17 +288,18 @@ static void abandon(void)
 /* Write the payloads of small sound blocks as starting points for decode_fuzzer.c, in its input format. */
 static void write_seeds(const char *folder)
 {
-    enum { RAW_SIZE = 400, VARIANT_ALL = 3 };
-    uint8_t raw[RAW_SIZE], payload[2 * RAW_SIZE];
+    enum { MAX_RAW_SIZE = 400, NET_RAW_SIZE = 120, VARIANT_ALL = 3 };
+    uint8_t raw[MAX_RAW_SIZE], payload[2 * MAX_RAW_SIZE];
     size_t size;
     tiny_net t = make_nets(TINY_PLAUSIBLE);
     for (int method = 1; method <= LMZ_N_METHODS; method++)
         for (int k = 0; k < N_KINDS; k++) {
-            now = (test_case){method, k % 2 ? 1 : 16, RAW_SIZE, kinds[k].name, 1};
-            kinds[k].fill(raw, RAW_SIZE);
+            size_t raw_size = method < LMZ_NET_METHOD ? MAX_RAW_SIZE : NET_RAW_SIZE;
+            now = (test_case){method, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1};
+            kinds[k].fill(raw, raw_size);
             CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
-            uint8_t head[4] = {(uint8_t)(method - 1), (uint8_t)(now.n_lanes - 1), (RAW_SIZE - 1) & 0xff,
-                               (RAW_SIZE - 1) >> 8 | VARIANT_ALL << 1};
+            uint8_t head[4] = {(uint8_t)(method - 1), (uint8_t)(now.n_lanes - 1), (raw_size - 1) & 0xff,
+                               (uint8_t)((raw_size - 1) >> 8 | VARIANT_ALL << 1)};
             char name[4096];
             snprintf(name, sizeof name, "%s/%d-%d", folder, method, k);
             FILE *file = fopen(name, "wb");
@@ -341,7 +342,9 @@ int main(int argc, char **argv)
     static const size_t sizes[] = {1, 2, 7, 130, 1001, 4096, 20000};
     static const int lanes[] = {1, 3, 16, 128};
     int full = argc > 1 && !strcmp(argv[1], "full");
-    int n_cases = 0, n_sizes = full ? 7 : 5;
+    int n_cases = 0, n_variants = 0, n_sizes = full ? 7 : 5;
+    FOR_EACH_VARIANT(simd)
+        n_variants++;
     tiny_net t = make_nets(TINY_PLAUSIBLE);
     refuse_bad_arguments();
     refuse_bad_shapes();
@@ -363,6 +366,6 @@ int main(int argc, char **argv)
                 }
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
         n_cases += net_blocks(kind, full);
-    printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, lmz_simd_best() + 1);
+    printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     return 0;
 }
