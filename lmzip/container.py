@@ -32,7 +32,9 @@ STORED = 0
 MODEL_KINDS = {1: "net", 2: "exact language model", 3: "bound to numerics"}
 
 # The models that have a number in the format (FORMAT 3.3): name and SHA-256 of the weight file.  Entries never change.
-REGISTERED: dict[int, tuple[str, str]] = {}
+REGISTERED: dict[int, tuple[str, str]] = {
+    1: ("bytelm1", "4b8a7a85d6db48836b7c3c983a399361223aeeb14c49e82db8459e96e64f556a"),
+}
 
 _RECORD = struct.Struct("<BB32s16s32s41s")
 _BLOCK_HEAD = struct.Struct("<BIII")
