@@ -15,7 +15,7 @@ from lmzip.models import registry
 from lmzip.models.base import Model
 from lmzip.models.bytelm import ByteLmModel
 
-NET, NGRAM = levels.get_level(9), levels.get_level(4)
+NET, NGRAM = levels.Level(6, 4, 1 << 24, ((1 << 20, 1),)), levels.get_level(4)
 SMALL, LARGE = 16 << 10, 100_000
 SAMPLE_SIZE = 32 << 10
 
@@ -26,7 +26,7 @@ class Stub(Model):
     sample_shares: of blocks of the size and the lanes of a sample; by default the same.
     """
 
-    name, digest, methods = "stub", b"s" * 32, frozenset(range(1, 7))
+    name, digest, methods = "stub", b"s" * 32, frozenset(range(1, 8))
 
     def __init__(self, shares, sample_shares=None):
         self.shares, self.sample_shares = shares, sample_shares or shares
@@ -165,7 +165,7 @@ def test_small_text_takes_the_smaller(sample_text, tiny_path, tiny_model):
     ngram = registry.by_name("ngram")
     for at in range(0, 30_000, 3000):
         raw = sample_text[at : at + 1500]
-        packed, _ = pack(raw, level=9, model=str(tiny_path))
+        packed, _ = pack(raw, level=8, model=str(tiny_path))
         (head,) = (frame.blocks[0].head for frame in codec.list_frames(io.BytesIO(packed)))
         sizes = {
             4: len(ngram.encode_block(raw, 4, 1, None, 1)),
@@ -174,7 +174,7 @@ def test_small_text_takes_the_smaller(sample_text, tiny_path, tiny_model):
         assert head.payload_size == min(sizes.values()) == sizes[head.method]
 
 
-@pytest.mark.parametrize("level", [5, 9])
+@pytest.mark.parametrize("level", [5, 8, 9])
 @pytest.mark.parametrize("size", [1, 100, SMALL, SMALL + 1, LARGE])
 def test_random_bytes_are_stored(level, size, tiny_path):
     raw = random.Random(size).randbytes(size)
@@ -185,7 +185,7 @@ def test_random_bytes_are_stored(level, size, tiny_path):
 
 def test_noise_that_comes_again_is_found(tiny_path):
     noise = random.Random(13).randbytes(LARGE)
-    packed, _ = pack(noise + noise, level=9, model=str(tiny_path))
+    packed, _ = pack(noise + noise, level=8, model=str(tiny_path))
     assert methods_of(packed) == [4] and len(packed) < 1.02 * LARGE
 
 
@@ -202,7 +202,7 @@ def test_a_net_that_helps_is_used(sample_text, tiny_path, tiny_model, monkeypatc
     monkeypatch.setattr("lmzip.codec.compress.choose", lambda level, name: (levels.get_level(level), model))
     blocks = [sample_text[:40_000], b"digits" + sample_text[40_000:79_994], sample_text[:39_000]]
     raw = b"".join(blocks)
-    outputs = {pack(raw, level=9, block_size=40_000, threads=threads)[0] for threads in (1, 2, 3)}
+    outputs = {pack(raw, level=8, block_size=40_000, threads=threads)[0] for threads in (1, 2, 3)}
     assert len(outputs) == 1
     (packed,) = outputs
     assert methods_of(packed) == [6, 4, 6]
@@ -210,7 +210,7 @@ def test_a_net_that_helps_is_used(sample_text, tiny_path, tiny_model, monkeypatc
     assert unpack(packed)[0] == raw
 
 
-@pytest.mark.parametrize("level", [5, 9])
+@pytest.mark.parametrize("level", [5, 8, 9])
 def test_the_choice_is_the_same_each_time(level, sample_text, tiny_path):
     """For any number of threads and any pieces of input: text, noise and tables in blocks of their own."""
     raw = (

@@ -16,7 +16,7 @@ from codec_tools import PLAIN, SHORT, coded, frame_of, frame_with, pack, record_
 from conftest import ROOT, painted
 
 import lmzip
-from lmzip import codec, container, native
+from lmzip import codec, container, levels, native
 from lmzip.codec import salvage
 from lmzip.container import BlockHead
 from lmzip.errors import (
@@ -201,7 +201,7 @@ def test_a_later_version_is_unsupported():
 
 
 @pytest.mark.parametrize("short", [True, False], ids=["short", "long"])
-@pytest.mark.parametrize("method", [0, 4, 6])
+@pytest.mark.parametrize("method", [0, 4, native.NET_METHOD, native.N_METHODS])
 def test_a_missing_model_is_missed_whatever_the_block(tiny_model, short, method):
     """A frame that names a model needs it, also where this block does not."""
     digest = bytes(31) + b"\1"
@@ -216,7 +216,7 @@ def test_a_missing_model_is_missed_whatever_the_block(tiny_model, short, method)
 def test_net_methods_need_a_model(tiny_model):
     """A plain header means the built-in predictor, which has no methods with a net."""
     for header in (PLAIN, SHORT):
-        for method in (5, 6):
+        for method in range(native.NET_METHOD, native.N_METHODS + 1):
             head, payload = coded(RAW, method, model=tiny_model)
             with pytest.raises(UnsupportedError, match=f"method {method}"):
                 unpack(frame_of(head, payload, header))
@@ -288,7 +288,7 @@ def test_the_memory_limit_is_checked_before_work(threads, net, sample_text, tiny
     raw, model = sample_text[:8000], str(tiny_path) if net else "ngram"
     data = pack(raw, level=9, model=model)[0]
     head = codec.list_frames(io.BytesIO(data))[0].blocks[0].head
-    assert head.method == (6 if net else 4)
+    assert head.method == (levels.get_level(9).method if net else 4)
     need = tiny_model.memory_size(head.method, head.raw_size, head.n_lanes) + head.raw_size + head.payload_size
     assert unpack(data, threads=threads, memory_limit=need)[0] == raw
     written, error = written_before_error(data, threads=threads, memory_limit=need - 1)
