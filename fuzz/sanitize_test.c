@@ -314,13 +314,13 @@ static int net_blocks(int kind, int full)
 {
     static const size_t sizes[] = {1, 9, 130, 700, 2500};
     static const int lanes[] = {1, 2, 5, 16, 128};
-    int n_cases = 0, n_sizes = full ? 5 : 4;
+    int n_cases = 0, n_sizes = full ? 5 : 3;
     tiny_net t = make_nets(kind);
     for (int method = LMZ_NET_METHOD; method <= LMZ_N_METHODS; method++)
         for (int k = 0; k < N_KINDS; k++)
             for (int s = 0; s < n_sizes; s++)
                 for (int l = 0; l < 5; l++) {
-                    int thin_out = full ? 2 : 11; /* a sanitized net runs at some kB/s */
+                    int thin_out = full ? 2 : 7; /* a sanitized net runs at some kB/s */
                     if ((method + k + s + l + kind) % thin_out)
                         continue;
                     for (int n_threads = 1; n_threads <= 2; n_threads++) {
