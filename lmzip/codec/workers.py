@@ -10,6 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 JOIN_SECONDS = 5.0
+# What a thread raises itself, by writing to a closed pipe or beyond a limit, or by a fault: never to be blocked.
+_OWN_SIGNALS = {
+    getattr(signal, f"SIG{name}")
+    for name in ("PIPE", "XFSZ", "SEGV", "BUS", "FPE", "ILL", "ABRT", "SYS", "TRAP")
+    if hasattr(signal, f"SIG{name}")
+}
 
 
 class CancelledError(Exception):
@@ -128,7 +134,7 @@ class Workers:
 
     def _work(self) -> None:
         # A signal that came to this thread would not wake the main one, which waits and has the handlers.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _OWN_SIGNALS)
         while True:
             number, job = self._next_job()
             if job is None:
