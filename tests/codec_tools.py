@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 
+from conftest import painted
+
 from lmzip import codec, container
 from lmzip.container import BlockHead, ModelRecord, Trailer
+from lmzip.errors import LmzipError
 from lmzip.levels import n_lanes
 from lmzip.models import registry
 
 PLAIN = container.pack_header()
 SHORT = container.pack_header(short=True)
+RAW = b"abcabcabcabc" + bytes(30) + painted(40)  # small, and every method makes it smaller
 
 
 def pack(data, **options):
@@ -25,6 +29,16 @@ def unpack(data, **options):
     output = io.BytesIO()
     summary = codec.decompress_stream(io.BytesIO(data).read, output.write, **options)
     return output.getvalue(), summary
+
+
+def written_before_error(data, **options):
+    """Return (bytes written, error) of decompressing data."""
+    output = io.BytesIO()
+    try:
+        codec.decompress_stream(io.BytesIO(data).read, output.write, **options)
+    except LmzipError as error:
+        return output.getvalue(), error
+    return output.getvalue(), None
 
 
 def pieces_reader(data, sizes):

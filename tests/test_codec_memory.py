@@ -1,0 +1,144 @@
+"""Memory: little of it for sizes that are only claimed, and the limit that the caller sets."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from codec_tools import PLAIN, RAW, SHORT, frame_of, pack, record_of, unpack, written_before_error
+from conftest import ROOT, painted
+
+from lmzip import codec, container, levels, native
+from lmzip.container import BlockHead
+from lmzip.errors import MemoryLimitError
+
+GIB = 1 << 30
+HOSTILE = {
+    "promises a payload": PLAIN.packed + BlockHead(True, 1, 1, GIB, GIB - 1, 0).pack(PLAIN) + bytes(100),
+    "promises stored bytes": PLAIN.packed + BlockHead(True, 0, 1, GIB, GIB, 0).pack(PLAIN) + bytes(100),
+    "a few bytes claim a GiB": frame_of(BlockHead(True, 4, 1, GIB, 50, 0), b"\x55" * 50),
+    "128 lanes claim a GiB": frame_of(BlockHead(True, 4, 128, GIB, 50, 0), b"\xaa" * 50),
+    "not the last": frame_of(BlockHead(False, 1, 1, GIB, 60, 0), b"\x99" * 60),
+    "short, promises a payload": SHORT.packed + BlockHead(True, 1, 1, 65535, 65534, 0).pack(SHORT) + bytes(100),
+    "short, a few bytes claim all": frame_of(BlockHead(True, 4, 128, 65535, 50, 0), b"\xaa" * 50, SHORT),
+    "with a net": b"",  # made in the test
+}
+PROBE = """
+import io, resource, sys
+from lmzip import codec, native
+from lmzip.models import registry
+registry.models()
+from lmzip.errors import LmzipError
+native.decode_block(native.encode_block(bytes(1000), 1), 1000, 1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for read in (lambda: codec.decompress_stream(open(sys.argv[1], "rb").read, lambda data: None, threads=2),
+             lambda: codec.list_frames(open(sys.argv[1], "rb"))):
+    try:
+        read()
+    except LmzipError as error:
+        print(type(error).__name__, file=sys.stderr)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB only there")
+@pytest.mark.parametrize("name", HOSTILE)
+def test_memory_is_bounded_by_what_is_there(name, tmp_path, tiny_path, tiny_model):
+    """Sizes with right checks and nothing behind them: memory for one block's state may be touched, no more."""
+    header = container.pack_header(record_of(tiny_model))
+    data = HOSTILE[name] or frame_of(BlockHead(True, 6, 128, GIB, 50, 0), b"\xaa" * 50, header)
+    (tmp_path / "hostile.lmz").write_bytes(data)
+    command = [sys.executable, "-c", PROBE, str(tmp_path / "hostile.lmz")]
+    environment = os.environ | {"LMZIP_MODEL_PATH": str(tiny_path)}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert "DamagedError" in result.stderr or "TruncatedError" in result.stderr
+    state = tiny_model.memory_size(6, GIB, 128)
+    assert int(result.stdout) * 1024 < state + (32 << 20)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("net", [False, True], ids=["ngram", "net"])
+def test_the_memory_limit_is_checked_before_work(threads, net, sample_text, tiny_model, tiny_path, always_the_net):
+    raw, model = sample_text[:8000], str(tiny_path) if net else "ngram"
+    data = pack(raw, level=9, model=model)[0]
+    head = codec.list_frames(io.BytesIO(data))[0].blocks[0].head
+    assert head.method == (levels.get_level(9).method if net else 4)
+    need = tiny_model.memory_size(head.method, head.raw_size, head.n_lanes) + head.raw_size + head.payload_size
+    assert unpack(data, threads=threads, memory_limit=need)[0] == raw
+    written, error = written_before_error(data, threads=threads, memory_limit=need - 1)
+    assert written == b"" and isinstance(error, MemoryLimitError)
+    assert "--memlimit" in str(error) and "MiB" in str(error)
+    output = io.BytesIO()
+    with pytest.raises(MemoryLimitError):
+        codec.compress_stream(io.BytesIO(raw).read, output.write, level=9, model=model, memory_limit=need)
+    assert output.getvalue() == b""
+
+
+def test_a_memory_limit_takes_threads_before_it_refuses(sample_text):
+    raw = sample_text[:30000]
+    block = native.memory_size(1, 10000, 1) + 2 * 10000
+    for memory_limit, n_threads in ((block, 1), (2 * block + 10000, 2), (2 * block + 9999, 1), (9 * block, 3)):
+        data, summary = pack(raw, level=1, block_size=10000, threads=3, memory_limit=memory_limit)
+        assert summary.n_threads == n_threads
+        assert unpack(data, threads=3, memory_limit=memory_limit)[0] == raw
+
+
+def test_a_limit_of_one_block_reads_nothing_ahead(monkeypatch):
+    """Threads are there, memory for one block is: while it is decoded, the next one is not read."""
+    data = pack(painted(900), level=1, block_size=100)[0]
+    n_decoding, decode = 0, native.decode_block
+    source = io.BytesIO(data)
+
+    def slow(*arguments):
+        nonlocal n_decoding
+        n_decoding += 1
+        time.sleep(0.01)
+        raw = decode(*arguments)
+        n_decoding -= 1
+        return raw
+
+    def read(size):
+        time.sleep(0.001)  # long enough for a worker to begin, if there were work
+        assert n_decoding == 0
+        return source.read(min(size, 10))
+
+    monkeypatch.setattr(native, "decode_block", slow)
+    head = codec.list_frames(io.BytesIO(data))[0].blocks[0].head
+    need = native.memory_size(1, 100, 1) + 100 + head.payload_size + 20
+    summary = codec.decompress_stream(read, lambda raw: None, threads=3, memory_limit=need)
+    assert summary.n_threads == 1 and summary.raw_size == 900
+
+
+def test_compress_memory_is_what_a_limit_must_allow(sample_text):
+    need = codec.compress_memory(1, 5000, 2)
+    assert pack(sample_text[:30000], level=1, block_size=5000, threads=2, memory_limit=need)[1].n_threads == 2
+    assert pack(sample_text[:30000], level=1, block_size=5000, threads=2, memory_limit=need - 1)[1].n_threads == 1
+
+
+def test_compress_memory_counts_the_net(sample_text, tiny_path, tiny_model):
+    options = {"level": 5, "block_size": 5000, "threads": 2, "model": str(tiny_path)}
+    need = codec.compress_memory(**options)
+    assert need == 2 * (tiny_model.memory_size(5, 5000, 1) + 2 * 5000) + 5000
+    assert need > codec.compress_memory(**options | {"model": "ngram"})
+    assert pack(sample_text[:20000], **options, memory_limit=need)[1].n_threads == 2
+    assert pack(sample_text[:20000], **options, memory_limit=need - 1)[1].n_threads == 1
+
+
+@pytest.mark.parametrize("model", ["ngram", "tiny"])
+def test_no_memory_is_a_typed_error(monkeypatch, model, tiny_path, always_the_net):
+    model = str(tiny_path) if model == "tiny" else model
+    data = pack(RAW, model=model)[0]
+
+    def none_left(*_arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(native, "decode_block", none_left)
+    monkeypatch.setattr(native, "encode_block", none_left)
+    with pytest.raises(MemoryLimitError, match=f"{len(RAW)} bytes"):
+        unpack(data)
+    with pytest.raises(MemoryLimitError, match=f"{len(RAW)} bytes"):
+        pack(RAW, model=model)
