@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -110,3 +112,16 @@ def tiny_is_registered(monkeypatch: pytest.MonkeyPatch, tiny_model) -> None:
     from lmzip import container
 
     monkeypatch.setattr(container, "REGISTERED", {7: ("tiny", tiny_model.digest.hex())})
+
+
+@pytest.fixture
+def torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """torch on one thread, with scripts/ on the path and nothing to compile; tests are skipped where there is none."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(3)
+    yield torch
+    torch.set_num_threads(n_threads)
