@@ -7,11 +7,11 @@ from pathlib import Path
 
 from lmzip import native
 from lmzip.models import weights
-from lmzip.models.base import Model, Progress
+from lmzip.models.ngram import NgramModel
 
 
-class ByteLmModel(Model):
-    """The kernel's methods with a net (ARITHMETIC 8), and those without for blocks where the net does not pay."""
+class ByteLmModel(NgramModel):
+    """The built-in model with a net: adds the kernel's methods with one (ARITHMETIC 8), keeps all those without."""
 
     methods = frozenset(range(1, native.N_METHODS + 1))
 
@@ -37,26 +37,7 @@ class ByteLmModel(Model):
             return self._net
 
     def _net_for(self, method: int) -> native.Net | None:
-        return self.net if method >= native.NET_METHOD else None
+        return self.net if self.needs_weights(method) else None
 
     def needs_weights(self, method: int) -> bool:
         return method >= native.NET_METHOD
-
-    def encode_block(
-        self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
-    ) -> bytes | None:
-        return native.encode_block(raw, method, n_lanes, progress, self._net_for(method), n_threads)
-
-    def decode_block(
-        self,
-        payload,
-        raw_size: int,
-        method: int,
-        n_lanes: int = 1,
-        progress: Progress | None = None,
-        n_threads: int = 1,
-    ):
-        return native.decode_block(payload, raw_size, method, n_lanes, progress, self._net_for(method), n_threads)
-
-    def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
-        return native.memory_size(method, raw_size, n_lanes, self._net_for(method))

@@ -7,16 +7,20 @@ from lmzip.models.base import Model, Progress
 
 
 class NgramModel(Model):
-    """Every method of the kernel's table of predictors (ARITHMETIC); a frame's plain header means this model."""
+    """The methods of the kernel's table of predictors (ARITHMETIC) without a net; a plain header means this model."""
 
     name = "ngram"
     digest = b""
     methods = frozenset(range(1, native.NET_METHOD))
 
+    def _net_for(self, method: int) -> native.Net | None:
+        """Return the net that the kernel needs for a method: none here, other models have one."""
+        return None
+
     def encode_block(
         self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
     ) -> bytes | None:
-        return native.encode_block(raw, method, n_lanes, progress)
+        return native.encode_block(raw, method, n_lanes, progress, self._net_for(method), n_threads)
 
     def decode_block(
         self,
@@ -27,7 +31,7 @@ class NgramModel(Model):
         progress: Progress | None = None,
         n_threads: int = 1,
     ):
-        return native.decode_block(payload, raw_size, method, n_lanes, progress)
+        return native.decode_block(payload, raw_size, method, n_lanes, progress, self._net_for(method), n_threads)
 
     def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
-        return native.memory_size(method, raw_size, n_lanes)
+        return native.memory_size(method, raw_size, n_lanes, self._net_for(method))
