@@ -17,6 +17,7 @@ MODEL_FLAG = 0x80  # bit 7 of the version byte: a model record follows
 REGISTERED_FLAG = 0x40  # bit 6: the number of a registered model and the start of its digest follow
 SHORT_FLAG = 0x20  # bit 5: one small block with a short head, and no trailer
 PLAIN_HEADER_SIZE = 5
+HEADER_START_SIZE = 6  # what tells a header's size: the plain header, and a number where one follows
 REGISTERED_HEADER_SIZE = 10
 MODEL_HEADER_SIZE = 128
 BLOCK_HEAD_SIZE = 17
@@ -24,14 +25,17 @@ SHORT_HEAD_SIZE = 11
 MAX_SHORT_SIZE = 65535  # raw bytes of a short frame
 TRAILER_END_SIZE = 14  # the trailer without its table
 CONTENT_HASH_SIZE = 8
+DIGEST_SIZE = 32
 FINGERPRINT_SIZE = 16
 MAX_RAW_SIZE = 1 << 30
 MAX_BLOCKS = 65535
 MAX_LANES = 128
 STORED = 0
+RESERVED_NUMBER = 255
 MODEL_KINDS = {1: "net", 2: "exact language model", 3: "bound to numerics"}
 
 # The models that have a number in the format (FORMAT 3.3): name and SHA-256 of the weight file.  Entries never change.
+# Numbers are 1 to 254: 0 is not used, and RESERVED_NUMBER starts a header that a later version may define.
 REGISTERED: dict[int, tuple[str, str]] = {
     1: ("bytelm1", "4b8a7a85d6db48836b7c3c983a399361223aeeb14c49e82db8459e96e64f556a"),
 }
@@ -56,15 +60,20 @@ class ModelRecord:
     """Which model and which arithmetic a frame needs (FORMAT 3.2)."""
 
     kind: int
-    digest: bytes  # SHA-256 of the weight file, 32 bytes; its first 4 where a registered model is not known here
+    digest: bytes  # SHA-256 of the weight file, 32 bytes; its first 4 under a number that is not known here
     fingerprint: bytes  # of the arithmetic, 16 bytes; zero for models whose arithmetic is exact
     name: str  # at most 32 bytes of UTF-8
     numerics: str  # at most 41 bytes of UTF-8
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this says which model it is: a number that only later versions know does not."""
+        return len(self.digest) == DIGEST_SIZE
+
     def pack(self) -> bytes:
         """Return the 123 bytes of the record; raises ValueError if a field does not fit."""
         name, numerics = self.name.encode(), self.numerics.encode()
-        fits = len(self.digest) == 32 and len(self.fingerprint) == FINGERPRINT_SIZE
+        fits = self.is_known and len(self.fingerprint) == FINGERPRINT_SIZE
         if not fits or self.kind not in MODEL_KINDS or not _is_text(name, 32) or not _is_text(numerics, 41):
             raise ValueError("a field of the model record does not fit")
         return _RECORD.pack(self.kind, 0, self.digest, self.fingerprint, name, numerics)
@@ -118,7 +127,7 @@ class FrameHeader:
 
 
 def _parse_registered(number: int, prefix: bytes) -> ModelRecord:
-    """Return the record of a registered model; without the whole digest where this version does not know the number.
+    """Return the record of a registered model, not is_known where this version does not know the number.
 
     Raises UnsupportedError where the digest is not that of the number.
     """
@@ -145,15 +154,17 @@ def pack_header(model: ModelRecord | None = None, *, short: bool = False) -> Fra
 
 
 def header_size(start: bytes) -> int:
-    """Return the size of a header from its first five bytes.
+    """Return the size of a header from its first HEADER_START_SIZE bytes, or from five where no more are there.
 
-    Raises NotLmzipError for another magic, UnsupportedError for another version.
+    Raises NotLmzipError for another magic, UnsupportedError for another version and for the reserved number.
     """
     if start[:4] != MAGIC:
         raise NotLmzipError("not in lmzip format")
     flags, version = start[4] & (MODEL_FLAG | REGISTERED_FLAG), start[4] & 0x1F
     if version != VERSION or flags == MODEL_FLAG | REGISTERED_FLAG:
         raise UnsupportedError(f"needs a newer lmzip: format version {version}, flags {flags:#04x}")
+    if flags == REGISTERED_FLAG and start[PLAIN_HEADER_SIZE:HEADER_START_SIZE] == bytes([RESERVED_NUMBER]):
+        raise UnsupportedError(f"needs a newer lmzip: model number {RESERVED_NUMBER}")
     return {0: PLAIN_HEADER_SIZE, REGISTERED_FLAG: REGISTERED_HEADER_SIZE, MODEL_FLAG: MODEL_HEADER_SIZE}[flags]
 
 

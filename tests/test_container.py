@@ -101,7 +101,7 @@ def test_numbers_are_never_given_twice():
     digests = [digest for _, digest in container.REGISTERED.values()]
     assert len(set(digests)) == len(digests)
     for number, (name, digest) in container.REGISTERED.items():
-        assert 0 <= number <= 255 and 0 < len(name.encode()) <= 32
+        assert 1 <= number <= 254 and 0 < len(name.encode()) <= 32
         assert digest == bytes.fromhex(digest).hex() and len(digest) == 64
         assert container.registered_number(bytes.fromhex(digest)) == number
 
@@ -170,7 +170,8 @@ def test_registered_models(number_7, name):
 
 def test_numbers_of_later_versions_are_listed():
     record = FrameHeader(container.MAGIC + b"\x41\xfe" + DIGEST[:4]).model()
-    assert record and record.digest == DIGEST[:4] and record.name == "number 254"
+    assert record and record.digest == DIGEST[:4] and record.name == "number 254" and not record.is_known
+    assert RECORD.is_known
 
 
 def test_models_without_a_number_have_a_record(number_7):
@@ -296,6 +297,19 @@ def test_foreign_and_newer_starts():
         else:
             with pytest.raises(UnsupportedError):
                 container.header_size(start)
+
+
+def test_number_255_is_refused_as_a_later_version_is():
+    """Before any check: the header that it starts may be longer."""
+    for version in (b"\x41", b"\x61"):
+        start = container.MAGIC + version
+        with pytest.raises(UnsupportedError, match="newer lmzip: model number 255"):
+            container.header_size(start + b"\xff")
+        for number in (0, 1, 254):
+            assert container.header_size(start + bytes([number])) == container.REGISTERED_HEADER_SIZE
+        assert container.header_size(start) == container.REGISTERED_HEADER_SIZE
+    for version in (b"\x01", b"\x21", b"\x81", b"\xa1"):
+        assert container.header_size(container.MAGIC + version + b"\xff")
 
 
 @pytest.mark.parametrize(("at", "byte"), [(5, 0), (5, 4), (6, 1)], ids=["kind 0", "kind 4", "flags"])

@@ -43,9 +43,7 @@ def encode_block(
     return BlockHead(last, method, lanes, len(raw), len(payload), check), payload
 
 
-def decode_block(
-    model: Model, head: BlockHead, payload, name: str, report: Report | None = None, n_threads: int = 1
-):
+def decode_block(model: Model, head: BlockHead, payload, name: str, report: Report | None = None, n_threads: int = 1):
     """Return the raw bytes (bytes-like) of a block after comparing their check; `name` is for messages.
 
     Raises DamagedError, UnsupportedError for a method that the model does not have, MemoryLimitError.
@@ -81,6 +79,8 @@ def model_of(header: FrameHeader) -> Model:
     record = header.model()
     if record is None:
         return registry.by_name(registry.BUILT_IN)
+    if not record.is_known:
+        raise UnsupportedError(f"needs a newer lmzip: model {record.name} (sha256 {record.digest.hex()}...)")
     try:
         return registry.by_digest(record.digest, record.name)
     except ModelMissingError as error:

@@ -76,8 +76,8 @@ def _take(source: Source, size: int, what: str) -> bytes:
 
 
 def take_header(source: Source) -> FrameHeader:
-    """Take the header of a frame; raises NotLmzipError, TruncatedError, UnsupportedError for another version."""
-    start = source.peek(container.PLAIN_HEADER_SIZE)
+    """Take the header of a frame; raises NotLmzipError, TruncatedError, UnsupportedError for later versions."""
+    start = source.peek(container.HEADER_START_SIZE)
     if not start:
         raise TruncatedError("empty input, not in lmzip format")
     if not container.MAGIC.startswith(start[:4]):

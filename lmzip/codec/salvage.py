@@ -49,7 +49,7 @@ class SalvageSource(Source):
 def _header_at(window: bytes, at: int) -> FrameHeader | None:
     """Return the header at that place if the head of a block behind it is sound."""
     try:
-        size = container.header_size(window[at : at + container.PLAIN_HEADER_SIZE])
+        size = container.header_size(window[at : at + container.HEADER_START_SIZE])
     except (LmzipError, IndexError):
         return None
     header = FrameHeader(window[at : at + size])

@@ -101,12 +101,12 @@ def by_name(name: str) -> Model:
 
 @cache
 def by_digest(digest: bytes, name: str) -> Model:
-    """Return the model whose weight file has this SHA-256, or one that starts so; `name` only serves the message.
+    """Return the model whose weight file has this SHA-256, all 32 bytes; `name` only serves the message.
 
     Raises ModelMissingError.
     """
     for model in _nets():
-        if digest and model.digest.startswith(digest):
+        if model.digest == digest:
             return model
     raise ModelMissingError(
         f"needs the model {name} (sha256 {digest.hex()}), which is not here; --model or LMZIP_MODEL_PATH can give it"
