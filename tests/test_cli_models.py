@@ -244,6 +244,23 @@ def test_a_registered_model_that_this_version_does_not_know(tmp_path):
     assert names_in(tmp_path) == ["a.lmz"]
 
 
+def test_salvage_saves_what_needs_no_missing_model(tiny, packed, tmp_path):
+    """What was saved has holes, which is status 1; where all is sound and nothing can be read, it is 3."""
+    plain = compress(TEXT, "-1")
+    (tmp_path / "a.lmz").write_bytes(plain + packed + plain)
+    for options in (["-d"], ["-t"]):
+        done = run("lmzip", *options, "--salvage", "a.lmz", cwd=tmp_path)
+        assert done.returncode == 1 and done.stderr.count(b"\n") == 1
+        assert sha256(tiny) in done.stderr.decode() and b"; %d bytes are missing" % len(DATA) in done.stderr
+    assert (tmp_path / "a").read_bytes() == 2 * TEXT
+    (tmp_path / "b.lmz").write_bytes(packed + packed)
+    assert sha256(tiny) in one_line(run("lmunzip", "--salvage", "b.lmz", cwd=tmp_path), 3)
+    (tmp_path / "b.lmz").write_bytes(packed + b"?")
+    done = run("lmunzip", "--salvage", "b.lmz", cwd=tmp_path)
+    assert done.returncode == 1 and b"nothing could be saved" in done.stderr
+    assert names_in(tmp_path) == ["a", "a.lmz", "b.lmz"]
+
+
 # Listing files
 
 

@@ -76,3 +76,60 @@ def test_another_model_whose_digest_starts_alike_is_not_taken(tiny_model, monkey
     data = frame_with(RAW, len(RAW), 6, header=numbered(NUMBERED, 7, digest), model=tiny_model)
     with pytest.raises(ModelMissingError, match=rf"late \(sha256 {digest.hex()}\)"):
         unpack(data)
+
+
+# --- salvage of files that need what is not here ----------------------------------------------------------------------
+
+GONE = container.ModelRecord(1, bytes(31) + b"\1", bytes(16), "gone", "")
+HEADERS = {
+    "record": container.pack_header(GONE),
+    "short": container.pack_header(GONE, short=True),
+    "number": numbered(NUMBERED, 254, GONE.digest),
+}
+
+
+def frame_of_gone(name, model, method=6):
+    """Return a sound frame of RAW whose model is not here, in one block or, in a long frame, three."""
+    size = len(RAW) if name == "short" else -(-len(RAW) // 3)
+    return frame_with(RAW, size, method, header=HEADERS[name], model=model)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("name", HEADERS)
+def test_salvage_passes_over_frames_whose_model_is_missing(name, threads, tiny_model):
+    sound, foreign = frame_with(RAW, 30, 1), frame_of_gone(name, tiny_model)
+    content, summary = unpack(sound + foreign + sound, salvage=True, threads=threads)
+    assert content == 2 * RAW
+    assert {hole.raw_offset for hole in summary.holes} == {len(RAW)}
+    assert sum(hole.raw_size for hole in summary.holes) == len(RAW)
+    assert summary.holes[0].offset == len(sound) + len(HEADERS[name].packed)
+    assert f"block 1 at byte {summary.holes[0].offset}: needs " in summary.holes[0].reason
+    for part in (sound + foreign, foreign + sound, foreign + foreign + sound):
+        assert unpack(part, salvage=True, threads=threads)[0] == RAW
+
+
+def test_salvage_passes_over_methods_of_later_versions(tiny_model):
+    sound = frame_with(RAW, 30, 1)
+    head, payload = coded(RAW, 6, model=tiny_model)
+    content, summary = unpack(frame_of(head, payload) + sound, salvage=True)
+    (hole,) = summary.holes
+    assert content == RAW and hole.raw_size == len(RAW) and "needs a newer lmzip: method 6" in hole.reason
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_salvage_of_a_sound_file_whose_model_is_missing_says_so(name, tiny_model):
+    """Nothing is damaged: it is the same error as without salvage, not a file full of holes."""
+    data = frame_of_gone(name, tiny_model)
+    errors = []
+    for salvage in (False, True):
+        with pytest.raises((ModelMissingError, UnsupportedError)) as caught:
+            unpack(data + data, salvage=salvage)
+        errors.append((type(caught.value), str(caught.value)))
+    assert errors[0] == errors[1]
+
+
+def test_salvage_of_a_damaged_file_whose_model_is_missing_leaves_holes(tiny_model):
+    data = bytearray(frame_of_gone("record", tiny_model))
+    data[-5] ^= 1  # in the trailer
+    content, summary = unpack(bytes(data), salvage=True)
+    assert content == b"" and len(summary.holes) > 3 and "trailer" in summary.holes[3].reason

@@ -12,7 +12,7 @@ from lmzip.codec.salvage import SalvageSource, salvage_frames
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
-from lmzip.errors import DamagedError, LmzipError
+from lmzip.errors import DamagedError, LmzipError, ModelMissingError, UnsupportedError
 from lmzip.models.base import Model
 
 Write = Callable[[bytes], object]
@@ -25,7 +25,10 @@ def block_name(block: Block) -> str:
 
 
 class FrameReader:
-    """Turns the pieces of frames into output; with salvage, what cannot be decoded becomes a hole in the summary."""
+    """Turns the pieces of frames into output.
+
+    With salvage, what is damaged, or needs what is not here, becomes a hole in the summary.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class FrameReader:
         self._memory_limit, self._salvage = memory_limit, salvage
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
         self._model: Model | None = None
+        self._lacks: list[LmzipError] = []  # why sound blocks became holes
         self._content_hash = container.content_hash()
 
     def handle(self, piece: Piece | Hole) -> None:
@@ -57,10 +61,19 @@ class FrameReader:
             self._workers.submit(lambda: hole, self._put_hole)
 
     def _handle_block(self, block: Block) -> None:
-        # Only now has a check covered the header.
-        model = self._model = self._model or model_of(block.header)
-        check_method(model, block.head)
-        need = decode_need(model, block.head)
+        try:
+            # Only now has a check covered the header.
+            model = self._model = self._model or model_of(block.header)
+            check_method(model, block.head)
+            need = decode_need(model, block.head)
+        except (DamagedError, ModelMissingError, UnsupportedError) as error:
+            if not self._salvage:
+                raise
+            if not isinstance(error, DamagedError):
+                self._lacks.append(error)
+            hole = Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}")
+            self._workers.submit(lambda: hole, self._put_hole)
+            return
         limit = fitting_threads(self._workers.n_threads, need, block.head.payload_size, self._memory_limit)
         if limit < self._workers.limit:
             self._workers.limit = limit
@@ -94,6 +107,11 @@ class FrameReader:
     def _put_hole(self, hole: Hole) -> None:
         self.summary.holes.append(Hole(hole.offset, self.summary.raw_size, hole.raw_size, hole.reason))
 
+    def check_saved(self) -> None:
+        """Raise why nothing was saved of a file that is sound, but needs what is not here."""
+        if self._lacks and len(self._lacks) == len(self.summary.holes) and not self.summary.raw_size:
+            raise self._lacks[0]
+
     def _end_frame(self, end: FrameEnd) -> None:
         digest = self._content_hash.digest()
         self._content_hash = container.content_hash()
@@ -115,7 +133,7 @@ def decompress_stream(
 
     Every block is checked before it is written, so an error comes after sound bytes only; the hash of the whole is
     compared at the end of each frame.  At most threads + 1 blocks are held at a time.  salvage: pass over what is
-    damaged, write the rest, and tell of it in Summary.holes.
+    damaged or needs what is not here, write the rest, and tell of it in Summary.holes.
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
     NumericsError, MemoryLimitError, and what read and write raise.
@@ -131,6 +149,7 @@ def decompress_stream(
             workers.finish()  # the sound blocks before the fault; raises if the first fault is in one of them
             raise
         workers.finish()
+    reader.check_saved()
     reader.summary.compressed_size = source.position
     reader.summary.n_threads = workers.limit
     return reader.summary
