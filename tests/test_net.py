@@ -287,6 +287,22 @@ def test_wrong_sizes_are_refused(name: str) -> None:
             direct_net(tensors, config)
 
 
+@pytest.mark.parametrize("asked_by", ["simd", "LMZIP_SIMD"])
+@pytest.mark.parametrize("name", ["amx", "altivec"])
+def test_a_variant_that_this_processor_lacks_is_no_fault_of_the_weights(
+    monkeypatch: pytest.MonkeyPatch, name: str, asked_by: str
+) -> None:
+    monkeypatch.setattr(native, "simd_variants", lambda: ["portable", "avx2"])
+    monkeypatch.setenv("LMZIP_SIMD", name if asked_by == "LMZIP_SIMD" else "portable")
+    simd = name if asked_by == "simd" else None
+    tensors, config = tiny_net.tiny_net(orders=[])
+    message = f"^{asked_by}={name}: this processor has portable, avx2$"
+    with pytest.raises(ValueError, match=message):
+        direct_net(tensors, config, simd)
+    with pytest.raises(ValueError, match=message):
+        weights.load_net(tiny_net.weight_file(tensors, config), Path("sound"), simd)
+
+
 # --- export -----------------------------------------------------------------------------------------------------------
 
 

@@ -71,7 +71,11 @@ def metadata(data: bytes, path: Path) -> dict[str, Any]:
 
 
 def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
-    """Make the net that a weight file holds; raises UnsupportedError if it does not hold one that this kernel runs."""
+    """Make the net that a weight file holds; raises UnsupportedError if it does not hold one that this kernel runs.
+
+    simd: as for native.Net; raises ValueError for a variant that this processor does not have.
+    """
+    native.simd_number(simd)  # lest the weights be blamed for it
     config = metadata(data, path)
     try:
         numbers = {key: _integer(config[key]) for key in native.NetShape._fields if key != "orders"}

@@ -46,9 +46,10 @@ class Net:
     ) -> None:
         """Pack the weights: contiguous buffers in the layout of lmz_net_weights (lmz.h).
 
-        simd: the variant to use, by default the best.  Raises ValueError for weights of another shape or beyond the
-        overflow budget, MemoryError.
+        simd: the variant to use, by default the best.  Raises ValueError for one that this processor does not have, for
+        weights of another shape or beyond the overflow budget, and where there is no memory.
         """
+        variant = simd_number(simd, lib.lmz_simd_best())
         s = shape
         if not 16 <= s.table_bits <= 24:
             raise ValueError("table_bits must be 16 to 24")
@@ -66,7 +67,6 @@ class Net:
         c_weights.weights, c_weights.n_weights = matrices, len(matrices)
         c_weights.multipliers, c_weights.n_rows = rows, len(rows)
         c_weights.forget_biases = biases
-        variant = _SIMD_NAMES.index(simd) if simd else _simd(lib.lmz_simd_best())
         net = lib.lmz_net_new(c_shape, c_weights, variant)
         if net == ffi.NULL:
             raise ValueError("weights of another shape or beyond the overflow budget")
@@ -95,19 +95,20 @@ def simd_variants() -> list[str]:
     return [name for number, name in enumerate(_SIMD_NAMES) if lib.lmz_simd_available(number)]
 
 
-def _simd(best: int = _AVX2) -> int:
-    """Return the variant to use: the best up to `best`, or the one that LMZIP_SIMD names (all give the same bytes).
+def simd_number(name: str | None = None, best: int = _AVX2) -> int:
+    """Return the variant to use: the one called `name`, or that LMZIP_SIMD names, or else the best up to `best`.
 
-    Rows of 48 mixer inputs fill AVX-512 too badly to pay for it: AVX2 measured 2 % faster where both are there.
+    All give the same bytes.  Rows of 48 mixer inputs fill AVX-512 too badly to pay for it: AVX2 measured 2 % faster
+    where both are there.
 
-    Raises ValueError if LMZIP_SIMD names one that this processor does not have.
+    Raises ValueError for a variant that this processor does not have.
     """
-    name = os.environ.get("LMZIP_SIMD")
-    if not name:
+    where, wanted = ("simd", name) if name else ("LMZIP_SIMD", os.environ.get("LMZIP_SIMD"))
+    if not wanted:
         return min(lib.lmz_simd_best(), best)  # AVX2 is there wherever a better one is
-    if name not in simd_variants():
-        raise ValueError(f"LMZIP_SIMD={name}: this processor has {', '.join(simd_variants())}")
-    return _SIMD_NAMES.index(name)
+    if wanted not in simd_variants():
+        raise ValueError(f"{where}={wanted}: this processor has {', '.join(simd_variants())}")
+    return _SIMD_NAMES.index(wanted)
 
 
 def _check(method: int, n_lanes: int, net: Net | None) -> None:
@@ -159,7 +160,7 @@ def encode_block(
         raise ValueError("an empty block has no payload")
     capacity = len(source) - 1
     payload = _new_bytes("uint8_t[]", capacity + 1)
-    coder = lib.lmz_encoder_new(method, n_lanes, _simd(), _handle(net), source, len(source), payload, capacity)
+    coder = lib.lmz_encoder_new(method, n_lanes, simd_number(), _handle(net), source, len(source), payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     lib.lmz_coder_set_threads(coder, n_threads)
@@ -189,7 +190,7 @@ def decode_block(
     _check(method, n_lanes, net)
     source = ffi.from_buffer("uint8_t[]", payload)
     raw = _new_bytes("uint8_t[]", raw_size)
-    coder = lib.lmz_decoder_new(method, n_lanes, _simd(), _handle(net), source, len(source), raw, raw_size)
+    coder = lib.lmz_decoder_new(method, n_lanes, simd_number(), _handle(net), source, len(source), raw, raw_size)
     if coder == ffi.NULL:
         if not raw_size:
             raise ValueError("an empty block has no payload")
