@@ -15,8 +15,11 @@ indices into `kinds`.  Augmentation is train.py's work: it differs at every visi
 from __future__ import annotations
 
 import hashlib
+import lzma
+import os
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -53,24 +56,33 @@ def rank(name: str) -> float:
 
 
 def documents(source: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of every regular file in an archive or under a folder."""
+    """Yield name and bytes of every regular file in an archive or under a folder.
+
+    Raises OSError, and click.ClickException for what is no archive.
+    """
     if source.is_dir():
         for path in sorted(p for p in source.rglob("*") if p.is_file()):
             yield path.relative_to(source).as_posix(), path.read_bytes()
         return
-    with tarfile.open(source, "r|*") as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.isfile() else None
-            if file:
-                yield PurePosixPath(member.name).as_posix(), file.read()  # without the "./" of `tar -c .`
+    try:
+        with tarfile.open(source, "r|*") as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.isfile() else None
+                if file:
+                    yield PurePosixPath(member.name).as_posix(), file.read()  # without the "./" of `tar -c .`
+    except (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise click.ClickException(f"{source}: not a tar archive, or damaged ({error})") from None
 
 
 class Split:
-    """One output: bytes to NAME.bin as they come, the table of documents to NAME.npz at the end."""
+    """One output: bytes as they come and the table of documents, under their names NAME.bin and NAME.npz at the end.
+
+    So a training that has mapped what stood under these names goes on with it.
+    """
 
     def __init__(self, folder: Path, name: str) -> None:
         self.path = folder / name
-        self.bytes = open(f"{self.path}.bin", "wb")  # noqa: SIM115 - closed by finish()
+        self.bytes = open(f"{self.path}.bin.new", "wb")  # noqa: SIM115 - closed by finish()
         self.sizes: list[int] = []
         self.kinds: list[str] = []
 
@@ -80,7 +92,9 @@ class Split:
         self.kinds.append(kind)
 
     def finish(self, kinds: list[str]) -> None:
+        """Put the files in place; kinds: the names that the table's numbers stand for."""
         self.bytes.close()
+        os.replace(f"{self.path}.bin.new", f"{self.path}.bin")
         start = np.concatenate([[0], np.cumsum(self.sizes, dtype=np.int64)])
         kind = np.array([kinds.index(k) for k in self.kinds], np.int16)
         np.savez(f"{self.path}.npz", start=start, kind=kind, kinds=np.array(kinds))

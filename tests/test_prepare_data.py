@@ -203,6 +203,26 @@ def test_max_bytes_of_each_source(prepare_data: ModuleType, tmp_path: Path) -> N
     assert {kind: sum(len(split[kind]) for split in splits) for kind in ("a", "b")} == {"a": 3, "b": 3}
 
 
+def test_what_is_mapped_stays_as_it_is(prepare_data: ModuleType, mixture: Documents, tmp_path: Path) -> None:
+    """Data made anew under a training that reads them: it goes on with the old ones."""
+    source = written_archive(tmp_path / "a.tar", mixture)
+    prepared(prepare_data, tmp_path / "out", source)
+    mapped = np.memmap(tmp_path / "out" / "train.bin", np.uint8, "r")
+    before = mapped.tobytes()
+    train, _ = prepared(prepare_data, tmp_path / "out", source, "--max-bytes", "9000")
+    assert mapped.tobytes() == before and total(train) < len(before)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.bin", "train.npz", "val.bin", "val.npz"}
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_archives_that_are_damaged(prepare_data: ModuleType, mixture: Documents, tmp_path: Path, mode: str) -> None:
+    whole = written_archive(tmp_path / "a.tar", mixture, mode).read_bytes()
+    for data in (whole[: 700 if mode == "w" else len(whole) // 2], b"some text\n" * 100, whole[:10]):
+        (tmp_path / "a.tar").write_bytes(data)
+        done = CliRunner().invoke(prepare_data.main, ["--out", str(tmp_path / "out"), str(tmp_path / "a.tar")])
+        assert done.exit_code == 1 and f"Error: {tmp_path / 'a.tar'}: not a tar archive, or damaged" in done.output
+
+
 # --- streams ----------------------------------------------------------------------------------------------------------
 
 
