@@ -20,6 +20,7 @@ import click
 import tomllib
 import torch
 from export import restore
+from plot_training import plot
 from torch import Tensor
 from training.data import Augmentation, Corpus
 from training.model import NetConfig
@@ -62,28 +63,6 @@ def append(path: Path, row: dict) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
-
-
-def plot(out: Path) -> None:
-    """Draw log.csv and the totals of val.csv into loss.svg, where matplotlib is installed."""
-    try:
-        import matplotlib
-    except ImportError:
-        return
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4))
-    for name, column in (("log.csv", "bits_per_byte"), ("val.csv", "all")):
-        if (out / name).exists():
-            with open(out / name) as file:
-                rows = list(csv.DictReader(file))
-            axes.plot([float(r["megabytes"]) for r in rows], [float(r[column]) for r in rows], label=name[:-4])
-    axes.set(xlabel="megabytes read", ylabel="bits per byte", ylim=(1.2, 3))
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(out / "loss.svg")
-    plt.close(figure)
 
 
 @click.command()
@@ -178,7 +157,10 @@ def main(
             losses = []
     save(trainer.state_dict(), out / "decayed.pt" if decaying else checkpoint)
     report(validate=True)
-    plot(out)
+    try:
+        plot(out, out / "loss.svg")
+    except ImportError:
+        click.echo("no loss.svg, since matplotlib is not installed")
 
 
 if __name__ == "__main__":
