@@ -17,36 +17,15 @@ import time
 from pathlib import Path
 
 import click
-import tomllib
 import torch
 from export import restore
 from plot_training import plot
 from torch import Tensor
-from training.data import Augmentation, Corpus
-from training.model import NetConfig
-from training.trainer import TrainConfig, Trainer
+from training.config import load_config
+from training.data import Corpus
+from training.trainer import Trainer
 
 from lmzip.errors import LmzipError
-
-
-def load_config(path: Path, settings: tuple[str, ...] = ()) -> tuple[NetConfig, TrainConfig, Augmentation]:
-    """Return a config file's tables; settings: TABLE.KEY=VALUE, which replace what it says."""
-    with open(path, "rb") as file:
-        tables = tomllib.load(file)
-    for setting in settings:
-        table, _, assignment = setting.partition(".")
-        tables.setdefault(table, {}).update(tomllib.loads(assignment))
-    unknown = set(tables) - {"net", "train", "augmentation"}
-    if unknown:
-        raise click.UsageError(f"{path}: unknown tables: {', '.join(sorted(unknown))}")
-    try:
-        return (
-            NetConfig(**tables.get("net", {})),
-            TrainConfig(**tables.get("train", {})),
-            Augmentation(**tables.get("augmentation", {})),
-        )
-    except TypeError as error:
-        raise click.UsageError(f"{path}: {error}") from None
 
 
 def save(state: dict, path: Path) -> None:
@@ -57,6 +36,7 @@ def save(state: dict, path: Path) -> None:
 
 
 def append(path: Path, row: dict) -> None:
+    """Add a row to a CSV file, which begins with the names of its columns."""
     new = not path.exists()
     with open(path, "a", newline="") as file:
         writer = csv.DictWriter(file, row)
@@ -71,14 +51,24 @@ def append(path: Path, row: dict) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--minutes", type=float, default=float("inf"), help="Stop after so long.")
 @click.option("--max-bytes", type=float, default=float("inf"), help="Stop after so many bytes read in all runs.")
-@click.option("--decay-minutes", type=float, default=0.0, help="Let the learning rate fall to zero at the end.")
+@click.option("--decay-minutes", type=float, default=0.0, help="Let the learning rate fall before --minutes are over.")
 @click.option("--decay-bytes", type=float, default=0.0, help="The same, in bytes before --max-bytes.")
 @click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
 @click.option("--threads", type=int, default=0, help="CPU threads; 0: as many as there are.")
 @click.option("--save-minutes", type=float, default=5.0, show_default=True)
 @click.option("--validate-minutes", type=float, default=15.0, show_default=True)
-@click.option("--set", "settings", multiple=True, metavar="TABLE.KEY=VALUE", help="Replace a value of CONFIG.")
-@click.option("--init", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Begin with a weight file.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="TABLE.KEY[.SUB]=VALUE",
+    help="Replace a value of CONFIG; VALUE is TOML.",
+)
+@click.option(
+    "--init",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Begin with a weight file, where OUT has no checkpoint.",
+)
 def main(
     config: Path,
     data: Path,
@@ -95,12 +85,18 @@ def main(
     init: Path | None,
 ) -> None:
     """Train the net that CONFIG describes on DATA, going on from the checkpoint in OUT if there is one."""
+    if (decay_minutes and math.isinf(minutes)) or (decay_bytes and math.isinf(max_bytes)):
+        raise click.UsageError("a decay needs its end: --decay-minutes needs --minutes, --decay-bytes --max-bytes")
     if threads:
         torch.set_num_threads(threads)
-    out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(*load_config(config, settings), Corpus(data, "train"), device)
-    validation = Corpus(data, "val")
     checkpoint = out / "checkpoint.pt"
+    try:
+        configs = load_config(config, settings)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+    out.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(*configs, Corpus(data, "train"), device)
+    validation = Corpus(data, "val")
     if checkpoint.exists():
         try:
             trainer.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=False))
@@ -118,18 +114,24 @@ def main(
     losses: list[Tensor] = []
     decaying = False
 
-    def report(validate: bool) -> None:
-        row: dict = {"megabytes": f"{trainer.n_steps * trainer.step_size / 1e6:.1f}"}
-        if validate:
-            row.update({k: f"{v:.4f}" for k, v in trainer.validate(validation).items()})
-            append(out / "val.csv", row)
-            click.echo(f"    validation {row['all']}")
-        elif losses:
-            speed = len(losses) * trainer.step_size / (time.monotonic() - logged) / 1000
-            row["bits_per_byte"] = f"{float(torch.stack(losses).mean()) / math.log(2):.4f}"
-            row["kB_per_s"] = f"{speed:.1f}"
+    def megabytes() -> dict[str, str]:
+        return {"megabytes": f"{trainer.n_steps * trainer.step_size / 1e6:.1f}"}
+
+    def log_training() -> None:
+        nonlocal losses, logged
+        if losses:
+            row = megabytes() | {"bits_per_byte": f"{float(torch.stack(losses).mean()) / math.log(2):.4f}"}
+            row["kB_per_s"] = f"{len(losses) * trainer.step_size / (time.monotonic() - logged) / 1000:.1f}"
             append(out / "log.csv", row)
             click.echo("  ".join(f"{k} {v}" for k, v in row.items()))
+        losses, logged = [], time.monotonic()
+
+    def validate() -> None:
+        nonlocal validated, logged
+        row = megabytes() | {k: f"{v:.4f}" for k, v in trainer.validate(validation).items()}
+        append(out / "val.csv", row)
+        click.echo(f"    validation {row['all']}")
+        validated = logged = time.monotonic()
 
     while True:
         now = time.monotonic()
@@ -137,7 +139,7 @@ def main(
         left_bytes = max_bytes - trainer.n_steps * trainer.step_size
         if left_seconds <= 0 or left_bytes <= 0:
             break
-        scale = min(1.0, (trainer.n_steps + 1) / trainer.config.warmup_steps)
+        scale = min(1.0, (trainer.n_steps + 1) / max(1, trainer.config.warmup_steps))
         for left, span in ((left_seconds, decay_minutes * 60), (left_bytes, decay_bytes)):
             if span and left < span:
                 if not decaying:
@@ -146,17 +148,16 @@ def main(
         losses.append(trainer.step(scale))
         now = time.monotonic()
         if now - logged > 30:
-            report(validate=False)
-            losses, logged = [], time.monotonic()
+            log_training()
         if now - saved > save_minutes * 60:
             save(trainer.state_dict(), out / "decayed.pt" if decaying else checkpoint)
             saved = time.monotonic()
         if now - validated > validate_minutes * 60:
-            report(validate=True)
-            validated = logged = time.monotonic()
-            losses = []
+            log_training()
+            validate()
+    log_training()
     save(trainer.state_dict(), out / "decayed.pt" if decaying else checkpoint)
-    report(validate=True)
+    validate()
     try:
         plot(out, out / "loss.svg")
     except ImportError:

@@ -14,18 +14,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.contexts import WINDOW
 from training.scan import scan
 
 # Units of the integers (ARITHMETIC 8.1)
 EMBEDDING_UNIT = 32  # an entry of 32 is 1.0
 NORM_UNIT = 24  # a normalised activation of one standard deviation is 24
 SQUARE_UNIT = 16  # a squared activation of 1.0 is 16
-CANDIDATE_LIMIT = 7.99
+CANDIDATE_LIMIT = 7.99  # of the candidates of a recurrence, either side of zero (ARITHMETIC 8.5)
 
 
 @dataclass
 class NetConfig:
-    """The architecture: what the weight file's metadata holds."""
+    """The architecture, which a weight file's metadata hold but for the experiments; raises ValueError."""
 
     n_embd: int = 256
     n_layer: int = 2
@@ -33,10 +34,21 @@ class NetConfig:
     n_state: int = 256  # of each recurrence
     byte_dim: int = 64  # of the embedding of the last byte
     table_dim: int = 32  # of each table of hashed contexts
-    table_rows: int = 65536
+    table_rows: int = 65536  # a power of two, at least this
     orders: list[int] = field(default_factory=lambda: [2, 3, 4, 6])  # contexts in bytes; 0: letters of the word
-    token_shift: bool = False
-    gate: str = "sigmoid"  # of the output: sigmoid or silu
+    token_shift: bool = False  # an experiment, not in the kernel
+    gate: str = "sigmoid"  # of the output: sigmoid, or silu, an experiment, not in the kernel
+
+    def __post_init__(self) -> None:
+        if self.gate not in ("sigmoid", "silu"):
+            raise ValueError(f"gate is sigmoid or silu, not {self.gate}")
+        if self.table_rows < 65536 or self.table_rows & (self.table_rows - 1):
+            raise ValueError(f"table_rows is a power of two of at least 65536, not {self.table_rows}")
+        if not self.orders or any(type(order) is not int or not 0 <= order <= WINDOW for order in self.orders):
+            raise ValueError(f"orders are one or more numbers of 0 to {WINDOW}, not {self.orders}")
+        sizes = (self.n_embd, self.n_layer, self.n_hidden, self.n_state, self.byte_dim, self.table_dim)
+        if min(sizes) < 1:
+            raise ValueError("the sizes of a net are at least 1")
 
 
 def rounded(x: Tensor) -> Tensor:
@@ -83,6 +95,8 @@ class QuantLinear(nn.Module):
 
 
 class Layer(nn.Module):
+    """A gated linear recurrence (ARITHMETIC 8.5) and an MLP, each added to the residual stream."""
+
     def __init__(self, c: NetConfig) -> None:
         super().__init__()
         self.config = c
@@ -96,7 +110,10 @@ class Layer(nn.Module):
             self.shift = nn.Parameter(torch.zeros(c.n_embd))
 
     def forward(self, x: Tensor, h0: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the residual stream (B, T, n_embd) and the last state (B, n_state)."""
+        """Return the residual stream (B, T, n_embd) and the last state (B, n_state).
+
+        x: (B, T, n_embd); h0: (B, n_state), the state before the window; reset: (B, T) uint8, as in ByteNet.forward.
+        """
         n = self.config.n_state
         q = norm_int8(x)
         if self.config.token_shift:  # an experiment: within a window only, not in the kernel
@@ -139,7 +156,7 @@ class ByteNet(nn.Module):
         """Return logits (B, T, 256) and the states after the window.
 
         last: (B, T) int64 the byte before each position, rows: (n_orders, B, T, table_dim) gathered from the tables,
-        reset: (B, T) uint8, set where a chunk starts.
+        states: (B, n_state) a layer; reset: (B, T) uint8, set where a step starts from a zero state.
         """
         embedded = torch.cat([self.byte_embedding[last], *rows], -1)
         x = self.w_embed(rounded((embedded * EMBEDDING_UNIT).clamp(-127, 127)))

@@ -18,7 +18,7 @@ from training.optim import Muon, RowwiseOptimizer
 
 @dataclass
 class TrainConfig:
-    """What a config file's [train] table may say."""
+    """What a config file's [train] table may say; raises ValueError."""
 
     batch_size: int = 32  # streams
     window: int = 512  # bytes of each stream in a step: the reach of back-propagation
@@ -26,9 +26,17 @@ class TrainConfig:
     muon_lr: float = 0.01
     adam_lr: float = 0.002
     table_lr: float = 0.01
-    warmup_steps: int = 200
+    warmup_steps: int = 200  # in which the learning rates rise from zero
     seed: int = 1
     weights: dict[str, float] = field(default_factory=dict)  # how much more often a kind is read than its share
+
+    def __post_init__(self) -> None:
+        if self.optimiser not in ("muon", "adam"):
+            raise ValueError(f"optimiser is muon or adam, not {self.optimiser}")
+        if min(self.batch_size, self.window) < 1:
+            raise ValueError("batch_size and window are at least 1")
+        if not all(type(weight) in (int, float) for weight in self.weights.values()):
+            raise ValueError("weights are a table of numbers")
 
 
 class Trainer:
