@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 from training.model import EMBEDDING_UNIT, ByteNet, NetConfig, QuantLinear
+from training.trainer import read_checkpoint
 
-from lmzip.models.weights import FORMAT, METADATA_KEY, matrix_names, metadata
+from lmzip.errors import LmzipError
+from lmzip.models.weights import FORMAT, MAX_NAME_SIZE, METADATA_KEY, load_net, matrix_names, metadata
 
 ONE = 1 << 12  # 1.0 of what matrix products give (ARITHMETIC 8.1)
 SCALE = 1 << 24  # 1.0 of a multiplier
@@ -33,11 +35,13 @@ def matrices(net: ByteNet) -> list[tuple[QuantLinear, float]]:
 
 
 def int8(x: torch.Tensor) -> np.ndarray:
+    """Round to -127 .. 127."""
     return torch.round(x).clamp(-127, 127).to(torch.int8).numpy()
 
 
 @torch.no_grad()
 def tensors(net: ByteNet) -> dict[str, np.ndarray]:
+    """Return what a weight file holds by name (ARITHMETIC 8.9); raises ValueError for weights too large for it."""
     result = {
         "byte_embedding": int8(net.byte_embedding * EMBEDDING_UNIT),
         "tables": int8(net.tables * EMBEDDING_UNIT),
@@ -46,6 +50,8 @@ def tensors(net: ByteNet) -> dict[str, np.ndarray]:
         integers, scale = matrix.quantised()
         result[f"{name}.weight"] = int8(integers)
         multiplier = np.rint(scale.double().numpy() * factor / matrix.unit * ONE * SCALE)
+        if not (multiplier < 1 << 31).all():
+            raise ValueError(f"{name}: weights are too large")
         result[f"{name}.multiplier"] = multiplier.astype(np.int32)
     for i, layer in enumerate(net.layers):
         result[f"layers.{i}.forget_bias"] = torch.round(layer.forget_bias * ONE).to(torch.int32).numpy()
@@ -90,7 +96,10 @@ def config_of(net: NetConfig, name: str) -> dict:
 
 
 def weight_file(net: ByteNet, name: str) -> bytes:
-    """Return the bytes of the weight file: one metadata entry, so that no order of entries is left to chance."""
+    """Return the bytes of the weight file: one metadata entry, so that no order of entries is left to chance.
+
+    Raises ValueError for weights too large for it.
+    """
     return save(tensors(net), {METADATA_KEY: json.dumps(config_of(net.config, name), sort_keys=True)})
 
 
@@ -100,12 +109,21 @@ def weight_file(net: ByteNet, name: str) -> bytes:
 @click.option("--name", required=True, help="The model's name; new weights are a new name.")
 def main(checkpoint: Path, output: Path, name: str) -> None:
     """Write the weights of CHECKPOINT to OUTPUT."""
-    state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-    net = ByteNet(NetConfig(**state["net_config"]))
-    net.load_state_dict(state["net"])
-    if net.config.gate != "sigmoid" or net.config.token_shift:
-        raise click.UsageError("the kernel has neither the gate silu nor a token shift: experiments only")
-    data = weight_file(net, name)
+    if not 0 < len(name.encode()) <= MAX_NAME_SIZE:
+        raise click.UsageError(f"a model's name has 1 to {MAX_NAME_SIZE} bytes")
+    try:
+        state = read_checkpoint(checkpoint, "cpu")
+        net = ByteNet(NetConfig(**state["net_config"]))
+        net.load_state_dict(state["net"])
+        if net.config.gate != "sigmoid" or net.config.token_shift:
+            raise ValueError("the kernel has neither the gate silu nor a token shift: experiments only")
+        data = weight_file(net, name)
+    except ValueError as error:
+        raise click.UsageError(f"{checkpoint}: {error}") from None
+    try:
+        load_net(data, output)
+    except LmzipError as error:  # a shape or numbers that the format does not allow
+        raise click.UsageError(str(error)) from None
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_bytes(data)
     click.echo(f"{output}: {len(data):,} bytes, sha256 {hashlib.sha256(data).hexdigest()}")

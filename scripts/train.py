@@ -23,7 +23,7 @@ from plot_training import plot
 from torch import Tensor
 from training.config import load_config
 from training.data import Corpus
-from training.trainer import Trainer
+from training.trainer import Trainer, read_checkpoint
 
 from lmzip.errors import LmzipError
 
@@ -43,6 +43,21 @@ def append(path: Path, row: dict) -> None:
         if new:
             writer.writeheader()
         writer.writerow(row)
+
+
+def begin(trainer: Trainer, checkpoint: Path, init: Path | None, device: str) -> None:
+    """Go on from a checkpoint if there is one, else begin with the weight file `init` if one is given.
+
+    Raises OSError, and ValueError for what this training cannot begin with.
+    """
+    goes_on = checkpoint.exists()
+    try:
+        if goes_on:
+            trainer.load_state_dict(read_checkpoint(checkpoint, device))
+        elif init:
+            restore(trainer.net, init.read_bytes())
+    except (ValueError, LmzipError) as error:
+        raise ValueError(f"{checkpoint if goes_on else init}: {error}") from None
 
 
 @click.command()
@@ -91,22 +106,12 @@ def main(
         torch.set_num_threads(threads)
     checkpoint = out / "checkpoint.pt"
     try:
-        configs = load_config(config, settings)
+        trainer = Trainer(*load_config(config, settings), Corpus(data, "train"), device)
+        validation = Corpus(data, "val")
+        begin(trainer, checkpoint, init, device)
+        out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise click.UsageError(str(error)) from None
-    out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(*configs, Corpus(data, "train"), device)
-    validation = Corpus(data, "val")
-    if checkpoint.exists():
-        try:
-            trainer.load_state_dict(torch.load(checkpoint, map_location=device, weights_only=False))
-        except ValueError as error:
-            raise click.UsageError(f"{checkpoint}: {error}") from None
-    elif init:
-        try:
-            restore(trainer.net, init.read_bytes())
-        except (ValueError, LmzipError) as error:
-            raise click.UsageError(f"{init}: {error}") from None
     size = sum(p.numel() for p in trainer.net.parameters())
     click.echo(f"{size:,} weights and {trainer.net.tables.numel():,} in tables; step {trainer.n_steps}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import math
@@ -29,6 +30,13 @@ def equal(a, b) -> bool:
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(equal, a, b))
     return np.array_equal(a, b)
+
+
+def error_of(output: str) -> str:
+    """Return what stands in the one line behind how the program is called."""
+    usage, _, error = output.partition("\nError: ")
+    assert usage.startswith("Usage: ") and error.endswith("\n") and error.count("\n") == 1
+    return error.rstrip()
 
 
 # --- the trainer ------------------------------------------------------------------------------------------------------
@@ -122,6 +130,33 @@ def test_checkpoints_of_other_architectures_are_refused(torch: ModuleType, train
             trainer_of(net=other).load_state_dict(state)
 
 
+def test_checkpoints_of_other_trainings_are_refused(
+    torch: ModuleType, trainer_of: Callable, data: Path, tmp_path: Path
+) -> None:
+    """Before anything of them is taken over; learning rates, seeds and weights of kinds may differ."""
+    trainer = trainer_of()
+    trainer.step(1.0)
+    state = trainer.state_dict()
+    others = {
+        "batch size": trainer_of(train={"batch_size": 3}),
+        "window": trainer_of(train={"window": 16}),
+        "optimiser": trainer_of(train={"optimiser": "adam"}),
+        "architecture and another batch size": trainer_of(net={"n_layer": 2}, train={"batch_size": 1}),
+    }
+    write_split(data, "train", {"a": TEXT + b"more"})
+    others["corpus"] = trainer_of()
+    for name, other in others.items():
+        before = copy.deepcopy(other.state_dict())
+        with pytest.raises(ValueError, match=f"^the checkpoint is of another {name}$"):
+            other.load_state_dict(state)
+        assert equal(other.state_dict(), before)
+
+    write_split(data, "train", {"a": TEXT})
+    trainer_of(train={"muon_lr": 0.1, "warmup_steps": 3, "weights": {"a": 2.0}}).load_state_dict(state)
+    old = {key: value for key, value in state.items() if key not in ("window", "corpus")}
+    trainer_of().load_state_dict(old)
+
+
 def test_what_is_skipped_is_not_predicted(torch: ModuleType, trainer_of: Callable) -> None:
     seen = np.arange(100, 100 + 2 * 14, dtype=np.uint8).reshape(2, 14)
     marks = np.zeros((2, 6), np.uint8)
@@ -184,6 +219,28 @@ def test_weight_files_of_other_architectures_are_refused(torch: ModuleType, trai
     assert equal(net.state_dict(), before)
 
 
+def test_export_refuses_what_makes_no_weight_file(torch: ModuleType, trainer_of: Callable, tmp_path: Path) -> None:
+    import export
+
+    def error(state: dict | list, name: str = "tiny") -> str:
+        torch.save(state, tmp_path / "c.pt")
+        arguments = [str(tmp_path / "c.pt"), str(tmp_path / "w"), "--name", name]
+        done = CliRunner().invoke(export.main, arguments)
+        assert done.exit_code == 2 and not (tmp_path / "w").exists()
+        return error_of(done.output)
+
+    sound = trainer_of().state_dict()
+    for name in ("", "n" * 33, "é" * 17):
+        assert "1 to 32 bytes" in error(sound, name)
+    for state in ([1], {}):
+        assert error(state) == f"{tmp_path / 'c.pt'}: not a checkpoint, or damaged"
+    assert "experiments only" in error(trainer_of(net={"gate": "silu"}).state_dict())
+    assert "not a net that this lmzip runs" in error(trainer_of(net={"n_hidden": 33}).state_dict())
+    with torch.no_grad():
+        sound["net"]["w_head.weight"][3, 4] = 1e4
+    assert error(sound).endswith("head: weights are too large")
+
+
 CONFIG = (
     "[net]\n" + "".join(f"{key} = {value}\n" for key, value in TINY.items()) + "[train]\nbatch_size = 2\nwindow = 32\n"
 )
@@ -220,6 +277,8 @@ def test_train_goes_on_from_its_checkpoint(torch: ModuleType, train: Callable, t
     rows = list(csv.DictReader(io.StringIO((tmp_path / "b" / "val.csv").read_text())))
     assert [list(row) for row in rows] == 2 * [["megabytes", "a", "b", "all"]]
     assert all(7 < float(row["all"]) < 9 for row in rows)
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "b" / "log.csv").read_text())))
+    assert len(rows) == 2 and all(5 < float(row["bits_per_byte"]) < 9 for row in rows)
     assert "another architecture" in train("--out", tmp_path / "a", "--set", "net.n_layer=2", exit_code=2)
 
 
@@ -241,9 +300,66 @@ def test_learning_rates_rise_and_fall(torch: ModuleType, train: Callable, tmp_pa
     assert scales == pytest.approx([1 / 3, 2 / 3, 1, 1, 1, 3 / 4, 2 / 4, 1 / 4])
 
 
+def test_train_goes_on_with_nothing_else(torch: ModuleType, train: Callable, data: Path, tmp_path: Path) -> None:
+    """One line for another batch or other data, for a checkpoint that is none, and no change of what is there."""
+    train("--out", tmp_path / "a", "--max-bytes", 2 * STEP)
+    checkpoint = tmp_path / "a" / "checkpoint.pt"
+    (tmp_path / "other").mkdir()
+    write_split(tmp_path / "other", "train", {"a": TEXT[:-1]})
+    write_split(tmp_path / "other", "val", {"a": TEXT[:700]})
+    before = {path.name: path.read_bytes() for path in checkpoint.parent.iterdir()}
+    for options, name in (
+        (["--set", "train.batch_size=3"], "batch size"),
+        (["--data", tmp_path / "other"], "corpus"),
+        (["--data", tmp_path / "other", "--set", "train.window=64"], "window and another corpus"),
+    ):
+        output = train("--out", tmp_path / "a", "--max-bytes", 9 * STEP, *options, exit_code=2)
+        assert error_of(output) == f"{checkpoint}: the checkpoint is of another {name}"
+    assert {path.name: path.read_bytes() for path in checkpoint.parent.iterdir()} == before
+
+    whole = checkpoint.read_bytes()
+    for damaged in (b"", b"hello", b"\x80\x02]q\0.", whole[: len(whole) // 2]):
+        checkpoint.write_bytes(damaged)
+        output = train("--out", tmp_path / "a", "--max-bytes", 9 * STEP, exit_code=2)
+        assert error_of(output) == f"{checkpoint}: not a checkpoint, or damaged"
+
+
+def test_data_that_are_none(train: Callable, data: Path, tmp_path: Path) -> None:
+    def error(*options: str | Path) -> str:
+        return error_of(train("--out", tmp_path / "out", "--max-bytes", 0, *options, exit_code=2))
+
+    assert "no such kinds of documents: verse" in error("--set", "train.weights.verse=2")
+    assert "at least zero" in error("--set", "train.weights.a=-1")
+    assert "above it somewhere" in error("--set", "train.weights.a=0")
+    (data / "val.bin").write_bytes(b"abc")
+    assert "val.bin: 3 bytes, not 951 as val.npz says" in error()
+    write_split(data, "val", {"a": b""})
+    assert "val.bin: no text" in error()
+    (data / "train.npz").unlink()
+    assert "train.npz" in error()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_decay_needs_an_end(train: Callable, tmp_path: Path) -> None:
+    for options in (["--decay-minutes", 1, "--max-bytes", 0], ["--decay-bytes", 64, "--minutes", 0]):
+        assert "needs" in error_of(train("--out", tmp_path / "out", *options, exit_code=2))
+
+
 def test_settings_that_are_none(train: Callable, tmp_path: Path) -> None:
-    for setting, message in (("nets.n_layer=2", "nets"), ("net.layers=2", "layers")):
-        assert message in train("--out", tmp_path / "a", "--max-bytes", 0, "--set", setting, exit_code=2)
+    for setting, message in (("nets.n_layer=2", "nets"), ("net.layers=2", "layers"), ("net", "TABLE.KEY=VALUE")):
+        output = train("--out", tmp_path / "a", "--max-bytes", 0, "--set", setting, exit_code=2)
+        assert error_of(output).startswith(f"--set {setting}: ") and message in error_of(output)
+
+
+def test_a_setting_of_one_weight_leaves_the_others(train: Callable, data: Path, tmp_path: Path, monkeypatch) -> None:
+    from training.data import Corpus
+
+    weights, sampling = [], Corpus.sampling
+    monkeypatch.setattr(Corpus, "sampling", lambda self, w, piece: weights.append(w) or sampling(self, w, piece))
+    write_split(data, "train", {"a": TEXT, "b": TEXT})
+    (data / "tiny.toml").write_text(CONFIG + "[train.weights]\na = 2.0\nb = 3.0\n")
+    train("--out", tmp_path / "out", "--max-bytes", 0, "--set", "train.weights.b=0.5")
+    assert weights == [{"a": 2.0, "b": 0.5}]
 
 
 def test_commands_from_data_to_a_weight_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,32 +18,52 @@ class Augmentation:
     """How often a document is changed, and how: what a frozen net would otherwise be brittle to (docs/MODELS.md)."""
 
     crlf: float = 0.15  # documents whose line ends become CRLF
-    cut: float = 0.4  # documents begun in the middle
-    reset: float = 0.6  # documents that start from a zero state; the others follow another kind's state
+    cut: float = 0.4  # documents begun in the middle, however short; long ones are in any case
+    reset: float = 0.6  # pieces that start from a zero state; the others follow the state of the piece before
     piece: int = 40_000  # bytes of a document at most, at a visit
 
 
 class Corpus:
-    """The documents of a split (prepare_data.py), mapped into memory."""
+    """The documents of a split (prepare_data.py), mapped into memory.
+
+    start: (n + 1,) int64 offsets of the documents in bytes, (start[n],) uint8; kind: (n,) int16 indices into kinds.
+    Raises OSError, and ValueError for a split without text or of files that do not belong together.
+    """
 
     def __init__(self, folder: Path, split: str) -> None:
-        table = np.load(folder / f"{split}.npz")
-        self.start, self.kind, self.kinds = table["start"], table["kind"], [str(k) for k in table["kinds"]]
-        self.bytes = np.memmap(folder / f"{split}.bin", np.uint8, "r")
+        with np.load(folder / f"{split}.npz") as table:
+            self.start, self.kind, self.kinds = table["start"], table["kind"], [str(k) for k in table["kinds"]]
+        path = folder / f"{split}.bin"
+        if self.start[-1] == 0:
+            raise ValueError(f"{path}: no text")
+        self.bytes = np.memmap(path, np.uint8, "r")
+        if len(self.bytes) != self.start[-1]:
+            raise ValueError(f"{path}: {len(self.bytes)} bytes, not {self.start[-1]} as {split}.npz says")
+
+    def fingerprint(self) -> str:
+        """Return a hash of the sizes and kinds of the documents, which tells corpora apart without reading them."""
+        table = hashlib.sha256(self.start.tobytes())
+        table.update(self.kind.tobytes())
+        table.update("\0".join(self.kinds).encode())
+        return table.hexdigest()
 
     def document(self, i: int) -> np.ndarray:
+        """Return document i, (size,) uint8."""
         return self.bytes[self.start[i] : self.start[i + 1]]
 
     def sampling(self, weights: dict[str, float], piece: int) -> np.ndarray:
         """Return the cumulative probability of visiting each document: its pieces times the weight of its kind.
 
         So that each byte is read equally often but for the weight: a visit reads at most `piece` bytes.
+        Raises ValueError for weights of kinds that are not there, below zero, or all zero.
         """
         unknown = set(weights) - set(self.kinds)
         if unknown:
             raise ValueError(f"no such kinds of documents: {', '.join(sorted(unknown))}")
         weight = np.array([weights.get(kind, 1.0) for kind in self.kinds])
         mass = np.maximum(1, np.diff(self.start) / piece) * weight[self.kind]
+        if weight.min() < 0 or mass.sum() == 0:
+            raise ValueError("weights of kinds of documents are to be at least zero, and above it somewhere")
         return np.cumsum(mass / mass.sum())
 
 
@@ -58,7 +79,8 @@ class Stream:
 
     def _next_piece(self) -> None:
         a, random = self.augmentation, self.random
-        document = self.corpus.document(int(np.searchsorted(self.sampling, random.random())))
+        i = int(np.searchsorted(self.sampling, random.random()))
+        document = self.corpus.document(min(i, len(self.sampling) - 1))  # the last sum may be just below 1
         begin = 0
         if random.random() < a.cut or (len(document) > a.piece and random.random() < 1 - a.piece / len(document)):
             begin = int(random.integers(0, max(1, len(document) - 500)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import pickle
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -39,18 +41,33 @@ class TrainConfig:
             raise ValueError("weights are a table of numbers")
 
 
+def read_checkpoint(path: Path, device: str) -> dict:
+    """Return a trainer's state from a file; raises OSError, ValueError if it holds none.
+
+    Checkpoints are pickles, which can run anything: read your own ones only.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=False)
+        if "net_config" in state:
+            return state
+    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, KeyError, IndexError):
+        pass
+    raise ValueError("not a checkpoint, or damaged")
+
+
 class Trainer:
-    """A net with its optimisers and data: one step at a time."""
+    """A net with its optimisers and data; raises ValueError for weights of kinds that the corpus does not hold."""
 
     def __init__(self, net: NetConfig, train: TrainConfig, augmentation: Augmentation, corpus: Corpus, device: str):
         torch.manual_seed(train.seed)
-        self.config, self.device, self.corpus = train, device, corpus
+        self.config, self.device, self.corpus = train, torch.device(device), corpus
         self.net = ByteNet(net).to(device)
         matrices = [p for layer in self.net.layers for p in layer.parameters() if p.ndim == 2]
         matrices.append(self.net.w_embed.weight)
         matrices = matrices if train.optimiser == "muon" else []
         inside = {id(p) for p in matrices}
         rest = [p for p in self.net.parameters() if id(p) not in inside]
+        # Adam alone leaves Muon one parameter without a gradient, since an optimiser wants one.
         self.muon = Muon(matrices or [torch.nn.Parameter(torch.zeros(1, 1))], lr=train.muon_lr)
         self.adam = torch.optim.Adam(rest, lr=train.adam_lr, betas=(0.9, 0.98))
         self.rowwise = RowwiseOptimizer(self.net.tables)
@@ -63,16 +80,21 @@ class Trainer:
 
     @property
     def step_size(self) -> int:
+        """The bytes that a step reads."""
         return self.config.batch_size * self.config.window
 
     def _loss(self, last: Tensor, rows: Tensor, states: list[Tensor], reset: Tensor, target: Tensor):
-        with torch.autocast(self.device, dtype=torch.bfloat16):
+        """Return the mean loss in nats of the targets that are not -100, and the states after the window."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
             logits, states = self.net(last, rows, states, reset)
         loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-100)
         return loss, states
 
     def tensors(self, seen: np.ndarray, marks: np.ndarray) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return last (B, T), table rows (n_orders, B, T), reset (B, T) and target (B, T) of a batch of windows."""
+        """Return last (B, T), rows of tables (n_orders, B, T), reset (B, T) and target (B, T) of a batch of windows.
+
+        seen: (B, 8 + T) uint8, marks: (B, T) uint8, as Stream.window returns them; target is -100 where it is skipped.
+        """
         c = self.net.config
         index = torch.from_numpy(contexts.rows(seen, c.orders, c.table_rows)).to(self.device)
         last = torch.from_numpy(seen[:, contexts.WINDOW - 1 : -1].astype(np.int64)).to(self.device)
@@ -82,6 +104,7 @@ class Trainer:
         return last, index, reset, torch.from_numpy(target).to(self.device)
 
     def gather(self, index: Tensor) -> Tensor:
+        """Return the entries (n_orders, B, T, table_dim) of the tables in the rows index (n_orders, B, T)."""
         return torch.stack([F.embedding(i, table) for i, table in zip(index, self.net.tables, strict=True)])
 
     def step(self, scale: float) -> Tensor:
@@ -103,7 +126,10 @@ class Trainer:
 
     @torch.no_grad()
     def validate(self, corpus: Corpus, window: int = 1024, n_rows: int = 4) -> dict[str, float]:
-        """Return bits per byte of every kind of document, and of all bytes ("all")."""
+        """Return bits per byte of every kind of document, and of all bytes ("all").
+
+        The documents of a kind, end to end, are cut into n_rows sequences, which are read `window` bytes at a time.
+        """
         nats: dict[str, float] = {}
         sizes: dict[str, int] = {}
         for k, kind in enumerate(corpus.kinds):
@@ -131,6 +157,7 @@ class Trainer:
         return result
 
     def state_dict(self) -> dict:
+        """Return what a checkpoint holds; its tensors are those in use, which the next step changes."""
         return {
             "net": self.net.state_dict(),
             "net_config": asdict(self.net.config),
@@ -140,12 +167,26 @@ class Trainer:
             "streams": [s.state_dict() for s in self.streams],
             "states": self.states,
             "n_steps": self.n_steps,
+            "window": self.config.window,
+            "corpus": self.corpus.fingerprint(),
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on from a checkpoint; raises ValueError if it is of another architecture."""
-        if state["net_config"] != asdict(self.net.config):
-            raise ValueError("the checkpoint is of another architecture than the config file")
+        """Go on from a checkpoint; raises ValueError, before anything is changed, if it is of another training.
+
+        Learning rates and weights of kinds may differ.  Older checkpoints do not say their window and their corpus.
+        """
+        here = self.state_dict()
+        of_both = {
+            "architecture": [x["net_config"] for x in (state, here)],
+            "optimiser": [len(x["muon"]["param_groups"][0]["params"]) > 1 for x in (state, here)],
+            "batch size": [len(x["streams"]) for x in (state, here)],
+            "window": [x.get("window", self.config.window) for x in (state, here)],
+            "corpus": [x.get("corpus", here["corpus"]) for x in (state, here)],
+        }
+        different = [name for name, (there, ours) in of_both.items() if there != ours]
+        if different:
+            raise ValueError(f"the checkpoint is of another {' and another '.join(different)}")
         self.net.load_state_dict(state["net"])
         for name in ("muon", "adam", "rowwise"):
             getattr(self, name).load_state_dict(state[name])
