@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-# Multipliers of the hashes, odd; by the order of the context, 0 for the word context.
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
-WORD = 0
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # of the hashes: odd
+WORD = 0  # the order that stands for the letters of the current word
 WINDOW = 8  # bytes that a context may see
 
 

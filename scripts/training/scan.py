@@ -22,10 +22,13 @@ SOURCE = Path(__file__).with_name("scan.c")
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Compile scan.c for this processor, once for each version of it, and load it."""
+    """Compile scan.c for this processor, once for each version of it, and load it.
+
+    Raises OSError without a compiler, subprocess.CalledProcessError if it fails.
+    """
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"lmzip-scan-{os.getuid()}-{digest}.so"
-    if not path.exists():
+    if not path.exists() or path.lstat().st_uid != os.getuid():  # everybody may write to the folder
         scratch = path.with_suffix(f".{os.getpid()}")
         flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
         subprocess.run([os.environ.get("CC", "cc"), *flags, "-o", str(scratch), str(SOURCE)], check=True)
@@ -34,6 +37,8 @@ def _library() -> ctypes.CDLL:
 
 
 def _call(name: str, *arguments: Tensor | int) -> None:
+    """Call a function of scan.c with the addresses of contiguous tensors, and sizes."""
+
     def convert(x):
         return ctypes.c_void_p(x.data_ptr()) if isinstance(x, Tensor) else ctypes.c_int64(x)
 
