@@ -4,6 +4,7 @@ PYTHON ?= python3
 FUZZ_SECONDS ?= 120
 BENCH_FILES ?= $(wildcard samples/*.txt)
 BENCH_OPTIONS ?=
+TORCH ?= torch==2.13.0
 PYTEST_OPTIONS ?= -n 2 -q
 
 VENV := .venv
@@ -15,7 +16,7 @@ INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test build wheel lint vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo test test-training build wheel lint vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -25,6 +26,10 @@ demo: $(VENV)/.built
 # To know it works: every test, on two processes since the smallest machine we care for has two cores.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
+
+# After a change of training or export: their tests, which `make test` skips where torch is not installed.
+test-training: $(VENV)/.train
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_training*.py tests/test_prepare_data.py tests/test_net.py
 
 # To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
 build: $(VENV)/.built
@@ -70,7 +75,7 @@ bench: $(VENV)/.bench
 # To start over without downloading again: removes what was built, keeps the virtual environment.
 clean:
 	rm -rf build dist work .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(VENV)/.built $(VENV)/.dev $(VENV)/.bench
+	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train bench)
 	find lmzip scripts tests fuzz -name __pycache__ -type d -exec rm -rf {} +
 
 # To start over completely.
@@ -89,6 +94,13 @@ $(VENV)/.built: $(VENV)/.python $(INSTALLED_FROM)
 
 $(VENV)/.dev: $(VENV)/.python $(INSTALLED_FROM)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.built
+
+# torch comes first and by its version, so that pip takes a wheel at hand.  What PyPI has for Linux brings gigabytes of
+# CUDA libraries; TORCH="torch --index-url https://download.pytorch.org/whl/cpu" does without.
+$(VENV)/.train: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
 	@touch $@ $(VENV)/.built
 
 $(VENV)/.bench: $(VENV)/.python $(INSTALLED_FROM)

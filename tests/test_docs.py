@@ -102,10 +102,10 @@ def test_block_sizes_in_readme_are_those_of_the_levels():
 
 
 def test_targets_named_in_readme_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(
         re.findall(
-            r"\bmake ([a-z]+)\b(?= |`|$)",
+            r"\bmake ([a-z-]+)(?= |`|$)",
             "\n".join(re.findall(r"^    make.*|`make [^`]*`", README.read_text(), re.MULTILINE)),
         )
     )
@@ -114,7 +114,7 @@ def test_targets_named_in_readme_exist():
 
 def test_every_target_has_its_reason_above():
     lines = (ROOT / "Makefile").read_text().splitlines()
-    targets = [number for number, line in enumerate(lines) if re.match(r"[a-z]+:(?!=)", line)]
+    targets = [number for number, line in enumerate(lines) if re.match(r"[a-z-]+:(?!=)", line)]
     assert targets and all(lines[number - 1].startswith("# ") for number in targets)
 
 
