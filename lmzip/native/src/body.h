@@ -71,7 +71,7 @@ int VARIANT(struct lmz_coder *c, uint64_t n_steps)
         c->first_rate = FIRST_RATE + FIRST_RATE_EXTRA / (int32_t)(n_coded + FIRST_RATE_DELAY);
         for (int g = 0; g < c->n_groups; g++) {
             net_thread_wait(c);
-            functions[c->method_number].code_lanes(c, g * (c->n_lanes / 2), g + 1 < c->n_groups ? c->n_lanes / 2 : c->n_lanes);
+            functions[c->method_number].code_lanes(c, group_start(c, g), group_start(c, g + 1));
             net_thread_coded(c);
         }
         c->step++;

@@ -184,6 +184,7 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, const lmz_
         lane->end = (uint32_t)(end < raw_size ? end : raw_size);
         lane->line_start = lane->above_start = lane->field_start = lane->start;
         lane->field_starts[0][0] = lane->start;
+        lane->tree = c->net ? c->net_lanes.tree + (size_t)i * 512 : NULL;
         c->history[i] = &lane->history;
     }
     c->net_lanes.history = c->history;

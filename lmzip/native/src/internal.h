@@ -31,10 +31,13 @@ typedef struct { /* a lane: the place of one chunk, with all state that is the l
     uint8_t check[MAX_CONTEXTS], *line[MAX_CONTEXTS], *slot[MAX_CONTEXTS];
 } lmz_lane;
 
+#define MAX_GROUPS 4
+
 typedef struct { /* see net_thread.c */
     pthread_t id;
     int running, stop;
-    uint64_t n_predictions, n_claimed, n_coded, predicted[2]; /* predicted: the last number of each group, plus one */
+    uint64_t n_predictions, n_claimed, n_coded;
+    uint64_t predicted[MAX_GROUPS]; /* the last number of each group, plus one */
     uint64_t n_late;         /* predictions of this run that the coder waited for too long */
     int n_alone, penalty;    /* runs that the coder will do alone, and how many it did so last time */
 } net_thread;
@@ -72,6 +75,9 @@ struct lmz_coder {
     int n_lanes;
     lmz_lane lanes[]; /* (n_lanes) */
 };
+
+/* The first lane of a group. */
+static inline int group_start(const struct lmz_coder *c, int group) { return c->n_lanes * group / c->n_groups; }
 
 int lmz_run_portable(struct lmz_coder *, uint64_t n_steps);
 int lmz_run_avx2(struct lmz_coder *, uint64_t n_steps);

@@ -99,6 +99,18 @@ static void count_all(const lmz_net_shape *s, size_t *n_weights, size_t *n_rows)
     count(n_weights, n_rows, s->n_embd, 256);
 }
 
+static const struct {
+    net_part *hidden, *output;
+} variants[LMZ_N_SIMD] = {
+    [LMZ_SIMD_PORTABLE] = {net_hidden_portable, net_output_portable},
+#if defined(__x86_64__)
+    [LMZ_SIMD_AVX2] = {net_hidden_avx2, net_output_avx2},
+    [LMZ_SIMD_AVXVNNI] = {net_hidden_avxvnni, net_output_avxvnni},
+    [LMZ_SIMD_AVX512] = {net_hidden_avx512, net_output_avx512},
+    [LMZ_SIMD_AMX] = {net_hidden_amx, net_output_amx},
+#endif
+};
+
 lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
 {
     size_t n_weights, n_rows;
@@ -124,13 +136,9 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     net->norm_factor_embd = norm_factor(s->n_embd);
     net->norm_factor_state = norm_factor(s->n_state);
     net->max_row = max_of(max_of(net->n_input, max_of(s->n_embd, s->n_hidden)), max_of(3 * s->n_state, 256));
-    net->step = net_step_portable;
-#if defined(__x86_64__)
-    if (simd == LMZ_SIMD_AVX2) net->step = net_step_avx2;
-    if (simd == LMZ_SIMD_AVXVNNI) net->step = net_step_avxvnni;
-    if (simd == LMZ_SIMD_AVX512) net->step = net_step_avx512;
-    if (simd == LMZ_SIMD_AMX) net->step = net_step_amx;
-#endif
+    net->hidden = variants[simd].hidden;
+    net->output = variants[simd].output;
+    net->lanes_at_once = simd == LMZ_SIMD_AMX ? 16 : 8;
     int32_t *kept = (int32_t *)(void *)((uint8_t *)memory + (n_weights << wide)), *biases = kept + n_rows;
     packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, wide, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);
@@ -193,7 +201,8 @@ int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_
     for (int j = 0; j < n_lanes; j++)
         pointers[j] = &history[j];
     for (size_t t = 0; t < n_steps; t++) {
-        net->step(net, &lanes, 0, n_lanes);
+        net->hidden(net, &lanes, 0, n_lanes);
+        net->output(net, &lanes, 0, n_lanes);
         memcpy(trees + t * (size_t)n_lanes * 512, lanes.tree, (size_t)n_lanes * 512 * sizeof *trees);
         for (int j = 0; j < n_lanes; j++)
             history[j] = history[j] << 8 | bytes[t * (size_t)n_lanes + (size_t)j];

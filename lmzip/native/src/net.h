@@ -24,7 +24,11 @@ typedef struct {
     const int32_t *forget_bias; /* (n_state) */
 } net_layer;
 
+struct lmz_net;
 struct net_lanes;
+
+/* A part of a step for n lanes from the first on. */
+typedef void net_part(const struct lmz_net *, struct net_lanes *, int first, int n);
 
 struct lmz_net { /* read only once it is made: any number of coders share it */
     lmz_net_shape shape;
@@ -34,7 +38,9 @@ struct lmz_net { /* read only once it is made: any number of coders share it */
     net_layer *layers; /* (n_layer) */
     int norm_factor_embd, norm_factor_state; /* round(24 sqrt(n) 2^9) of the two widths that are normalised */
     int n_input, max_row; /* embedded bytes a position; the largest n_in or n_out */
-    void (*step)(const struct lmz_net *, struct net_lanes *, int first, int n);
+    net_part *hidden; /* from the bytes before to the residual stream behind the last layer */
+    net_part *output; /* from there to trees */
+    int lanes_at_once; /* with which matrix products are at their best */
     void *memory;
 };
 
@@ -52,10 +58,7 @@ typedef struct net_lanes {
 /* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take. */
 size_t net_lanes_lay_out(net_lanes *lanes, const struct lmz_net *net, int n_lanes, uint8_t *base);
 
-void net_step_portable(const struct lmz_net *, net_lanes *, int first, int n);
-void net_step_avx2(const struct lmz_net *, net_lanes *, int first, int n);
-void net_step_avxvnni(const struct lmz_net *, net_lanes *, int first, int n);
-void net_step_avx512(const struct lmz_net *, net_lanes *, int first, int n);
-void net_step_amx(const struct lmz_net *, net_lanes *, int first, int n);
+net_part net_hidden_portable, net_hidden_avx2, net_hidden_avxvnni, net_hidden_avx512, net_hidden_amx;
+net_part net_output_portable, net_output_avx2, net_output_avxvnni, net_output_avx512, net_output_amx;
 
 #endif

@@ -47,13 +47,16 @@ static void norm_int8(const int32_t *x, int n, int factor, int8_t *q)
         max = v > max ? v : max;
     }
     const int bits = max ? 32 - __builtin_clz((uint32_t)max) : 15, up = bits < 15 ? 15 - bits : 0, down = bits + up - 15;
-    int64_t sum = (int64_t)n << 2 * up;
+    uint32_t low = 0, high = 0; /* halves of the squares: widening each would cost more */
     for (int i = 0; i < n; i++) {
         int32_t v = (int32_t)((uint32_t)x[i] << up) >> down;
-        sum += v * v;
+        uint32_t square = (uint32_t)(v * v);
+        low += square & 65535;
+        high += square >> 16;
     }
-    int e = (63 - __builtin_clzll((uint64_t)sum)) & ~1; /* sum = m / 2^30 * 2^e, 2^30 <= m < 2^32 */
-    uint32_t m = (uint32_t)(e >= 30 ? (uint64_t)sum >> (e - 30) : (uint64_t)sum << (30 - e));
+    const uint64_t sum = ((uint64_t)n << 2 * up) + ((uint64_t)high << 16) + low;
+    int e = (63 - __builtin_clzll(sum)) & ~1; /* sum = m / 2^30 * 2^e, 2^30 <= m < 2^32 */
+    uint32_t m = (uint32_t)(e >= 30 ? sum >> (e - 30) : sum << (30 - e));
     uint32_t at = (m >> 24) - 64, f = m >> 8 & 65535;
     uint64_t root = lmz_rsqrt_table[at] - ((uint64_t)(lmz_rsqrt_table[at] - lmz_rsqrt_table[at + 1]) * f >> 16);
     uint64_t scale = (root * (uint64_t)factor + ((uint64_t)1 << (19 + e / 2))) >> (20 + e / 2);
@@ -126,8 +129,8 @@ static void add_to(int32_t *x, const int32_t *y, int n)
         x[i] += y[i];
 }
 
-/* Predict the next byte of n lanes from the first on: leaves their trees. */
-void NET_STEP(const struct lmz_net *net, net_lanes *lanes, int first, int n)
+/* Take n lanes from the first on from the bytes before to the residual stream behind the last layer. */
+void NET_PART(hidden)(const struct lmz_net *net, net_lanes *lanes, int first, int n)
 {
     const lmz_net_shape *s = &net->shape;
     const size_t width = (size_t)net->max_row, n_embd = (size_t)s->n_embd, n_state = (size_t)s->n_state;
@@ -158,8 +161,17 @@ void NET_STEP(const struct lmz_net *net, net_lanes *lanes, int first, int n)
         for (int j = 0; j < n; j++)
             add_to(residual + (size_t)j * n_embd, out + (size_t)j * width, s->n_embd);
     }
+}
+
+/* Predict the next byte of n lanes from the first on, whose hidden part is done: leaves their trees. */
+void NET_PART(output)(const struct lmz_net *net, net_lanes *lanes, int first, int n)
+{
+    const size_t width = (size_t)net->max_row, n_embd = (size_t)net->shape.n_embd;
+    const int32_t *residual = lanes->residual + (size_t)first * n_embd;
+    int32_t *out = lanes->product + (size_t)first * width;
+    int8_t *q = lanes->quantised + (size_t)first * width;
     for (int j = 0; j < n; j++)
-        norm_int8(residual + (size_t)j * n_embd, s->n_embd, net->norm_factor_embd, q + (size_t)j * n_embd);
+        norm_int8(residual + (size_t)j * n_embd, net->shape.n_embd, net->norm_factor_embd, q + (size_t)j * n_embd);
     product(&net->head, q, n, out, width);
     for (int j = 0; j < n; j++)
         sum_tree(out + (size_t)j * width, lanes->tree + (size_t)(first + j) * 512);

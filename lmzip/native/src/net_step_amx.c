@@ -4,7 +4,7 @@
 #include "variant_begin_amx.h"
 #define LMZ_AVX512 1
 #define LMZ_AMX 1
-#define NET_STEP net_step_amx
+#define NET_PART(part) net_##part##_amx
 #include "net_step.h"
 #include "variant_end.h"
 #endif

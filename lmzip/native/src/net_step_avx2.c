@@ -3,7 +3,7 @@
 #include <immintrin.h>
 #include "variant_begin_avx2.h"
 #define LMZ_AVX2 1
-#define NET_STEP net_step_avx2
+#define NET_PART(part) net_##part##_avx2
 #include "net_step.h"
 #include "variant_end.h"
 #endif

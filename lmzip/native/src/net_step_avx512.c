@@ -3,7 +3,7 @@
 #include <immintrin.h>
 #include "variant_begin_avx512.h"
 #define LMZ_AVX512 1
-#define NET_STEP net_step_avx512
+#define NET_PART(part) net_##part##_avx512
 #include "net_step.h"
 #include "variant_end.h"
 #endif

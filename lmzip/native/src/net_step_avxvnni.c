@@ -4,7 +4,7 @@
 #include "variant_begin_avx2.h"
 #define LMZ_AVX2 1
 #define LMZ_AVXVNNI 1
-#define NET_STEP net_step_avxvnni
+#define NET_PART(part) net_##part##_avxvnni
 #include "net_step.h"
 #include "variant_end.h"
 #endif

@@ -1,3 +1,3 @@
 /* The net's step for any processor. */
-#define NET_STEP net_step_portable
+#define NET_PART(part) net_##part##_portable
 #include "net_step.h"

@@ -1,14 +1,17 @@
 /* net_thread.c - a thread that runs the net for one group of lanes while the coder codes the other (net_thread.h).
 
-   Predictions are counted through all steps: number 2 t + g is that of group g in step t.  It can be made once number
-   2 (t - 1) + g is coded.  Whoever needs it claims it: the thread as soon as it can be made, the coder when it has waited
-   for a while.  On a machine with more work than processors the thread may stand still with a prediction half made; where
-   that happens often, the coder goes on alone for a while, twice as long each time. */
+   Predictions are counted through all steps: of G groups, number G t + g is that of group g in step t.  It can be made once
+   number G (t - 1) + g is coded.  The thread claims them in turn as soon as they can be made, and so does the coder while it
+   waits: at once where there are more than two groups, after a while where with two there would be none left for the thread.
+   What the thread makes is the larger part, up to the last layer; the coder makes bytes' probabilities of it.  On a machine
+   with more work than processors the thread may stand still with a prediction half made; where that happens often, the
+   coder goes on alone for a while, twice as long each time. */
 #include "net_thread.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 
 #define PATIENCE 4000   /* rounds of waiting, some tens of nanoseconds each: longer than a prediction takes */
 #define MIN_LANES 8     /* below, two groups cost the products more than the thread gains */
@@ -27,26 +30,28 @@ static void wait_a_round(int n_waited)
 
 static uint64_t load(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
 
-/* Make prediction k unless the other thread has claimed it. */
-static void claim_and_predict(struct lmz_coder *c, uint64_t k)
-{
-    net_thread *t = &c->net_thread;
-    uint64_t expected = k;
-    if (!__atomic_compare_exchange_n(&t->n_claimed, &expected, k + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-        return;
-    net_predict(c, k % 2 ? c->n_lanes / 2 : 0, k % 2 ? c->n_lanes : c->n_lanes / 2);
-    __atomic_store_n(&t->predicted[k % 2], k + 1, __ATOMIC_RELEASE);
-}
-
-void net_predict(struct lmz_coder *c, int first, int end)
+/* Run a part of the net for those of the lanes [first, end) that have a byte to come. */
+static void run_net(struct lmz_coder *c, net_part *part, int first, int end)
 {
     int n = 0; /* lanes end in order of their number, the last first */
-    while (first + n < end && c->lanes[first + n].position < c->lanes[first + n].end) {
-        c->lanes[first + n].tree = c->net_lanes.tree + (size_t)(first + n) * 512;
+    while (first + n < end && c->lanes[first + n].position < c->lanes[first + n].end)
         n++;
-    }
     if (n)
-        c->net->step(c->net, &c->net_lanes, first, n);
+        part(c->net, &c->net_lanes, first, n);
+}
+
+/* Make prediction k if it can be made and nobody has claimed it. */
+static int claim_and_predict(struct lmz_coder *c, uint64_t k)
+{
+    net_thread *t = &c->net_thread;
+    const int n_groups = c->n_groups, group = (int)(k % (uint64_t)n_groups);
+    uint64_t expected = k;
+    if (k >= t->n_predictions || load(&t->n_coded) + (uint64_t)n_groups <= k ||
+        !__atomic_compare_exchange_n(&t->n_claimed, &expected, k + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return 0;
+    run_net(c, c->net->hidden, group_start(c, group), group_start(c, group + 1));
+    __atomic_store_n(&t->predicted[group], k + 1, __ATOMIC_RELEASE);
+    return 1;
 }
 
 static void *run(void *argument)
@@ -56,12 +61,10 @@ static void *run(void *argument)
     uint64_t k;
     int n_waited = 0;
     while ((k = load(&t->n_claimed)) < t->n_predictions && !__atomic_load_n(&t->stop, __ATOMIC_RELAXED)) {
-        if (k < 2 || load(&t->n_coded) >= k - 1) {
-            claim_and_predict(c, k);
+        if (claim_and_predict(c, k))
             n_waited = 0;
-        } else {
+        else
             wait_a_round(++n_waited);
-        }
     }
     return NULL;
 }
@@ -78,8 +81,11 @@ void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
         t->n_alone--;
         return;
     }
-    t->n_predictions = 2 * (n_steps < left ? n_steps : left);
-    t->n_claimed = t->n_coded = t->predicted[0] = t->predicted[1] = 0;
+    const int n_groups = c->n_lanes / c->net->lanes_at_once;
+    c->n_groups = n_groups < 2 ? 2 : n_groups > MAX_GROUPS ? MAX_GROUPS : n_groups;
+    t->n_predictions = (uint64_t)c->n_groups * (n_steps < left ? n_steps : left);
+    t->n_claimed = t->n_coded = 0;
+    memset(t->predicted, 0, sizeof t->predicted);
     t->n_late = 0;
     t->stop = 0;
     sigset_t all, before;
@@ -87,26 +93,28 @@ void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&t->id, NULL, run, c);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    t->running = !failed;
     if (failed)
-        return;
-    t->running = 1;
-    c->n_groups = 2;
+        c->n_groups = 1;
 }
 
 void net_thread_wait(struct lmz_coder *c)
 {
     net_thread *t = &c->net_thread;
-    uint64_t k = t->n_coded;
-    if (!t->running) {
-        if (c->net)
-            net_predict(c, 0, c->n_lanes);
+    const uint64_t k = t->n_coded;
+    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->n_groups > 2 ? 0 : PATIENCE / 8;
+    if (!c->net)
         return;
+    if (!t->running) {
+        run_net(c, c->net->hidden, 0, c->n_lanes);
+    } else {
+        int n_waited = 0;
+        while (load(&t->predicted[group]) != k + 1)
+            if (n_waited < patience || !claim_and_predict(c, load(&t->n_claimed)))
+                wait_a_round(++n_waited);
+        t->n_late += n_waited > PATIENCE;
     }
-    int n_waited = 0;
-    for (; load(&t->predicted[k % 2]) != k + 1; wait_a_round(++n_waited))
-        if (n_waited > PATIENCE / 8 && load(&t->n_claimed) == k)
-            claim_and_predict(c, k);
-    t->n_late += n_waited > PATIENCE;
+    run_net(c, c->net->output, group_start(c, group), group_start(c, group + 1));
 }
 
 void net_thread_coded(struct lmz_coder *c)

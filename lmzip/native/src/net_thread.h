@@ -1,19 +1,16 @@
 /* net_thread.h - who runs the net: the coder itself, or a thread beside it.
 
-   The net needs the byte a lane had last; coding a byte needs what the net predicts.  With the lanes in two groups, the
-   thread predicts for one group while the coder codes the other.  What is computed is the same, whoever does it when. */
+   The net needs the byte a lane had last; coding a byte needs what the net predicts.  With the lanes in groups, the thread
+   predicts for some while the coder codes another.  What is computed is the same, whoever does it when. */
 #ifndef LMZ_NET_THREAD_H
 #define LMZ_NET_THREAD_H
 
 #include "internal.h"
 
-/* Let the net predict the next byte of those of the lanes [first, end) that have one. */
-void net_predict(struct lmz_coder *, int first, int end);
-
 /* Start the thread for at most n_steps steps; without a net, without leave, or without a thread, groups stay at 1. */
 void net_thread_start(struct lmz_coder *, uint64_t n_steps);
 
-/* Wait until the predictions of the next group of lanes are there; and tell that its bytes are coded. */
+/* Wait until the trees of the next group of lanes are there; and tell that its bytes are coded. */
 void net_thread_wait(struct lmz_coder *);
 void net_thread_coded(struct lmz_coder *);
 
