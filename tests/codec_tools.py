@@ -88,7 +88,7 @@ def frame_with(raw, block_size, method, lanes=1, *, header=PLAIN, model=None) ->
     return header.packed + body + trailer.pack(header)
 
 
-def encode_as_the_level_says(model, raw, choice, forced_lanes, progress, n_threads):
+def encode_as_the_level_says(model, raw, choice, forced_lanes, progress, n_threads, net_cost):
     """Stand in for codec.auto: no choice by samples, so that frames with a net do not hang on a net that helps."""
     lanes = forced_lanes or n_lanes(choice, len(raw))
     return model.encode_block(raw, choice.method, lanes, progress, n_threads), choice.method, lanes

@@ -24,7 +24,7 @@ from lmzip.models import registry
 TEXT = SAMPLE.read_bytes()[:3000]
 SMALL = {"orders": [2, 0], "byte_dim": 30, "table_dim": 1}  # 170 kB of weights
 WEIGHTS = tiny_weights(0, **SMALL)
-DATA = liked_by(WEIGHTS, 900)
+DATA = liked_by(WEIGHTS, 1500)
 SHIPPED = Path(registry.__file__).with_name("data") / f"{registry.default_name()}{registry.SUFFIX}"
 needs_shipped = pytest.mark.skipif(not SHIPPED.exists(), reason="the weights are not in this checkout")
 
@@ -271,7 +271,11 @@ def test_listing_names_model_and_methods(tiny, packed, tmp_path):
     assert table.splitlines()[1].split()[5] == "tiny,ngram"
     text = run("lmzip", "-lv", path).stdout.decode()
     assert f"model tiny, sha256 {sha256(tiny)}" in text and text.count("model ngram (built in)") == 2
-    for words in ("blocks 1 (1 max+net) of 900 bytes", "blocks 1 (1 stored) of 256 bytes", "blocks 3 (3 fast) of 1024"):
+    for words in (
+        "blocks 1 (1 max+net) of 1500 bytes",
+        "blocks 1 (1 stored) of 256 bytes",
+        "blocks 3 (3 fast) of 1024",
+    ):
         assert words in text
     frames = json.loads(run("lmzip", "-l", "--json", path).stdout)["frames"]
     assert [frame["model"] for frame in frames] == ["tiny", "ngram", "ngram"]

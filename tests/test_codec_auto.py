@@ -6,6 +6,7 @@ import io
 import random
 
 import pytest
+from cli_tools import liked_by
 from codec_tools import pack, unpack
 from conftest import painted
 
@@ -47,10 +48,10 @@ class Stub(Model):
         return 1
 
 
-def auto(model, raw, choice=NET, lanes=None):
+def auto(model, raw, choice=NET, lanes=None, net_cost=0):
     """Return (share of the raw size or None, method, lanes, bytes reported)."""
     done = []
-    payload, method, n_lanes = encode_auto(model, raw, choice, lanes, done.append, 2)
+    payload, method, n_lanes = encode_auto(model, raw, choice, lanes, done.append, 2, net_cost)
     return payload and len(payload) / len(raw), method, n_lanes, sum(done)
 
 
@@ -92,6 +93,23 @@ def test_samples_decide_for_large_blocks(size, plain, mixed, method):
     sample_size = min(size, SAMPLE_SIZE) // 4 * 4
     assert model.calls == [(sample_size, 4, 4, 1), (sample_size, 6, 4, 1), (size, method, n_lanes, 2)]
     assert done == size, "samples are not progress"
+
+
+@pytest.mark.parametrize(
+    ("plain", "mixed", "net_cost", "method"),
+    [(0.5, 0.25, 250, 6), (0.5, 0.25, 251, 4), (0.5, 0.5, 1, 4), (None, 0.75, 250, 6), (None, 0.75, 251, None)],
+)
+def test_the_net_has_to_save_what_naming_it_costs(plain, mixed, net_cost, method):
+    """In small blocks to the byte, where storing is the other choice too."""
+    share, chosen, _, done = auto(Stub({4: plain, 6: mixed}), b"a" * 1000, net_cost=net_cost)
+    assert share == {6: mixed, 4: plain, None: None}[method] and method in (chosen, None) and done == 1000
+
+
+@pytest.mark.parametrize(("net_cost", "method"), [(0, 6), (1309, 6), (1313, 4)])
+def test_samples_count_a_share_of_what_naming_the_net_costs(net_cost, method):
+    """Of a block of four samples a fourth; the net saves 328 bytes of a sample, two per cent."""
+    model = Stub({4: 0.5, 6: 0.49})
+    assert auto(model, b"a" * 4 * SAMPLE_SIZE, net_cost=net_cost)[1] == method
 
 
 @pytest.mark.parametrize("sample", [None, 0.999, 0.996])
@@ -171,7 +189,40 @@ def test_small_text_takes_the_smaller(sample_text, tiny_path, tiny_model):
             4: len(ngram.encode_block(raw, 4, 1, None, 1)),
             6: len(tiny_model.encode_block(raw, 6, 1, None, 1)),
         }
-        assert head.payload_size == min(sizes.values()) == sizes[head.method]
+        with_header = {4: sizes[4], 6: sizes[6] + 123}
+        assert head.payload_size == sizes[head.method] and with_header[head.method] == min(with_header.values())
+
+
+def header_sizes(packed):
+    return [len(frame.header.packed) for frame in codec.list_frames(io.BytesIO(packed))]
+
+
+@pytest.fixture(scope="module")
+def liked(tiny_path):
+    """Bytes that the tiny net predicts well: it saves tens of bytes in a hundred."""
+    return liked_by(tiny_path.read_bytes(), 3000)
+
+
+@pytest.mark.parametrize("registered", [True, False], ids=["number", "record"])
+def test_small_files_are_never_larger_for_a_model(liked, tiny_path, registered, request):
+    """The frame is plain until the net saves more than its name costs."""
+    if registered:
+        request.getfixturevalue("tiny_is_registered")
+    used = []
+    for size in (*range(10, 300, 10), *range(300, 1200, 100), 3000):
+        packed, without = (pack(liked[:size], level=6, model=m)[0] for m in (str(tiny_path), "ngram"))
+        assert len(packed) <= len(without) and (len(packed) == len(without) or methods_of(packed) == [6])
+        used.append(header_sizes(packed) == [10 if registered else 128])
+        assert unpack(packed)[0] == liked[:size]
+    assert not used[0] and used[-1] and used == sorted(used)
+
+
+def test_a_frame_of_several_blocks_names_the_model_anyway(liked, tiny_path):
+    """Small blocks then take what is smaller by itself."""
+    packed, _ = pack(liked, level=6, model=str(tiny_path), block_size=100)
+    assert header_sizes(packed) == [128] and 6 in methods_of(packed)
+    single, _ = pack(liked[:100], level=6, model=str(tiny_path))
+    assert header_sizes(single) == [5] and methods_of(single) != [6]
 
 
 @pytest.mark.parametrize("level", [5, 8, 9])

@@ -17,11 +17,12 @@ _PROBE_METHOD = 1  # finds repetitions over the whole block at several times the
 
 
 def encode_auto(
-    model: Model, raw, choice: Level, forced_lanes: int | None, progress, n_threads: int
+    model: Model, raw, choice: Level, forced_lanes: int | None, progress, n_threads: int, net_cost: int = 0
 ) -> tuple[bytes | None, int, int]:
     """Return payload, method and number of lanes of a block; no payload where nothing makes it smaller.
 
-    Without a net there is no choice but to code or not to.
+    Without a net there is no choice but to code or not to.  net_cost: bytes that the frame grows by outside the payload
+    if the block needs the net.
     """
 
     def code(method: int, report=None) -> bytes | None:
@@ -35,11 +36,11 @@ def encode_auto(
     elif len(raw) <= _SMALL_BLOCK:
         plain = code(choice.ngram_method)
         mixed = code(choice.method, progress)
-        if mixed is not None and (plain is None or len(mixed) <= len(plain)):
+        if mixed is not None and len(mixed) + net_cost <= len(raw if plain is None else plain):
             return mixed, choice.method, lanes_of(choice.method)
         return plain, choice.ngram_method, lanes_of(choice.ngram_method)
     else:
-        method = _method_by_sample(model, raw, choice)
+        method = _method_by_sample(model, raw, choice, net_cost)
         if not method:
             probe = code(_PROBE_METHOD)
             if probe is None or len(probe) > len(raw) * (1 - _SOME_GAIN):
@@ -48,14 +49,15 @@ def encode_auto(
     return code(method, progress), method, lanes_of(method)
 
 
-def _method_by_sample(model: Model, raw, choice: Level) -> int:
+def _method_by_sample(model: Model, raw, choice: Level, net_cost: int) -> int:
     """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
     sample = _sample(raw)
     plain = _coded_size(model, sample, choice.ngram_method)
     mixed = _coded_size(model, sample, choice.method)
     if min(plain, mixed) > len(sample) * (1 - _SOME_GAIN):
         return 0
-    return choice.method if mixed < plain * (1 - _NET_GAIN) else choice.ngram_method
+    least_gain = max(plain * _NET_GAIN, net_cost * len(sample) / len(raw))
+    return choice.method if plain - mixed > least_gain else choice.ngram_method
 
 
 def _sample(raw) -> bytes:

@@ -23,17 +23,18 @@ def encode_block(
     n_lanes: int | None = None,
     report: Report | None = None,
     n_threads: int = 1,
+    net_cost: int = 0,
 ) -> tuple[BlockHead, bytes | bytearray]:
     """Return head and payload of a block; it is stored where coding does not make it smaller.
 
-    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  Raises
-    MemoryLimitError if there is no memory.
+    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  net_cost:
+    bytes by which the frame's header grows if this block needs the net.  Raises MemoryLimitError if there is no memory.
     """
     counted = _Counter(report)
     payload, method, lanes = None, STORED, 1
     try:
         if len(raw) > 1:
-            payload, method, lanes = encode_auto(model, raw, choice, n_lanes, counted, n_threads)
+            payload, method, lanes = encode_auto(model, raw, choice, n_lanes, counted, n_threads, net_cost)
     except MemoryError:
         raise _no_memory(len(raw)) from None
     counted(len(raw) - counted.done)

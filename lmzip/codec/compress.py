@@ -45,6 +45,8 @@ class FrameWriter:
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
         self._choice, self._model = choose(level, model)
         self._header = container.pack_header()
+        digest, name = self._model.digest, self._model.name
+        self._record = ModelRecord(1, digest, bytes(container.FINGERPRINT_SIZE), name, "") if digest else None
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
         self._content_hash = container.content_hash()
@@ -59,13 +61,18 @@ class FrameWriter:
         self._content_hash.update(raw)
         self._n_pushed += 1
         ends_frame = last or self._n_pushed == container.MAX_BLOCKS
-        self._workers.submit(lambda: self._encode(raw, ends_frame), self._put_block)
+        net_cost = self._net_cost() if ends_frame and self._n_pushed == 1 else 0
+        self._workers.submit(lambda: self._encode(raw, ends_frame, net_cost), self._put_block)
         if ends_frame:
             digest = self._content_hash.digest()
             self._workers.submit(lambda: digest, self._put_trailer)
             self._content_hash, self._n_pushed = container.content_hash(), 0
 
-    def _encode(self, raw, last: bool) -> tuple[BlockHead, bytes | bytearray, bytes]:
+    def _net_cost(self) -> int:
+        """Return the bytes by which the header of a frame of one block grows if the block needs the net."""
+        return len(container.pack_header(self._record).packed) - container.PLAIN_HEADER_SIZE
+
+    def _encode(self, raw, last: bool, net_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
         """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
         head, payload = encode_block(
             self._model,
@@ -75,6 +82,7 @@ class FrameWriter:
             n_lanes=self._n_lanes,
             report=self._report,
             n_threads=self._threads_per_block,
+            net_cost=net_cost,
         )
         digest = hashlib.blake2b(raw).digest() if self._verify else b""
         if self._verify is True:
@@ -97,9 +105,7 @@ class FrameWriter:
         summary.n_stored += head.method == container.STORED
         if callable(read_at := self._verify):
             header = self._header
-            self._workers.submit_background(
-                lambda: self._read_back(read_at, header, offset, head.payload_size, digest)
-            )
+            self._workers.submit_background(lambda: self._read_back(read_at, header, offset, head.payload_size, digest))
 
     def _header_for(self, head: BlockHead) -> FrameHeader:
         """Return the header of the frame that starts with this block: the model is named only where it is needed.
@@ -107,9 +113,8 @@ class FrameWriter:
         Of a frame of several blocks that is not known when the first is written.
         """
         short = head.last and head.raw_size <= container.MAX_SHORT_SIZE
-        if not self._model.digest or (head.last and not self._model.needs_weights(head.method)):
-            return container.pack_header(short=short)
-        return container.pack_header(ModelRecord(1, self._model.digest, bytes(16), self._model.name, ""), short=short)
+        unneeded = head.last and not self._model.needs_weights(head.method)
+        return container.pack_header(None if unneeded else self._record, short=short)
 
     def _put_trailer(self, content_hash: bytes) -> None:
         self._put_checked(Trailer(tuple(self._payload_sizes), content_hash).pack(self._header), "trailer")
@@ -127,9 +132,7 @@ class FrameWriter:
         if callable(read_at := self._verify):
             self._workers.submit_background(lambda: _compare(read_at, offset, packed, what))
 
-    def _read_back(
-        self, read_at: ReadAt, header: FrameHeader, offset: int, payload_size: int, digest: bytes
-    ) -> None:
+    def _read_back(self, read_at: ReadAt, header: FrameHeader, offset: int, payload_size: int, digest: bytes) -> None:
         """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
         head_size = header.block_head_size
         written = memoryview(read_at(head_size + payload_size, offset))
@@ -144,9 +147,7 @@ class FrameWriter:
 
     def _check(self, head: BlockHead, payload, digest: bytes) -> None:
         try:
-            raw = decode_block(
-                self._model, head, payload, "a block", self._report_verified, self._threads_per_block
-            )
+            raw = decode_block(self._model, head, payload, "a block", self._report_verified, self._threads_per_block)
         except DamagedError as error:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
         if hashlib.blake2b(raw).digest() != digest:
