@@ -68,6 +68,7 @@ def test_the_memory_limit_is_checked_before_work(threads, net, sample_text, tiny
     head = codec.list_frames(io.BytesIO(data))[0].blocks[0].head
     assert head.method == (levels.get_level(9).method if net else 4)
     need = tiny_model.memory_size(head.method, head.raw_size, head.n_lanes) + head.raw_size + head.payload_size
+    need += 2 * tiny_model.size if net else 0
     assert unpack(data, threads=threads, memory_limit=need)[0] == raw
     written, error = written_before_error(data, threads=threads, memory_limit=need - 1)
     assert written == b"" and isinstance(error, MemoryLimitError)
@@ -122,7 +123,8 @@ def test_compress_memory_is_what_a_limit_must_allow(sample_text):
 def test_compress_memory_counts_the_net(sample_text, tiny_path, tiny_model):
     options = {"level": 5, "block_size": 5000, "threads": 2, "model": str(tiny_path)}
     need = codec.compress_memory(**options)
-    assert need == 2 * (tiny_model.memory_size(5, 5000, 1) + 2 * 5000) + 5000
+    assert need == 2 * tiny_model.size + 2 * (tiny_model.memory_size(5, 5000, 1) + 2 * 5000) + 5000
+    assert codec.compress_memory(**options | {"threads": 1}) == (need - 5000) // 2 + tiny_model.size, "weights once"
     assert need > codec.compress_memory(**options | {"model": "ngram"})
     assert pack(sample_text[:20000], **options, memory_limit=need)[1].n_threads == 2
     assert pack(sample_text[:20000], **options, memory_limit=need - 1)[1].n_threads == 1

@@ -51,6 +51,13 @@ def test_contract(model):
             assert model.memory_size(method, len(RAW), n_lanes) > 0
 
 
+def test_weights_are_counted_as_shared(model):
+    """What a weight file takes: as it was read, and where the net is used once more."""
+    for method in model.methods:
+        size = getattr(model, "size", 0)
+        assert model.shared_size(method) == size * (2 if model.needs_weights(method) else 1)
+
+
 def test_what_does_not_become_smaller_has_no_payload(model):
     for method in model.methods:
         assert model.encode_block(b"\xf3", method, 1, None, 1) is None

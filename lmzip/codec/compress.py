@@ -195,7 +195,7 @@ def compress_stream(
     need = encode_need(chosen, choice.method, len(raw), n_lanes or levels.n_lanes(choice, len(raw)))
     n_available = threads or available_threads()
     n_threads = 1 if last else n_available
-    with Workers(fitting_threads(n_threads, need, len(raw), memory_limit)) as workers:
+    with Workers(fitting_threads(n_threads, need, memory_limit)) as workers:
         writer = FrameWriter(
             write,
             workers,

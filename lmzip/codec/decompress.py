@@ -74,7 +74,7 @@ class FrameReader:
             hole = Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}")
             self._workers.submit(lambda: hole, self._put_hole)
             return
-        limit = fitting_threads(self._workers.n_threads, need, block.head.payload_size, self._memory_limit)
+        limit = fitting_threads(self._workers.n_threads, need, self._memory_limit)
         if limit < self._workers.limit:
             self._workers.limit = limit
         self._workers.submit(lambda: self._decode(model, block), self._put_block)

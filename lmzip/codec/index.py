@@ -96,7 +96,7 @@ class BlockReader:
         header, block = self._blocks[bisect_right(self._starts, offset) - 1]
         model = model_of(header)
         check_method(model, block.head)
-        fitting_threads(1, decode_need(model, block.head), 0, self._memory_limit)
+        fitting_threads(1, decode_need(model, block.head), self._memory_limit)
         self._file.seek(block.offset + header.block_head_size)
         payload = self._file.read(block.head.payload_size)
         if len(payload) < block.head.payload_size:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lmzip import levels
 from lmzip.codec.choice import choose
 from lmzip.codec.workers import available_threads
@@ -10,34 +12,44 @@ from lmzip.errors import MemoryLimitError
 from lmzip.models.base import Model
 
 
-def need_for_threads(n_threads: int, block_need: int, raw_size: int) -> int:
-    """Return the bytes that n_threads blocks need at once, and one more that is read meanwhile."""
-    return n_threads * block_need + (raw_size if n_threads > 1 else 0)
+class Need(NamedTuple):
+    """Bytes of memory that coding blocks takes."""
+
+    shared: int  # by all blocks at once: weights
+    block: int  # by each: state, raw bytes and payload
+    ahead: int  # by one more that is read while several are coded
+
+    def of_threads(self, n_threads: int) -> int:
+        """Return the bytes that n_threads blocks take at once."""
+        return self.shared + n_threads * self.block + (self.ahead if n_threads > 1 else 0)
 
 
-def fitting_threads(n_threads: int, block_need: int, raw_size: int, memory_limit: int | None) -> int:
+def fitting_threads(n_threads: int, need: Need, memory_limit: int | None) -> int:
     """Return how many of n_threads fit into memory_limit bytes (None: no limit); raises MemoryLimitError if none."""
     if memory_limit is None:
         return n_threads
     for n in range(n_threads, 0, -1):
-        if need_for_threads(n, block_need, raw_size) <= memory_limit:
+        if need.of_threads(n) <= memory_limit:
             return n
+    least = -(-need.of_threads(1) >> 20)
     raise MemoryLimitError(
-        f"needs {-(-block_need >> 20)} MiB of memory, the limit is {memory_limit >> 20} MiB; "
-        f"--memlimit={-(-block_need >> 20)}MiB would do"
+        f"needs {least} MiB of memory, the limit is {memory_limit >> 20} MiB; --memlimit={least}MiB would do"
     )
 
 
-def decode_need(model: Model, head: BlockHead) -> int:
-    """Return the bytes that decoding a block needs: state, payload and raw bytes."""
+def decode_need(model: Model, head: BlockHead) -> Need:
+    """Return what decoding a block like this needs."""
     if head.method == STORED:
-        return head.payload_size
-    return model.memory_size(head.method, head.raw_size, head.n_lanes) + head.payload_size + head.raw_size
+        return Need(0, head.payload_size, head.payload_size)
+    state = model.memory_size(head.method, head.raw_size, head.n_lanes)
+    return Need(model.shared_size(head.method), state + head.payload_size + head.raw_size, head.payload_size)
 
 
-def encode_need(model: Model, method: int, raw_size: int, n_lanes: int) -> int:
-    """Return the bytes that encoding a block needs: state, raw bytes and the largest payload."""
-    return model.memory_size(method, raw_size, n_lanes) + 2 * raw_size if raw_size else 0
+def encode_need(model: Model, method: int, raw_size: int, n_lanes: int) -> Need:
+    """Return what encoding a block of raw_size bytes needs, whose payload may be as large."""
+    if not raw_size:
+        return Need(0, 0, 0)
+    return Need(model.shared_size(method), model.memory_size(method, raw_size, n_lanes) + 2 * raw_size, raw_size)
 
 
 def compress_memory(
@@ -50,4 +62,4 @@ def compress_memory(
     choice, chosen = choose(level, model)
     size = block_size or choice.block_size
     need = encode_need(chosen, choice.method, size, levels.n_lanes(choice, size))
-    return need_for_threads(threads or available_threads(), need, size)
+    return need.of_threads(threads or available_threads())

@@ -23,9 +23,7 @@ class Model(ABC):
         return bool(self.digest)
 
     @abstractmethod
-    def encode_block(
-        self, raw, method: int, n_lanes: int, progress: Progress | None, n_threads: int
-    ) -> bytes | None:
+    def encode_block(self, raw, method: int, n_lanes: int, progress: Progress | None, n_threads: int) -> bytes | None:
         """Return the payload of the bytes-like raw, or None when it would not be smaller than raw.
 
         n_threads: how many may work on this block; the payload does not depend on it.
@@ -45,3 +43,7 @@ class Model(ABC):
     @abstractmethod
     def memory_size(self, method: int, raw_size: int, n_lanes: int) -> int:
         """Return the bytes of state that one block needs, its raw and payload buffers not counted."""
+
+    def shared_size(self, method: int) -> int:
+        """Return the bytes that all blocks of that method share, however many are coded at once: the weights."""
+        return 0

@@ -41,3 +41,7 @@ class ByteLmModel(NgramModel):
 
     def needs_weights(self, method: int) -> bool:
         return method >= native.NET_METHOD
+
+    def shared_size(self, method: int) -> int:
+        # The file is kept until the net is unpacked, and both are there while it is.
+        return 2 * self.size if self.needs_weights(method) else self.size
