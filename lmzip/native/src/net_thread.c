@@ -1,8 +1,8 @@
 /* net_thread.c - a thread that runs the net for one group of lanes while the coder codes the other (net_thread.h).
 
    Predictions are counted through all steps: of G groups, number G t + g is that of group g in step t.  It can be made once
-   number G (t - 1) + g is coded.  The thread claims them in turn as soon as they can be made, and so does the coder while it
-   waits: at once where there are more than two groups, after a while where with two there would be none left for the thread.
+   number G (t - 1) + g is coded.  The thread claims them in turn as soon as they can be made, and so does the coder when it
+   would have to wait; but where the net is fast next to coding, it first waits a while, lest the thread run out of work.
    What the thread makes is the larger part, up to the last layer; the coder makes bytes' probabilities of it.  On a machine
    with more work than processors the thread may stand still with a prediction half made; where that happens often, the
    coder goes on alone for a while, twice as long each time. */
@@ -13,7 +13,7 @@
 #include <signal.h>
 #include <string.h>
 
-#define PATIENCE 4000   /* rounds of waiting, some tens of nanoseconds each: longer than a prediction takes */
+#define PATIENCE 4000   /* rounds of waiting, about 10 ns each: longer than it takes where nothing disturbs */
 #define MIN_LANES 8     /* below, two groups cost the products more than the thread gains */
 #define LATE_SHARE 50   /* one late prediction in so many is too many */
 #define MAX_PENALTY 256 /* runs */
@@ -102,7 +102,7 @@ void net_thread_wait(struct lmz_coder *c)
 {
     net_thread *t = &c->net_thread;
     const uint64_t k = t->n_coded;
-    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->n_groups > 2 ? 0 : PATIENCE / 8;
+    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->net && c->net->is_slow ? 0 : PATIENCE / 8;
     if (!c->net)
         return;
     if (!t->running) {
