@@ -78,15 +78,15 @@ static void pack(packing *p, net_matrix *m, int n_in, int n_out)
     p->kept += n_out;
 }
 
-static void count(size_t *n_weights, size_t *n_rows, int n_in, int n_out)
+static void count(uint64_t *n_weights, uint64_t *n_rows, int n_in, int n_out)
 {
-    *n_weights += (size_t)n_in * (size_t)n_out;
-    *n_rows += (size_t)n_out;
+    *n_weights += (uint64_t)n_in * (uint64_t)n_out;
+    *n_rows += (uint64_t)n_out;
 }
 
 static int n_input(const lmz_net_shape *s) { return s->byte_dim + s->n_orders * s->table_dim; }
 
-static void count_all(const lmz_net_shape *s, size_t *n_weights, size_t *n_rows)
+static void count_all(const lmz_net_shape *s, uint64_t *n_weights, uint64_t *n_rows)
 {
     *n_weights = *n_rows = 0;
     count(n_weights, n_rows, n_input(s), s->n_embd);
@@ -113,12 +113,13 @@ static const struct {
 
 lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
 {
-    size_t n_weights, n_rows;
+    uint64_t all_weights, all_rows;
     if (!is_shape(s) || !lmz_simd_available(simd))
         return NULL;
-    count_all(s, &n_weights, &n_rows);
-    if (n_weights != w->n_weights || n_rows != w->n_rows)
+    count_all(s, &all_weights, &all_rows);
+    if (all_weights != w->n_weights || all_rows != w->n_rows || all_weights > SIZE_MAX / 4)
         return NULL;
+    const size_t n_weights = w->n_weights, n_rows = w->n_rows;
     struct lmz_net *net = calloc(1, sizeof *net);
     size_t n_biases = (size_t)s->n_layer * (size_t)s->n_state;
     void *memory = NULL;
@@ -139,6 +140,7 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     net->hidden = variants[simd].hidden;
     net->output = variants[simd].output;
     net->lanes_at_once = simd == LMZ_SIMD_AMX ? 16 : 8;
+    net->is_slow = simd != LMZ_SIMD_AMX;
     int32_t *kept = (int32_t *)(void *)((uint8_t *)memory + (n_weights << wide)), *biases = kept + n_rows;
     packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, wide, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);

@@ -6,7 +6,6 @@
 #include "lmz.h"
 
 #define NET_NORM_UNIT 24       /* a normalised activation of one standard deviation */
-#define NET_ONE_BITS 12        /* the residual stream and what matrix products give: 1.0 = 2^12 */
 #define NET_SCALE_BITS 24      /* of a row's multiplier */
 #define NET_PRODUCT_LIMIT_BITS 26 /* what a matrix product may give, checked when weights are loaded */
 #define NET_MAX_DIM 8192     /* widths */
@@ -41,6 +40,7 @@ struct lmz_net { /* read only once it is made: any number of coders share it */
     net_part *hidden; /* from the bytes before to the residual stream behind the last layer */
     net_part *output; /* from there to trees */
     int lanes_at_once; /* with which matrix products are at their best */
+    int is_slow;       /* to predict takes much longer than to code what is predicted */
     void *memory;
 };
 

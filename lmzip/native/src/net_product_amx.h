@@ -12,6 +12,9 @@ typedef struct {
     uint8_t rows[16];
 } tile_config;
 
+/* Compilers are not told what memory the tile instructions read. */
+#define STORE_FIRST() __asm__ volatile("" ::: "memory")
+
 static void configure_tiles(int n_lanes) /* at most 16 */
 {
     tile_config config = {.palette = 1};
@@ -20,6 +23,7 @@ static void configure_tiles(int n_lanes) /* at most 16 */
         config.row_bytes[i] = tail && !weights ? 32 : 64;
         config.rows[i] = (uint8_t)(!weights ? n_lanes : tail ? 8 : 16);
     }
+    STORE_FIRST();
     _tile_loadconfig(&config);
 }
 
@@ -42,6 +46,7 @@ static void amx_tiles(const net_matrix *m, int row, int n_tiles, const int8_t *q
     const size_t tile_size = (size_t)m->n_in * 16, stride = (size_t)m->n_in;
     const uint8_t *w = m->packed + (size_t)row * stride;
     int k = 0;
+    STORE_FIRST();
     _tile_zero(0);
     _tile_zero(1);
     if (n_tiles == 4) {
