@@ -168,7 +168,7 @@ class Ngram:
 
     def common_length(self, p: int) -> int:
         at, raw = self.lane.position, self.raw
-        limit = min(p % self.chunk_size or self.chunk_size, at - self.lane.start, MAX_MATCH)
+        limit = min(p % self.chunk_size, at - self.lane.start, MAX_MATCH)
         n = 0
         while n < limit and raw[p - 1 - n] == raw[at - 1 - n]:
             n += 1

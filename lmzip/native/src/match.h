@@ -59,9 +59,7 @@ static inline void prefetch_match_bytes(const struct lmz_coder *c, const lmz_lan
 /* How many bytes before p equal those before the lane's position, inside p's chunk and the lane's. */
 static inline uint32_t common_length(const struct lmz_coder *c, const lmz_lane *lane, uint32_t p)
 {
-    uint32_t at = lane->position, n = 0, limit = p % c->chunk_size;
-    if (!limit)
-        limit = c->chunk_size;
+    uint32_t at = lane->position, n = 0, limit = p % c->chunk_size; /* positions in the table lie behind a chunk's start */
     if (limit > at - lane->start)
         limit = at - lane->start;
     if (limit > MAX_MATCH)

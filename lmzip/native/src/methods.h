@@ -21,8 +21,8 @@ enum {
 
 /* Where there is a net, it selects the last set of weights and the last adaptive probability map. */
 
-/* Their contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and statistics
-   of the lane's own text are. */
+/* The methods' contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and
+   statistics of the lane's own text are. */
 #define FAST_CONTEXTS ORDER_2, ORDER_3, ORDER_4, WORD
 #define QUICK_CONTEXTS ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, FIELD_ABOVE
 #define FULL_CONTEXTS ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, FIELD_ABOVE

@@ -79,7 +79,7 @@ static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradie
 #endif
 }
 
-/* error * rate / 2^18 in 16 bits: a rate of 2^16 is a learning rate of 1/16 ... ARITHMETIC 4.3 */
+/* error * rate / 2^16 within 16 bits: a rate of r is a learning rate of r / 16384 per nat (ARITHMETIC 4.3). */
 static inline int32_t mix_gradient(int bit, uint32_t p24, int32_t rate)
 {
     int32_t error = (int32_t)((uint32_t)bit << 24) - (int32_t)p24;
