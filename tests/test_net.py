@@ -12,6 +12,7 @@ import tiny_net
 from conftest import ROOT, SAMPLE
 
 from lmzip import native
+from lmzip.errors import UnsupportedError
 from lmzip.models import weights
 from lmzip.reference import net as reference
 
@@ -297,9 +298,9 @@ def test_a_variant_that_this_processor_lacks_is_no_fault_of_the_weights(
     simd = name if asked_by == "simd" else None
     tensors, config = tiny_net.tiny_net(orders=[])
     message = f"^{asked_by}={name}: this processor has portable, avx2$"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UnsupportedError, match=message):
         direct_net(tensors, config, simd)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(UnsupportedError, match=message):
         weights.load_net(tiny_net.weight_file(tensors, config), Path("sound"), simd)
 
 

@@ -10,6 +10,9 @@ import hashlib
 import json
 import os
 import stat
+import sys
+from array import array
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +76,8 @@ def metadata(data: bytes, path: Path) -> dict[str, Any]:
 def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
     """Make the net that a weight file holds; raises UnsupportedError if it does not hold one that this kernel runs.
 
-    simd: as for native.Net; raises ValueError for a variant that this processor does not have.
+    simd: as for native.Net.
     """
-    native.simd_number(simd)  # lest the weights be blamed for it
     config = metadata(data, path)
     try:
         numbers = {key: _integer(config[key]) for key in native.NetShape._fields if key != "orders"}
@@ -90,8 +92,8 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
             byte_embedding=_tensor(tensors, "byte_embedding", "I8", [256, shape.byte_dim]),
             tables=_tensor(tensors, "tables", "I8", [len(shape.orders), 1 << shape.table_bits, shape.table_dim]),
             weights=b"".join(_tensor(tensors, f"{name}.weight", "I8", size) for name, size in sizes.items()),
-            multipliers=b"".join(_tensor(tensors, f"{name}.multiplier", "I32", size) for name, size in rows.items()),
-            forget_biases=b"".join(
+            multipliers=_numbers(_tensor(tensors, f"{name}.multiplier", "I32", size) for name, size in rows.items()),
+            forget_biases=_numbers(
                 _tensor(tensors, f"layers.{i}.forget_bias", "I32", [shape.n_state]) for i in range(shape.n_layer)
             ),
             simd=simd,
@@ -111,3 +113,11 @@ def _tensor(tensors: dict[str, dict], name: str, dtype: str, shape: list[int]) -
     if tensor["dtype"] != dtype or tensor["shape"] != shape:
         raise ValueError(f"{name} is {tensor['dtype']} {tensor['shape']}, not {dtype} {shape}")
     return tensor["data"]
+
+
+def _numbers(parts: Iterable[bytes | bytearray]) -> array:
+    """Join 32-bit numbers, which safetensors holds little-endian, in this machine's order."""
+    numbers = array("i", b"".join(parts))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

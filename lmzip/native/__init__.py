@@ -7,10 +7,11 @@ any number of threads at once.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lmzip.errors import DamagedError
+from lmzip.errors import DamagedError, UnsupportedError
 from lmzip.native._kernel import ffi, lib
 
 N_METHODS: int = lib.LMZ_N_METHODS
@@ -19,7 +20,8 @@ MAX_LANES: int = lib.LMZ_MAX_LANES
 
 _SIMD_NAMES = ["portable", "avx2", "avxvnni", "avx512", "amx"]  # by number (lmz.h)
 _AVX2 = 1
-_PROGRESS_BYTES = 1 << 13  # an eighth of a second at the slowest: signals are acted on between
+_MIN_RUN, _MAX_RUN = 1 << 9, 1 << 14  # raw bytes between two calls of progress, which acts on signals
+_RUN_TIME = 0.06  # seconds that a run may take; a net on an old processor is 500 times as slow as method 1 on a new one
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
 Progress = Callable[[int], None]
@@ -46,8 +48,8 @@ class Net:
     ) -> None:
         """Pack the weights: contiguous buffers in the layout of lmz_net_weights (lmz.h).
 
-        simd: the variant to use, by default the best.  Raises ValueError for one that this processor does not have, for
-        weights of another shape or beyond the overflow budget, and where there is no memory.
+        simd: the variant to use, by default the best.  Raises UnsupportedError for one that this processor does not
+        have, ValueError for weights of another shape or beyond the overflow budget, and where there is no memory.
         """
         variant = simd_number(simd, lib.lmz_simd_best())
         s = shape
@@ -101,13 +103,13 @@ def simd_number(name: str | None = None, best: int = _AVX2) -> int:
     All give the same bytes.  Rows of 48 mixer inputs fill AVX-512 too badly to pay for it: AVX2 measured 2 % faster
     where both are there.
 
-    Raises ValueError for a variant that this processor does not have.
+    Raises UnsupportedError for a variant that this processor does not have.
     """
     where, wanted = ("simd", name) if name else ("LMZIP_SIMD", os.environ.get("LMZIP_SIMD"))
     if not wanted:
         return min(lib.lmz_simd_best(), best)  # AVX2 is there wherever a better one is
     if wanted not in simd_variants():
-        raise ValueError(f"{where}={wanted}: this processor has {', '.join(simd_variants())}")
+        raise UnsupportedError(f"{where}={wanted}: this processor has {', '.join(simd_variants())}")
     return _SIMD_NAMES.index(wanted)
 
 
@@ -129,9 +131,18 @@ def memory_size(method: int, raw_size: int, n_lanes: int = 1, net: Net | None = 
 
 def _run(coder, raw_size: int, n_lanes: int, progress: Progress | None) -> int:
     """Run a coder to its end, reporting progress; return the kernel's last status."""
-    n_steps = max(1, _PROGRESS_BYTES // n_lanes)
-    done = 0
-    while (status := lib.lmz_coder_run(coder, n_steps)) == lib.LMZ_MORE:
+    size, done = _MIN_RUN, 0
+    while True:
+        n_steps = max(1, size // n_lanes)
+        started = time.monotonic()
+        status = lib.lmz_coder_run(coder, n_steps)
+        if status != lib.LMZ_MORE:
+            break
+        spent = time.monotonic() - started
+        if spent > _RUN_TIME:
+            size = max(_MIN_RUN, size // 2)
+        elif spent < _RUN_TIME / 2:
+            size = min(_MAX_RUN, size * 2)
         if progress:
             progress(n_steps * n_lanes)
             done += n_steps * n_lanes
