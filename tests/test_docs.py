@@ -88,6 +88,13 @@ def test_files_named_in_backticks_exist(path):
     assert not [name for name in named if not list(ROOT.glob(name.rstrip("/")))]
 
 
+def test_every_test_file_is_named_with_what_it_proves():
+    path = DOCS / "ARCHITECTURE.md"
+    named = re.findall(r"`(tests/test_[\w*]*\.py)`", path.read_text())
+    proofs = {file for name in named for file in ROOT.glob(name)}
+    assert proofs == set((ROOT / "tests").glob("test_*.py"))
+
+
 def test_block_sizes_in_readme_are_those_of_the_levels():
     from lmzip import levels
 
