@@ -208,7 +208,7 @@ def test_net_methods_need_a_model(tiny_model):
 def test_a_number_that_this_version_does_not_know(tiny_model):
     header = container.FrameHeader(b"\x89LMZ\x61\xfe\0\0\0\0")
     head, payload = coded(RAW, 4)
-    with pytest.raises(ModelMissingError, match="number 254 .sha256 00000000"):
+    with pytest.raises(UnsupportedError, match="newer lmzip: model number 254 .sha256 00000000"):
         unpack(frame_of(head, payload, header))
 
 

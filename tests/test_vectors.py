@@ -95,10 +95,10 @@ def test_a_missing_model_is_named_and_listed(name):
 
 @pytest.mark.parametrize("name", ["unsupported-registered", "unsupported-registered-short"])
 def test_an_unknown_number_is_named_and_listed(name):
-    with pytest.raises(errors.ModelMissingError, match=r"number 255 \(sha256 00010203\)"):
+    with pytest.raises(errors.UnsupportedError, match=r"number 253 \(sha256 00010203"):
         lmzip.decompress(file_of(name))
     (frame,) = codec.list_frames(io.BytesIO(file_of(name)))
-    assert frame.model and frame.model.name == "number 255" and frame.raw_size == 100
+    assert frame.model and frame.model.name == "number 253" and frame.raw_size == 100
 
 
 def test_weights_are_found_by_the_environment():

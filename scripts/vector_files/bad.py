@@ -245,8 +245,12 @@ def unsupported_models(raw: bytes) -> Iterator[Vector]:
             f"unsupported-registered{kind}",
             stored_frame(raw, 100, header),
             f"Needs the registered model {UNKNOWN_NUMBER}, which there is not.",
-            error="ModelMissingError",
+            error="UnsupportedError",
         )
+        header = FrameHeader(header.packed[:5] + bytes([container.RESERVED_NUMBER]) + header.packed[6:])
+        sentence = "A number that is reserved for longer headers."
+        data = stored_frame(raw, 100, header)
+        yield Vector(f"unsupported-registered-reserved{kind}", data, sentence, error="UnsupportedError")
     for number, (name, _) in container.REGISTERED.items():
         header = FrameHeader(container.MAGIC + b"\x61" + bytes([number]) + GONE.digest[:4])
         sentence = f"The number of {name} with the digest of something else."

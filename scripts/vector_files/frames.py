@@ -19,7 +19,7 @@ WEIGHTS = FOLDER / "vectors-v1.safetensors"
 PLAIN = container.pack_header()
 SHORT = container.pack_header(short=True)
 GONE = ModelRecord(1, bytes(range(32)), bytes(16), "tiny-v1", "")
-UNKNOWN_NUMBER = 255
+UNKNOWN_NUMBER = 253
 TEXT = "".join(f"{n} green bottles, hanging on the wall; {n * n} Füße\n" for n in range(99, 0, -1)).encode()
 
 
