@@ -32,7 +32,8 @@ MAX_BLOCKS = 65535
 MAX_LANES = 128
 STORED = 0
 RESERVED_NUMBER = 255
-MODEL_KINDS = {1: "net", 2: "exact language model", 3: "bound to numerics"}
+NET_KIND, LANGUAGE_MODEL_KIND, BOUND_KIND = 1, 2, 3
+MODEL_KINDS = {NET_KIND: "net", LANGUAGE_MODEL_KIND: "exact language model", BOUND_KIND: "bound to numerics"}
 
 # The models that have a number in the format (FORMAT 3.3): name and SHA-256 of the weight file.  Entries never change.
 # Numbers are 1 to 254: 0 is not used, and RESERVED_NUMBER starts a header that a later version may define.
@@ -134,7 +135,7 @@ def _parse_registered(number: int, prefix: bytes) -> ModelRecord:
     name, digest = REGISTERED.get(number, (f"number {number}", prefix.hex()))
     if not bytes.fromhex(digest).startswith(prefix):
         raise UnsupportedError(f"model number {number} of sha256 {prefix.hex()}... is not the {name} known here")
-    return ModelRecord(1, bytes.fromhex(digest), bytes(FINGERPRINT_SIZE), name, "")
+    return ModelRecord(NET_KIND, bytes.fromhex(digest), bytes(FINGERPRINT_SIZE), name, "")
 
 
 def registered_number(digest: bytes) -> int | None:

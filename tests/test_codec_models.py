@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from codec_tools import RAW, coded, frame_of, frame_with, record_of, unpack
 
 from lmzip import codec, container
-from lmzip.errors import ModelMissingError, UnsupportedError
+from lmzip.errors import ModelMissingError, NumericsError, UnsupportedError
 from lmzip.models import registry
 
 NUMBERED, NUMBERED_SHORT = 0x41, 0x61
@@ -76,6 +77,38 @@ def test_another_model_whose_digest_starts_alike_is_not_taken(tiny_model, monkey
     data = frame_with(RAW, len(RAW), 6, header=numbered(NUMBERED, 7, digest), model=tiny_model)
     with pytest.raises(ModelMissingError, match=rf"late \(sha256 {digest.hex()}\)"):
         unpack(data)
+
+
+RECORDS = {
+    "language model": (
+        {"kind": 2},
+        UnsupportedError,
+        "needs a newer lmzip: model tiny .* kind 2, exact language model",
+    ),
+    "numerics": ({"kind": 3, "numerics": "cuda, bf16"}, NumericsError, "model tiny .* its arithmetic.*: cuda, bf16"),
+    "fingerprint": ({"fingerprint": b"\1" * 16}, NumericsError, f"model tiny .*fingerprint {'01' * 16}"),
+    "both": ({"kind": 2, "fingerprint": bytes(15) + b"\1"}, NumericsError, "model tiny "),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("short", [True, False])
+def test_a_model_that_is_here_is_not_taken_for_one_of_another_kind_or_arithmetic(name, short, tiny_model, asked):
+    """The digest alone does not say what was computed with the weights (FORMAT 3.2)."""
+    changes, error, words = RECORDS[name]
+    record = replace(record_of(tiny_model), **changes)
+    data = frame_with(RAW, len(RAW), 6, header=container.pack_header(record, short=short), model=tiny_model)
+    for threads in (1, 2):
+        with pytest.raises(error, match=words):
+            unpack(data, threads=threads)
+    with pytest.raises(error):
+        list(codec.read_range(io.BytesIO(data), 0, 1))
+    with pytest.raises(error):
+        list(codec.decoded_blocks(io.BytesIO(data).read))
+    sound = frame_with(RAW, 30, 1)
+    content, summary = unpack(sound + data + sound, salvage=True)
+    assert content == 2 * RAW and len(summary.holes) == 1
+    assert asked == [] and codec.list_frames(io.BytesIO(data))[0].model == record
 
 
 # --- salvage of files that need what is not here ----------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_vectors_cover_every_method_and_header():
     "name", ["unsupported-net", "unsupported-net-short", "unsupported-llm", "unsupported-numerics"]
 )
 def test_a_missing_model_is_named_and_listed(name):
-    with pytest.raises(errors.ModelMissingError, match=r"tiny-v1 \(sha256 000102"):
+    with pytest.raises(errors.LmzipError, match=r"tiny-v1 \(sha256 000102"):
         lmzip.decompress(file_of(name))
     (frame,) = codec.list_frames(io.BytesIO(file_of(name)))
     assert frame.model and frame.model.name == "tiny-v1"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lmzip import container
 from lmzip.codec.auto import encode_auto
-from lmzip.container import STORED, BlockHead, FrameHeader, data_check
-from lmzip.errors import DamagedError, MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.container import STORED, BlockHead, FrameHeader, ModelRecord, data_check
+from lmzip.errors import DamagedError, MemoryLimitError, NumericsError, UnsupportedError
 from lmzip.levels import Level
 from lmzip.models import registry
 from lmzip.models.base import Model
@@ -75,18 +76,26 @@ def check_method(model: Model, head: BlockHead) -> None:
 def model_of(header: FrameHeader) -> Model:
     """Return the model that a frame's header, already checked, asks for.
 
-    Raises ModelMissingError, UnsupportedError, DamagedError.
+    The digest alone does not say which: all models here are nets, and one that was coded as something else, or by
+    another arithmetic, is not here whoever has its weights (FORMAT 3.2).  Raises ModelMissingError, UnsupportedError,
+    NumericsError, DamagedError.
     """
     record = header.model()
     if record is None:
         return registry.by_name(registry.BUILT_IN)
     if not record.is_known:
         raise UnsupportedError(f"needs a newer lmzip: model {record.name} (sha256 {record.digest.hex()}...)")
-    try:
-        return registry.by_digest(record.digest, record.name)
-    except ModelMissingError as error:
-        bound = f", and its arithmetic: {record.numerics}" if record.numerics else ""
-        raise ModelMissingError(f"{error}{bound}") from None
+    if record.kind == container.BOUND_KIND or any(record.fingerprint):
+        bound = record.numerics or f"fingerprint {record.fingerprint.hex()}"
+        raise NumericsError(f"needs the model {_name_of(record)} and its arithmetic, which is not here: {bound}")
+    if record.kind != container.NET_KIND:
+        kind = container.MODEL_KINDS[record.kind]
+        raise UnsupportedError(f"needs a newer lmzip: model {_name_of(record)} of kind {record.kind}, {kind}")
+    return registry.by_digest(record.digest, record.name)
+
+
+def _name_of(record: ModelRecord) -> str:
+    return f"{record.name} (sha256 {record.digest.hex()})"
 
 
 def _no_memory(raw_size: int) -> MemoryLimitError:

@@ -46,7 +46,9 @@ class FrameWriter:
         self._choice, self._model = choose(level, model)
         self._header = container.pack_header()
         digest, name = self._model.digest, self._model.name
-        self._record = ModelRecord(1, digest, bytes(container.FINGERPRINT_SIZE), name, "") if digest else None
+        self._record = (
+            ModelRecord(container.NET_KIND, digest, bytes(container.FINGERPRINT_SIZE), name, "") if digest else None
+        )
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
         self._content_hash = container.content_hash()

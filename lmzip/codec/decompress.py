@@ -12,7 +12,7 @@ from lmzip.codec.salvage import SalvageSource, salvage_frames
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
-from lmzip.errors import DamagedError, LmzipError, ModelMissingError, UnsupportedError
+from lmzip.errors import DamagedError, LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.models.base import Model
 
 Write = Callable[[bytes], object]
@@ -66,7 +66,7 @@ class FrameReader:
             model = self._model = self._model or model_of(block.header)
             check_method(model, block.head)
             need = decode_need(model, block.head)
-        except (DamagedError, ModelMissingError, UnsupportedError) as error:
+        except (DamagedError, ModelMissingError, NumericsError, UnsupportedError) as error:
             if not self._salvage:
                 raise
             if not isinstance(error, DamagedError):

@@ -89,7 +89,7 @@ class BlockReader:
     def read_at(self, offset: int) -> tuple[int, bytes]:
         """Return (start, raw bytes) of the block that holds byte `offset` of the content, b"" at its end.
 
-        Raises DamagedError, ModelMissingError, UnsupportedError, MemoryLimitError.
+        Raises DamagedError, ModelMissingError, UnsupportedError, NumericsError, MemoryLimitError.
         """
         if offset >= self.size:
             return self.size, b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from lmzip import container
 from lmzip.container import BlockHead, FrameHeader, Trailer
@@ -25,6 +26,8 @@ from vector_files.frames import (
     stored,
     stored_frame,
 )
+
+BOUND: dict[str, Any] = {"fingerprint": b"\1" * 16, "numerics": "cuda, bf16"}
 
 
 def bad(name: str, data: bytes, sentence: str, error: str = "DamagedError") -> Vector:
@@ -228,13 +231,27 @@ def unsupported() -> Iterator[Vector]:
     for name, at, sentence in (("kind", 5, "Model kind 9."), ("flags", 6, "A model record with a flag.")):
         header = FrameHeader(packed[:at] + b"\x09" + packed[at + 1 :])
         yield Vector(f"unsupported-model-{name}", stored_frame(raw, 100, header), sentence, error="UnsupportedError")
-    for name, record, sentence in (
-        ("net", GONE, "Needs a net that no one has."),
-        ("llm", replace(GONE, kind=2), "Needs an exact language model that no one has."),
-        ("numerics", replace(GONE, kind=3, fingerprint=b"\1" * 16, numerics="cuda, bf16"), "Bound to numerics."),
+    here = net_record()
+    for name, record, sentence, error in (
+        ("net", GONE, "Needs a net that no one has.", "ModelMissingError"),
+        ("llm", replace(GONE, kind=2), "Needs an exact language model that no one has.", "UnsupportedError"),
+        ("numerics", replace(GONE, kind=3, **BOUND), "Bound to numerics.", "NumericsError"),
+        (
+            "net-kind-2",
+            replace(here, kind=2),
+            "The digest of a net, named as an exact language model.",
+            "UnsupportedError",
+        ),
+        ("net-kind-3", replace(here, kind=3, **BOUND), "The digest of a net, bound to numerics.", "NumericsError"),
+        (
+            "net-fingerprint",
+            replace(here, **BOUND),
+            "A net with a fingerprint, which nets have none of.",
+            "NumericsError",
+        ),
     ):
         data = stored_frame(raw, 100, container.pack_header(record))
-        yield Vector(f"unsupported-{name}", data, sentence, error="ModelMissingError")
+        yield Vector(f"unsupported-{name}", data, sentence, error=error)
 
 
 def unsupported_models(raw: bytes) -> Iterator[Vector]:
