@@ -100,12 +100,61 @@ def test_auto_is_what_the_level_says():
 
 def test_round_trip_with_a_path(tiny, packed, tmp_path):
     (tmp_path / "a").write_bytes(DATA)
-    assert run("lmzip", "--model", tiny, tmp_path / "a").returncode == 0
+    assert run("lmzip", "-k", "--model", tiny, tmp_path / "a").returncode == 0
     assert (tmp_path / "a.lmz").read_bytes() == packed
-    assert run("lmunzip", "--model", tiny, tmp_path / "a.lmz").returncode == 0
+    assert run("lmunzip", "-f", "--model", tiny, tmp_path / "a.lmz").returncode == 0
     assert names_in(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == DATA
     assert run("lmzip", "--model", "./tiny.safetensors", data=DATA, cwd=tiny.parent).stdout == packed
     assert run("lmzip", "--model", "tiny.safetensors", data=DATA, cwd=tiny.parent).stdout == packed
+
+
+# lmunzip needs no option, ever: what only --model finds is no reason to remove an input
+
+
+def test_inputs_are_kept_where_only_the_option_finds_the_model(tiny, packed, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    (tmp_path / "b").write_bytes(DATA)
+    home = tmp_path / "home"
+    env = environment(XDG_DATA_HOME=str(home))
+    for options in ([], ["--rm"], ["-f"]):
+        done = run("lmzip", "-v", *options, "--model", tiny, "a", "b", cwd=tmp_path, env=env)
+        warning, *told = done.stderr.decode().splitlines()  # the warning comes with the first file, and once
+        assert done.returncode == 2 and len(told) == 2 and all("written to" in line for line in told)
+        for words in ("lmzip: lmunzip will not find the model", str(tiny), "kept", str(home / "lmzip" / "models")):
+            assert words in warning
+        assert names_in(tmp_path) == ["a", "a.lmz", "b", "b.lmz"]
+        for name in ("a.lmz", "b.lmz"):
+            assert (tmp_path / name).read_bytes() == packed
+            (tmp_path / name).unlink()
+    done = run("lmzip", "-q", "--json", "--model", tiny, "a", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stderr, json.loads(done.stdout)["input_removed"]) == (2, b"", False)
+
+
+@pytest.mark.parametrize("arguments", [["-kf", "a", "a"], ["-c", "a", "a"], ["-oout", "a"], ["-"]])
+def test_where_nothing_would_be_removed_it_is_only_a_warning(arguments, tiny, tmp_path):
+    (tmp_path / "a").write_bytes(DATA)
+    done = run("lmzip", "--model", tiny, *arguments, cwd=tmp_path, data=DATA)
+    assert done.returncode == 0 and done.stderr.count(b"\n") == 1
+    assert b"LMZIP_MODEL_PATH" in done.stderr and b"kept" not in done.stderr
+
+
+@pytest.mark.parametrize("how", ["folder of the user", "path", "variable", "not needed", "ngram"])
+def test_inputs_go_where_the_model_is_found_again(how, tiny, tmp_path):
+    (tmp_path / "a").write_bytes(DATA if how != "not needed" else b"abc")
+    models, changes, model = tmp_path / "home" / "lmzip" / "models", {"XDG_DATA_HOME": str(tmp_path / "home")}, tiny
+    if how == "folder of the user":
+        models.mkdir(parents=True)
+        (models / "any.safetensors").write_bytes(tiny.read_bytes())
+    elif how == "path":
+        changes["LMZIP_MODEL_PATH"] = str(tiny.parent)
+    elif how == "variable":
+        changes["LMZIP_MODEL"] = str(tiny)
+    env = environment(**changes)
+    arguments = [] if how == "variable" else ["--model", "ngram" if how == "ngram" else model]
+    done = run("lmzip", *arguments, "a", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "a" not in names_in(tmp_path)
+    assert run("lmunzip", "a.lmz", cwd=tmp_path, env=env).returncode == 0
 
 
 def test_a_net_at_a_level_without_one(tiny):
@@ -419,5 +468,5 @@ def test_bench_names_the_model(tiny, packed, tmp_path):
 def test_max_time_goes_by_the_model(tiny, tmp_path):
     (tmp_path / "a").write_bytes(DATA)
     assert run("lmzip", "--max-time=0.0001s", "--model", tiny, tmp_path / "a").returncode == 1
-    assert run("lmzip", "--max-time=2h", "--model", tiny, tmp_path / "a").returncode == 0
-    assert names_in(tmp_path) == ["a.lmz"]
+    assert run("lmzip", "-k", "--max-time=2h", "--model", tiny, tmp_path / "a").returncode == 0
+    assert names_in(tmp_path) == ["a", "a.lmz"]

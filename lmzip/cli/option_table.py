@@ -93,7 +93,8 @@ def _how_options() -> list[click.Option]:
             "--model",
             "NAME|PATH",
             text,
-            "Model to compress with, or a weight file; auto (default): what the level says.",
+            "Model to compress with, or a weight file; auto (default): what the level says.  Files stay "
+            "where lmunzip would need this option too.",
         ),
         _value("device", "--device", "NAME", text, "Where to compute: auto or cpu."),
         _choose("verification", "on", "--verify", "Decode the output and compare; default when the input is removed."),

@@ -30,6 +30,7 @@ class Output:
         self.options = options
         self.sink: Sink | None = None
         self.target: Target | None = None
+        self.keeps_input = False  # whatever the options say
         if options.to_stdout or (options.output is None and source.name is None):
             self.name = _STDOUT_NAME
             self.sink = standard_output()
@@ -51,6 +52,11 @@ class Output:
         if self.target.is_name_of(source.status):
             self.target.close()
             raise LmzipError("input and output are the same file")
+
+    def removes(self, source: Source) -> bool:
+        """Return whether the input makes room for this output."""
+        to_file = self.target is not None and source.name is not None
+        return to_file and self.options.removes_input and not self.keeps_input
 
     def create(self) -> None:
         """Make the file, still without its name; raises OutputError."""
@@ -94,7 +100,7 @@ class Output:
                 raise OutputError(self.name, error, is_final=True) from None
             return
         target = self._file()
-        removes = self.options.removes_input and source.name is not None
+        removes = self.removes(source)
         try:
             if source.name is not None and source.is_regular:
                 target.copy_attributes(source.status, source.fd)

@@ -19,7 +19,7 @@ def tell(
 ) -> None:
     """Tell that the work on an input is done; output: None when it was only tested.  Raises OutputError."""
     path = output.name if output is not None and output.target is not None else None
-    removed = path is not None and options.removes_input and source.name is not None
+    removed = output is not None and output.removes(source)
     if reporter.verbose:
         reporter.info(source.name or "standard input", _line(options, summary, seconds, output is None, path, removed))
     if options.json:

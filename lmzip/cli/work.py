@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
 from lmzip.cli.inputs import STDIN
-from lmzip.cli.messages import Reporter
+from lmzip.cli.messages import WARNING, Reporter, printable
 from lmzip.cli.options import Options
 from lmzip.cli.output import Output
 from lmzip.cli.progress import Meter, duration
@@ -36,6 +36,7 @@ class Work:
     def __init__(self, options: Options, reporter: Reporter) -> None:
         self.options = options
         self.reporter = reporter
+        self._told_of_model: set[int] = set()  # statuses of the warnings that were given
 
     def run(self, name: str, shown: str) -> None:
         """Work on one input.  Raises LmzipError, OSError, OutputError; then nothing has changed but as they say."""
@@ -87,8 +88,38 @@ class Work:
                 verify=verify,
                 summary=summary,
             )
+        lacks_model = summary.names_model and not self._model_is_found_again()
+        would_remove = output.removes(source)
+        output.keeps_input = lacks_model
         output.publish(source)
+        if lacks_model:
+            self._tell_of_model(would_remove)
         tell(self.options, self.reporter, source, summary, time.monotonic() - start, output)
+
+    def _model_is_found_again(self) -> bool:
+        """Return whether lmunzip without options finds the model that was compressed with."""
+        from lmzip.models import registry
+
+        if self.options.chosen_model is None or self.options.model_variable is not None:
+            return True
+        return registry.is_installed(registry.by_name(self.options.model).digest)
+
+    def _tell_of_model(self, input_is_kept: bool) -> None:
+        """Warn once of output that needs a model which only this call was given, and once of inputs kept for it."""
+        from lmzip.models import registry
+
+        status = WARNING if input_is_kept else 0
+        self.reporter.fail(status)
+        if status in self._told_of_model:
+            return
+        self._told_of_model.add(status)
+        kept = ", so input files are kept" if input_is_kept else ""
+        self.reporter.warning(
+            None,
+            f"lmunzip will not find the model {printable(self.options.model)} by itself{kept}; copy it to "
+            f"{printable(str(registry.user_folder()))} or name it in LMZIP_MODEL_PATH",
+            status,
+        )
 
     def _refuse_if_slow(self, source: Source) -> None:
         from lmzip.cli.estimate import estimate

@@ -116,7 +116,9 @@ class FrameWriter:
         """
         short = head.last and head.raw_size <= container.MAX_SHORT_SIZE
         unneeded = head.last and not self._model.needs_weights(head.method)
-        return container.pack_header(None if unneeded else self._record, short=short)
+        record = None if unneeded else self._record
+        self.summary.names_model |= record is not None
+        return container.pack_header(record, short=short)
 
     def _put_trailer(self, content_hash: bytes) -> None:
         self._put_checked(Trailer(tuple(self._payload_sizes), content_hash).pack(self._header), "trailer")

@@ -30,6 +30,7 @@ class Summary:
     n_blocks: int = 0
     n_stored: int = 0
     content_hash: bytes | None = None  # of the content of the only frame; None if there are several
+    names_model: bool = False  # compression only: a frame cannot be decoded without weights
     verified: bool = False
     n_threads: int = 1
     holes: list[Hole] = field(default_factory=list)  # salvage only

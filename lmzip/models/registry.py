@@ -26,15 +26,19 @@ def default_name() -> str:
     return "bytelm1"
 
 
-def _user_folder() -> Path:
+def user_folder() -> Path:
+    """Return the folder of the user's own models, which need not exist."""
     data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
     return Path(data) / "lmzip" / "models"
 
 
-def weight_files() -> Iterator[Path]:
-    """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read."""
+def weight_files(*, with_given: bool = True) -> Iterator[Path]:
+    """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read.
+
+    with_given: those too that only this process was told of.
+    """
     configured = [Path(p) for p in os.environ.get("LMZIP_MODEL_PATH", "").split(os.pathsep) if p]
-    for place in [_SHIPPED, *_given, *configured, _user_folder()]:
+    for place in [_SHIPPED, *(_given if with_given else []), *configured, user_folder()]:
         try:
             found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
         except (OSError, ValueError):
@@ -42,9 +46,9 @@ def weight_files() -> Iterator[Path]:
         yield from found
 
 
-def _nets() -> Iterator[Model]:
+def _nets(*, with_given: bool = True) -> Iterator[Model]:
     """Load one weight file after the other; passes over those that hold no model."""
-    for path in weight_files():
+    for path in weight_files(with_given=with_given):
         try:
             yield _load(path)
         except (OSError, UnsupportedError):
@@ -111,3 +115,8 @@ def by_digest(digest: bytes, name: str) -> Model:
     raise ModelMissingError(
         f"needs the model {name} (sha256 {digest.hex()}), which is not here; --model or LMZIP_MODEL_PATH can give it"
     )
+
+
+def is_installed(digest: bytes) -> bool:
+    """Return whether a process that is given no path finds the model with this digest."""
+    return any(model.digest == digest for model in _nets(with_given=False))
