@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import random
 import threading
+import tracemalloc
 
 import pytest
 import tiny_net
@@ -13,7 +16,7 @@ from conftest import TINY
 
 from lmzip import container, levels, native
 from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
-from lmzip.models import registry
+from lmzip.models import registry, weights
 from lmzip.models.base import Model
 from lmzip.models.bytelm import ByteLmModel
 from lmzip.models.ngram import NgramModel
@@ -52,10 +55,10 @@ def test_contract(model):
 
 
 def test_weights_are_counted_as_shared(model):
-    """What a weight file takes: as it was read, and where the net is used once more."""
+    """What a weight file and the net in it take where the net is used; else neither is read."""
     for method in model.methods:
         size = getattr(model, "size", 0)
-        assert model.shared_size(method) == size * (2 if model.needs_weights(method) else 1)
+        assert model.shared_size(method) == (2 * size if model.needs_weights(method) else 0)
 
 
 def test_what_does_not_become_smaller_has_no_payload(model):
@@ -198,6 +201,57 @@ class TestRegistry:
         (folder / "c.txt").write_text("not asked")
         monkeypatch.setenv("LMZIP_MODEL_PATH", str(folder))
         assert registry.names()[-1] == "gamma"
+
+    def test_large_files_that_hold_no_model_are_not_read(self, tmp_path, monkeypatch):
+        """Nor is a model held in memory to know its digest."""
+        folder = weight_file(tmp_path / "models", "gamma").parent
+        entry = {"x": {"dtype": "I8", "shape": [700 << 20], "data_offsets": [0, 700 << 20]}}
+        for name, header in (("a", b"{}"), ("b", json.dumps(entry).encode()), ("c", b"x" * (1 << 20))):
+            with open(folder / f"{name}.safetensors", "wb") as file:
+                file.write(len(header).to_bytes(8, "little") + header)
+                file.truncate(700 << 20)
+        data = tiny_net.tiny_weights(seed=0, name="long", **TINY)
+        with open(folder / "d.safetensors", "wb") as file:
+            file.write(data)
+            file.truncate(40 << 20)
+        monkeypatch.setenv("LMZIP_MODEL_PATH", str(folder))
+        reads = []
+        monkeypatch.setattr(weights, "read", lambda path: reads.append(path))
+        tracemalloc.start()
+        try:
+            assert registry.names()[-2:] == ["long", "gamma"]
+            long = registry.by_name("long")
+            assert registry.by_digest(long.digest, "long") is long
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+        assert not reads and long.digest == hashlib.sha256(data.ljust(40 << 20, b"\0")).digest()
+
+    def test_a_file_that_changed_since_its_digest_was_read_is_not_taken(self, tmp_path):
+        path = weight_file(tmp_path, "alpha")
+        model = registry.by_name(str(path))
+        assert model.digest == hashlib.sha256(path.read_bytes()).digest()
+        old = path.read_bytes()
+        weight_file(tmp_path, "alpha", seed=1)
+        for _ in range(2):
+            with pytest.raises(ModelMissingError, match="alpha.safetensors changed meanwhile"):
+                model.encode_block(RAW, 6, 1, None, 1)
+        path.unlink()
+        with pytest.raises(ModelMissingError, match=r"cannot read .*alpha.safetensors: No such file"):
+            model.memory_size(6, 100, 1)
+        assert model.encode_block(RAW, 4, 1, None, 1)
+        path.write_bytes(old)
+        assert model.encode_block(RAW, 6, 1, None, 1)
+
+    def test_a_digest_is_that_of_the_weights_in_use(self, tmp_path):
+        """Whether it is asked for before the net is unpacked or behind it; files that vanish between hold no model."""
+        path = weight_file(tmp_path, "alpha")
+        digest, first, second = hashlib.sha256(path.read_bytes()).digest(), ByteLmModel(path), ByteLmModel(path)
+        assert first.net and first.digest == digest
+        path.unlink()
+        assert first.digest == digest
+        with pytest.raises(ModelMissingError):
+            assert second.digest
 
     def test_the_same_weights_twice_are_one_model(self, tmp_path, monkeypatch):
         first, second = weight_file(tmp_path / "1", "delta"), tmp_path / "2" / "other-name.safetensors"

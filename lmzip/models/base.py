@@ -15,8 +15,12 @@ class Model(ABC):
     """
 
     name: str
-    digest: bytes  # SHA-256 of the weights, 32 bytes; b"" for a model without weights
     methods: frozenset[int]  # method numbers (1 to 15) that a block head may carry
+
+    @property
+    @abstractmethod
+    def digest(self) -> bytes:
+        """SHA-256 of the weights, 32 bytes; b"" for a model without weights."""
 
     def needs_weights(self, method: int) -> bool:
         """Return whether blocks of that method can be decoded with the weights only, not by the built-in model."""

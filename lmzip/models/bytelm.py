@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from lmzip import native
+from lmzip.errors import ModelMissingError
 from lmzip.models import weights
 from lmzip.models.ngram import NgramModel
 
@@ -16,25 +19,36 @@ class ByteLmModel(NgramModel):
     methods = frozenset(range(1, native.N_METHODS + 1))
 
     def __init__(self, path: Path) -> None:
-        """Read a weight file; raises OSError, UnsupportedError if it is not one of a net."""
+        """Read the header of a weight file; raises OSError, UnsupportedError if it is not one of a net."""
         self.path = path
-        self._data: bytes | None = weights.read(path)
-        self.config = weights.metadata(self._data, path)
+        self.config, self.size = weights.inspect(path)
         self.name = self.config["name"]
-        self.size = len(self._data)
-        self.digest = weights.digest_of(self._data)
         self._net: native.Net | None = None
         self._lock = threading.Lock()
 
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the weight file, read when first asked for; raises ModelMissingError, UnsupportedError."""
+        return self._read(weights.digest_of_file)
+
     @property
     def net(self) -> native.Net:
-        """The net in the kernel, unpacked when first asked for; raises UnsupportedError."""
+        """The net in the kernel, unpacked when first asked for; raises ModelMissingError, UnsupportedError."""
         with self._lock:
             if self._net is None:
-                assert self._data is not None
-                self._net = weights.load_net(self._data, self.path)
-                self._data = None
+                data = self._read(weights.read)
+                digest = weights.digest_of(data)
+                # What was asked for by its digest is not to be another file by now; where nobody asked, this is it.
+                if vars(self).setdefault("digest", digest) != digest:
+                    raise ModelMissingError(f"the model {self.path} changed meanwhile")
+                self._net = weights.load_net(data, self.path)
             return self._net
+
+    def _read(self, read: Callable[[Path], bytes]) -> bytes:
+        try:
+            return read(self.path)
+        except OSError as error:
+            raise ModelMissingError(f"cannot read the model {self.path}: {error.strerror}") from None
 
     def _net_for(self, method: int) -> native.Net | None:
         return self.net if self.needs_weights(method) else None
@@ -43,5 +57,5 @@ class ByteLmModel(NgramModel):
         return method >= native.NET_METHOD
 
     def shared_size(self, method: int) -> int:
-        # The file is kept until the net is unpacked, and both are there while it is.
-        return 2 * self.size if self.needs_weights(method) else self.size
+        # The file and the net are both there while it is unpacked.
+        return 2 * self.size if self.needs_weights(method) else 0

@@ -10,8 +10,11 @@ class NgramModel(Model):
     """The methods of the kernel's table of predictors (ARITHMETIC) without a net; a plain header means this model."""
 
     name = "ngram"
-    digest = b""
     methods = frozenset(range(1, native.NET_METHOD))
+
+    @property
+    def digest(self) -> bytes:
+        return b""
 
     def _net_for(self, method: int) -> native.Net | None:
         """Return the net that the kernel needs for a method: none here, other models have one."""

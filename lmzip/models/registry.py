@@ -47,12 +47,14 @@ def weight_files(*, with_given: bool = True) -> Iterator[Path]:
 
 
 def _nets(*, with_given: bool = True) -> Iterator[Model]:
-    """Load one weight file after the other; passes over those that hold no model."""
+    """Yield a model for each weight file, its digest known; passes over those that hold none or cannot be read."""
     for path in weight_files(with_given=with_given):
         try:
-            yield _load(path)
-        except (OSError, UnsupportedError):
+            model = _load(path)
+            assert model.digest
+        except (OSError, ModelMissingError, UnsupportedError):
             continue
+        yield model
 
 
 def models() -> list[Model]:

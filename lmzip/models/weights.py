@@ -12,9 +12,10 @@ import os
 import stat
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import safetensors
 
@@ -27,6 +28,7 @@ MAX_FILE_SIZE = 1 << 30
 MAX_LAYERS = 12
 MAX_NAME_SIZE = 32  # bytes of UTF-8, as in a frame's model record (FORMAT 3.2)
 _MAX_HEADER_SIZE = 1 << 20
+_PIECE_SIZE = 1 << 20
 
 
 def matrix_names(n_layer: int) -> list[str]:
@@ -43,23 +45,58 @@ def matrix_sizes(shape: native.NetShape) -> dict[str, list[int]]:
     return dict(zip(matrix_names(s.n_layer), sizes, strict=True))
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a weight file: file and size; raises OSError, UnsupportedError if it is no regular file or too large."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsupportedError(f"{path}: not a regular file")
+        if status.st_size > MAX_FILE_SIZE:
+            raise UnsupportedError(f"{path}: too large for a weight file")
+        yield file, status.st_size
+
+
 def read(path: Path) -> bytes:
     """Return a weight file's bytes; raises OSError, UnsupportedError if it is no regular file or too large."""
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise UnsupportedError(f"{path}: not a regular file")
+    with _opened(path) as (file, _):
         data = file.read(MAX_FILE_SIZE + 1)
     if len(data) > MAX_FILE_SIZE:
         raise UnsupportedError(f"{path}: too large for a weight file")
     return data
 
 
+def inspect(path: Path) -> tuple[dict[str, Any], int]:
+    """Return metadata and size of a weight file from its header alone, as any large file may lie where models do.
+
+    Raises as read() and metadata() do.
+    """
+    with _opened(path) as (file, size):
+        start = file.read(8)
+        header_size = int.from_bytes(start, "little")
+        if header_size <= _MAX_HEADER_SIZE:
+            start += file.read(header_size)
+    return metadata(start, path), size
+
+
 def digest_of(data: bytes) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def digest_of_file(path: Path) -> bytes:
+    """Return the digest of a weight file, read in pieces; raises as read() does."""
+    digest = hashlib.sha256()
+    with _opened(path) as (file, _):
+        while piece := file.read(_PIECE_SIZE):
+            digest.update(piece)
+    return digest.digest()
+
+
 def metadata(data: bytes, path: Path) -> dict[str, Any]:
-    """Return the `lmzip` entry of a safetensors file's metadata; raises UnsupportedError if there is none."""
+    """Return the `lmzip` entry of a safetensors file's metadata; raises UnsupportedError if there is none.
+
+    data: the file's bytes, at least up to the end of the header.
+    """
     try:
         size = int.from_bytes(data[:8], "little")
         if len(data) < 8 or size > min(_MAX_HEADER_SIZE, len(data) - 8):
