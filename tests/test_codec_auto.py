@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+import threading
+import time
 
 import pytest
 from cli_tools import liked_by
@@ -120,6 +122,54 @@ def test_noise_is_given_up_after_a_probe(sample, probe):
     share, method, n_lanes, _ = auto(model, b"a" * LARGE)
     assert (share, method, n_lanes) == (probe, 1, 1)
     assert [call[:2] for call in model.calls] == [(SAMPLE_SIZE, 4), (SAMPLE_SIZE, 6), (LARGE, 1)]
+
+
+@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["small", "large"])
+def test_whatever_is_tried_can_be_abandoned(size):
+    """Samples, the probe and the payload that is only compared let through what progress raises, and count nothing."""
+    sizes = {"sample": {4: 0.5, 6: 0.5}, "probe": {1: 0.9, 4: 0.5}}
+    shares, samples = (sizes["sample"], None) if size == SMALL else (sizes["probe"], {4: None, 6: None})
+    whole = Stub(shares, samples)
+    assert auto(whole, b"a" * size)[3] == size
+    for n_allowed in range(len(whole.calls)):
+        model, left = Stub(shares, samples), iter(range(n_allowed))
+
+        def progress(_n, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            encode_auto(model, b"a" * size, NET, None, progress, 1)
+        assert model.calls == [(*call[:3], model.calls[i][3]) for i, call in enumerate(whole.calls[: n_allowed + 1])]
+
+
+def test_an_error_in_another_block_ends_a_probe(monkeypatch):
+    """The first block fails while the second is probed; nobody waits for the probe's end, which would not come."""
+    probing, cancelled = threading.Event(), threading.Event()
+
+    class Endless(Stub):
+        def encode_block(self, raw, method, n_lanes, progress, n_threads):
+            if raw[0] == ord("a"):
+                assert probing.wait(20)
+                raise OSError("no more")
+            if method == 1:
+                probing.set()
+                end = time.monotonic() + 20
+                while time.monotonic() < end:
+                    try:
+                        if progress:
+                            progress(1)
+                    except BaseException:
+                        cancelled.set()
+                        raise
+                    time.sleep(0.001)
+            return super().encode_block(raw, method, n_lanes, progress, n_threads)
+
+    model = Endless({1: None}, {4: None, 6: None})
+    monkeypatch.setattr("lmzip.codec.compress.choose", lambda level, name: (NET, model))
+    with pytest.raises(OSError, match="no more"):
+        pack(b"a" * LARGE + b"b" * LARGE, block_size=LARGE, threads=2)
+    assert cancelled.is_set()
 
 
 def test_a_probe_that_finds_repetition_speaks_for_the_ngram_method():

@@ -6,7 +6,7 @@ Deterministic: the choice depends on the block's bytes, the level and the model 
 from __future__ import annotations
 
 from lmzip.levels import Level, n_lanes
-from lmzip.models.base import Model
+from lmzip.models.base import Model, Progress
 
 _SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
 _N_PIECES = 4
@@ -17,15 +17,19 @@ _PROBE_METHOD = 1  # finds repetitions over the whole block at several times the
 
 
 def encode_auto(
-    model: Model, raw, choice: Level, forced_lanes: int | None, progress, n_threads: int, net_cost: int = 0
+    model: Model, raw, choice: Level, forced_lanes: int | None, progress: Progress, n_threads: int, net_cost: int = 0
 ) -> tuple[bytes | None, int, int]:
     """Return payload, method and number of lanes of a block; no payload where nothing makes it smaller.
 
-    Without a net there is no choice but to code or not to.  net_cost: bytes that the frame grows by outside the payload
-    if the block needs the net.
+    Without a net there is no choice but to code or not to.  progress is called with raw bytes done, and with 0 while
+    something is only tried, as what it raises abandons that too.  net_cost: bytes that the frame grows by outside the
+    payload if the block needs the net.
     """
 
-    def code(method: int, report=None) -> bytes | None:
+    def tried(_n: int) -> None:
+        progress(0)
+
+    def code(method: int, report=tried) -> bytes | None:
         return model.encode_block(raw, method, lanes_of(method), report, n_threads)
 
     def lanes_of(method: int) -> int:
@@ -40,7 +44,7 @@ def encode_auto(
             return mixed, choice.method, lanes_of(choice.method)
         return plain, choice.ngram_method, lanes_of(choice.ngram_method)
     else:
-        method = _method_by_sample(model, raw, choice, net_cost)
+        method = _method_by_sample(model, raw, choice, net_cost, tried)
         if not method:
             probe = code(_PROBE_METHOD)
             if probe is None or len(probe) > len(raw) * (1 - _SOME_GAIN):
@@ -49,11 +53,11 @@ def encode_auto(
     return code(method, progress), method, lanes_of(method)
 
 
-def _method_by_sample(model: Model, raw, choice: Level, net_cost: int) -> int:
+def _method_by_sample(model: Model, raw, choice: Level, net_cost: int, progress: Progress) -> int:
     """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
     sample = _sample(raw)
-    plain = _coded_size(model, sample, choice.ngram_method)
-    mixed = _coded_size(model, sample, choice.method)
+    plain = _coded_size(model, sample, choice.ngram_method, progress)
+    mixed = _coded_size(model, sample, choice.method, progress)
     if min(plain, mixed) > len(sample) * (1 - _SOME_GAIN):
         return 0
     least_gain = max(plain * _NET_GAIN, net_cost * len(sample) / len(raw))
@@ -67,6 +71,6 @@ def _sample(raw) -> bytes:
     return b"".join(bytes(raw[i * step : i * step + size]) for i in range(_N_PIECES))
 
 
-def _coded_size(model: Model, sample: bytes, method: int) -> int:
-    payload = model.encode_block(sample, method, _N_PIECES, None, 1)
+def _coded_size(model: Model, sample: bytes, method: int, progress: Progress) -> int:
+    payload = model.encode_block(sample, method, _N_PIECES, progress, 1)
     return len(sample) if payload is None else len(payload)

@@ -103,7 +103,7 @@ def _no_memory(raw_size: int) -> MemoryLimitError:
 
 
 class _Counter:
-    """Passes progress on and knows how much there has been."""
+    """Passes progress on, also none, as what that raises ends the work; knows how much there has been."""
 
     def __init__(self, report: Report | None) -> None:
         self.done = 0
@@ -111,5 +111,5 @@ class _Counter:
 
     def __call__(self, n: int) -> None:
         self.done += n
-        if self._report and n:
+        if self._report:
             self._report(n)

@@ -94,12 +94,15 @@ class Workers:
             self._wait(self._is_idle)
 
     def report(self, callback: Callable[[int], None] | None) -> Callable[[int], None]:
-        """Return a progress function for jobs: ends a cancelled job, else calls `callback`, one call at a time."""
+        """Return a progress function for jobs: ends a cancelled job, else calls `callback`, one call at a time.
+
+        With 0 it does nothing but the first.
+        """
 
         def progress(n: int) -> None:
             if self._closing or self._error:
                 raise CancelledError
-            if callback:
+            if callback and n:
                 with self._report_lock:
                     callback(n)
 
