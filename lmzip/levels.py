@@ -8,7 +8,18 @@ MIN_LEVEL, MAX_LEVEL, DEFAULT_LEVEL = 1, 9, 6
 MIN_BLOCK_SIZE, MAX_BLOCK_SIZE = 1, 1 << 30
 
 # Rows of the table of predictors (ARITHMETIC 6), by the number in a block head.
-METHOD_NAMES = {0: "stored", 1: "fast", 2: "quick", 3: "full", 4: "max", 5: "full+net", 6: "max+net", 7: "best+net"}
+METHOD_NAMES = {
+    0: "stored",
+    1: "fast",
+    2: "quick",
+    3: "full",
+    4: "max",
+    5: "full+net",
+    6: "max+net",
+    7: "best+net",
+    8: "max+net+fields",
+    9: "best+net+fields",
+}
 FIRST_NET_METHOD = 5
 
 _KIB, _MIB = 1 << 10, 1 << 20
@@ -37,10 +48,10 @@ _LEVELS = {
     3: Level(3, 3, 2 * _MIB),
     4: Level(4, 4, 16 * _MIB),
     5: Level(5, 3, 4 * _MIB, ((64 * _KIB, 1), (256 * _KIB, 8))),
-    6: Level(6, 4, 16 * _MIB, ((320 * _KIB, 1), (640 * _KIB, 4), (1 * _MIB, 8), (2 * _MIB, 16))),
-    7: Level(6, 4, 16 * _MIB, ((512 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
-    8: Level(6, 4, 32 * _MIB, ((768 * _KIB, 1), (2 * _MIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
-    9: Level(7, 4, 64 * _MIB, ((1 * _MIB, 1), (4 * _MIB, 4), (MAX_BLOCK_SIZE, 8))),
+    6: Level(8, 4, 16 * _MIB, ((320 * _KIB, 1), (640 * _KIB, 4), (1 * _MIB, 8), (2 * _MIB, 16))),
+    7: Level(8, 4, 16 * _MIB, ((512 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
+    8: Level(8, 4, 32 * _MIB, ((768 * _KIB, 1), (2 * _MIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
+    9: Level(9, 4, 64 * _MIB, ((1 * _MIB, 1), (4 * _MIB, 4), (MAX_BLOCK_SIZE, 8))),
 }
 _MOST_LANES = 32
 

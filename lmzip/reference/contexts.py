@@ -109,6 +109,7 @@ class Lane:
             "INDIRECT_2": hash2(shared.indirect2[last & 0xFFFF], c1),
             "LANE_ORDER_3": hash2(self.start, last & 0xFFFFFF),
             "LANE_WORD": hash3(self.start, word0, c1),
+            "FIELD": hash2(self.field_hash, field),
         }
 
     def _update_stride(self, shared: Shared, byte: int) -> None:

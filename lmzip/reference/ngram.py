@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from lmzip.reference import tables
-from lmzip.reference.contexts import M32, Lane, Shared, hash2
+from lmzip.reference.contexts import M32, MAX_FIELDS, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 # Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 5).
 KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_2 SPARSE_23 SPARSE_13 COLUMN
-FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD"""
+FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD FIELD"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 
 FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
@@ -23,18 +23,24 @@ FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SP
 MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_23 SPARSE_13 COLUMN
 FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"""
 
+FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
+MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
+FIELDS = tuple(kinds.replace("SPARSE_2 ", "FIELD ") for kinds in MAX)
+
 # method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits; those from
 # FIRST_NET_METHOD on have a net
 METHODS = {
     1: (FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18),
     2: (QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19),
-    3: (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3", 3, 4, 3, 6, 20),
-    4: (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD", 4, 5, 3, 6, 21),
-    5: (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3", 3, 5, 4, 6, 20),
-    6: (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD", 4, 6, 4, 6, 21),
-    7: (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD", 4, 6, 4, 6, 22),
+    3: (*FULL, 3, 4, 3, 6, 20),
+    4: (*MAX, 4, 5, 3, 6, 21),
+    5: (*FULL, 3, 5, 4, 6, 20),
+    6: (*MAX, 4, 6, 4, 6, 21),
+    7: (*MAX, 4, 6, 4, 6, 22),
+    8: (*FIELDS, 4, 6, 4, 6, 21),
+    9: (*FIELDS, 4, 6, 4, 6, 22),
 }
-FIRST_NET_METHOD = 5
+FIRST_NET_METHOD, FIRST_FIELDS_METHOD = 5, 8
 
 STRETCH_LIMIT = 12287
 WEIGHT_LIMIT = (1 << 30) - 1
@@ -128,6 +134,7 @@ class Ngram:
         self, raw_size: int, method: int, n_lanes: int, net_view: Callable[[int, int], NetView] | None = None
     ) -> None:
         assert (net_view is not None) == (method >= FIRST_NET_METHOD)
+        self.has_fields = method >= FIRST_FIELDS_METHOD
         self.net_view = net_view
         one_lane, several_lanes, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
@@ -287,6 +294,8 @@ class Ngram:
         n = len(states)
         if net:
             select = [*select[: self.n_sets - 1], net.top]
+            if self.has_fields:
+                select[2] = min(lane.field, MAX_FIELDS - 1) * 4 + match_class
             first_weights = [BESIDE_NET] * n + [0] * n + [NET_WEIGHT] + [BESIDE_NET] * 7 + [0]
         else:
             first_weights = [FIRST_WEIGHT] * n + [0] * n + [FIRST_WEIGHT] * 6 + [0]

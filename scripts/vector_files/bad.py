@@ -215,17 +215,17 @@ def unsupported() -> Iterator[Vector]:
         "The version byte promises a model record and a number.",
         error="UnsupportedError",
     )
-    for method, sentence in ((15, "Method 15 in a short frame."), (8, "Method 8 in a short frame.")):
+    for method, sentence in ((15, "Method 15 in a short frame."), (10, "Method 10 in a short frame.")):
         changed = replace(head, method=method, raw_size=101)
         data = frame([(changed, payload)], raw, SHORT)
         yield Vector(f"unsupported-short-method-{method}", data, sentence, error="UnsupportedError")
-    for method in (5, 6, 7):
+    for method in (5, 6, 7, 8, 9):
         data = frame([(replace(head, method=method, raw_size=101), payload)], raw)
         sentence = f"Method {method}, which needs a net, in a frame that names none."
         yield Vector(f"unsupported-net-method-{method}", data, sentence, error="UnsupportedError")
     header = container.pack_header(net_record(), short=True)
-    data = frame([(replace(head, method=8, raw_size=101), payload)], raw, header)
-    yield Vector("unsupported-net-method-8", data, "Method 8 in a frame with a net.", error="UnsupportedError")
+    data = frame([(replace(head, method=10, raw_size=101), payload)], raw, header)
+    yield Vector("unsupported-net-method-10", data, "Method 10 in a frame with a net.", error="UnsupportedError")
     yield from unsupported_models(raw)
     packed = container.pack_header(GONE).packed
     for name, at, sentence in (("kind", 5, "Model kind 9."), ("flags", 6, "A model record with a flag.")):

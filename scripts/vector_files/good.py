@@ -109,12 +109,12 @@ def good_net() -> Iterator[Vector]:
     """Yield frames with a net, which need the weights beside them."""
     model, record = net_model(), net_record()
     long, short = container.pack_header(record), container.pack_header(record, short=True)
-    for method, name in ((5, "full"), (6, "max"), (7, "best")):
+    for method, name in ((5, "full"), (6, "max"), (7, "best"), (8, "max-fields"), (9, "best-fields")):
         for n_lanes in (1, 2, 8, 128):
             data = coded_frame(TEXT, method, n_lanes, header=short, model=model)
             sentence = f"A text in a short frame, method {name} with a net, {n_lanes} lanes; needs `{WEIGHTS.name}`."
             yield Vector(f"good-net-{name}-lanes-{n_lanes}", data, sentence, TEXT)
-    for size, method in ((4095, 5), (4096, 6), (4097, 7)):
+    for size, method in ((4095, 5), (4096, 6), (4097, 7), (4098, 8), (4099, 9)):
         data = coded_frame(painted(size), method, 4, block_size=2048, header=long, model=model)
         sentence = f"{size} painted bytes, method {method}, 4 lanes, blocks of 2048; needs `{WEIGHTS.name}`."
         yield Vector(f"good-net-{size}", data, sentence, painted(size))

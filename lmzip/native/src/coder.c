@@ -17,8 +17,10 @@ static const uint8_t fast_contexts[] = {FAST_CONTEXTS};
 static const uint8_t quick_contexts[] = {QUICK_CONTEXTS};
 static const uint8_t full_contexts[] = {FULL_CONTEXTS, INDIRECT_2};
 static const uint8_t full_lane_contexts[] = {FULL_CONTEXTS, LANE_ORDER_3};
-static const uint8_t max_contexts[] = {MAX_METHOD_CONTEXTS, INDIRECT_1, INDIRECT_2};
-static const uint8_t max_lane_contexts[] = {MAX_METHOD_CONTEXTS, LANE_ORDER_3, LANE_WORD};
+static const uint8_t max_contexts[] = {MAX_METHOD_CONTEXTS(SPARSE_2), INDIRECT_1, INDIRECT_2};
+static const uint8_t max_lane_contexts[] = {MAX_METHOD_CONTEXTS(SPARSE_2), LANE_ORDER_3, LANE_WORD};
+static const uint8_t fields_contexts[] = {MAX_METHOD_CONTEXTS(FIELD), INDIRECT_1, INDIRECT_2};
+static const uint8_t fields_lane_contexts[] = {MAX_METHOD_CONTEXTS(FIELD), LANE_ORDER_3, LANE_WORD};
 
 #define full_net_contexts full_contexts
 #define full_net_lane_contexts full_lane_contexts
@@ -26,6 +28,10 @@ static const uint8_t max_lane_contexts[] = {MAX_METHOD_CONTEXTS, LANE_ORDER_3, L
 #define max_net_lane_contexts max_lane_contexts
 #define best_net_contexts max_contexts
 #define best_net_lane_contexts max_lane_contexts
+#define max_net_fields_contexts fields_contexts
+#define max_net_fields_lane_contexts fields_lane_contexts
+#define best_net_fields_contexts fields_contexts
+#define best_net_fields_lane_contexts fields_lane_contexts
 #define fast_lane_contexts fast_contexts
 #define quick_lane_contexts quick_contexts
 #define ROW(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \

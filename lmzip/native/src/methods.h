@@ -5,29 +5,32 @@
 /* Context kinds, ARITHMETIC 5. */
 enum {
     ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_2, SPARSE_23, SPARSE_13,
-    COLUMN, FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD
+    COLUMN, FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD, FIELD
 };
 
 /* X(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits)
-   n_wide: the first contexts, which take lines of their own for second nibbles (slots.h). */
-#define LMZ_METHODS(X)                    \
-    X(1, fast, 4, 1, 0, 2, 0, 4, 18)      \
-    X(2, quick, 8, 2, 0, 3, 3, 4, 19)     \
-    X(3, full, 12, 3, 0, 4, 3, 6, 20)     \
-    X(4, max, 19, 4, 0, 5, 3, 6, 21)      \
-    X(5, full_net, 12, 3, 1, 5, 4, 6, 20) \
-    X(6, max_net, 19, 4, 1, 6, 4, 6, 21)  \
-    X(7, best_net, 19, 4, 1, 6, 4, 6, 22)
-
-/* Where there is a net, it selects the last set of weights and the last adaptive probability map. */
+   n_wide: the first contexts, which take lines of their own for second nibbles (slots.h).
+   has_net: the net selects the last set of weights and the last adaptive probability map.  As it knows the last bytes
+   well, HAS_NET_AND_FIELDS gives a context and a set of theirs to the fields of lines, which it knows badly. */
+#define HAS_NET_AND_FIELDS 2
+#define LMZ_METHODS(X)                           \
+    X(1, fast, 4, 1, 0, 2, 0, 4, 18)             \
+    X(2, quick, 8, 2, 0, 3, 3, 4, 19)            \
+    X(3, full, 12, 3, 0, 4, 3, 6, 20)            \
+    X(4, max, 19, 4, 0, 5, 3, 6, 21)             \
+    X(5, full_net, 12, 3, 1, 5, 4, 6, 20)        \
+    X(6, max_net, 19, 4, 1, 6, 4, 6, 21)         \
+    X(7, best_net, 19, 4, 1, 6, 4, 6, 22)        \
+    X(8, max_net_fields, 19, 4, 2, 6, 4, 6, 21)  \
+    X(9, best_net_fields, 19, 4, 2, 6, 4, 6, 22)
 
 /* The methods' contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and
    statistics of the lane's own text are. */
 #define FAST_CONTEXTS ORDER_2, ORDER_3, ORDER_4, WORD
 #define QUICK_CONTEXTS ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, FIELD_ABOVE
 #define FULL_CONTEXTS ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, FIELD_ABOVE
-#define MAX_METHOD_CONTEXTS                                                                                             \
-    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_23, SPARSE_13, COLUMN, \
+#define MAX_METHOD_CONTEXTS(third)                                                                                   \
+    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_23, SPARSE_13, COLUMN, \
         FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT
 
 #define MAX_CONTEXTS 32

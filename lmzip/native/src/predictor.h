@@ -81,6 +81,8 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
     select[2] = h >> 8 & 255;
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + match) * 8 + (uint32_t)bit_index;
+    if (has_net == HAS_NET_AND_FIELDS)
+        select[2] = (lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1) * 4 + match;
     if (has_net)
         select[n_sets - 1] = net_top(lane->tree);
 }
