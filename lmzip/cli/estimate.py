@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import Reporter, printable
@@ -13,6 +14,9 @@ from lmzip.cli.progress import duration
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
 from lmzip.fileio import Source, open_source
+
+if TYPE_CHECKING:
+    from lmzip.codec.trial import Trial
 
 # Pieces from all over a file, compressed as if they were one: the model learns from each for the others, as it will.
 _N_PIECES = 16
@@ -44,47 +48,62 @@ def sample(fd: int, size: int, piece_size: int) -> bytes:
     return b"".join(os.pread(fd, piece_size, number * step) for number in range(_N_PIECES))
 
 
-def _reader(data: bytes):
-    """Return a read(size) function over bytes."""
+def _try_whole(data: bytes, options: Options) -> Trial:
+    """Compress the whole of a small file as it will be."""
     from io import BytesIO
 
-    return BytesIO(data).read
+    from lmzip import codec
+    from lmzip.codec.trial import Trial
+
+    start = time.monotonic()
+    summary = codec.compress_stream(
+        BytesIO(data).read,
+        len,
+        level=options.level,
+        model=options.chosen_model,
+        block_size=options.block_size,
+        threads=options.threads or None,
+    )
+    seconds = time.monotonic() - start
+    return Trial(summary.compressed_size, 0.0, seconds, seconds)
 
 
 def estimate(source: Source, options: Options) -> Estimate:
     """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
     import lzma
 
-    from lmzip import codec, levels
+    from lmzip import levels
+    from lmzip.codec import available_threads
     from lmzip.codec.choice import choose
+    from lmzip.codec.memory import encode_need
+    from lmzip.codec.trial import try_sample
 
+    start = time.monotonic()
     choice, model = choose(options.level, options.chosen_model)
     raw_size = source.status.st_size
+    block_size = min(options.block_size or choice.block_size, max(1, raw_size))
+    need = encode_need(model, choice.method, block_size, levels.n_lanes(choice, block_size))  # unpacks the net
+    loading = time.monotonic() - start
+    n_available = options.threads or available_threads()
+    n_blocks = -(-raw_size // block_size)
+    threads = max(1, min(n_available, n_blocks))
     data = sample(source.fd, raw_size, _NET_PIECE_SIZE if choice.has_net else _PIECE_SIZE)
     exact = len(data) == raw_size
-    block_size = min(options.block_size or choice.block_size, max(1, raw_size))
-    n_blocks = -(-raw_size // block_size)
-    threads = max(1, min(options.threads or codec.available_threads(), n_blocks))
-    start = time.monotonic()
-    summary = codec.compress_stream(
-        _reader(data),
-        len,
-        level=options.level,
-        model=options.chosen_model,
-        block_size=options.block_size,
-        n_lanes=None if exact else levels.n_lanes(choice, block_size),
-        threads=(options.threads or None) if n_blocks == 1 else 1,  # a single block may be worked on by two
-    )
-    seconds = time.monotonic() - start
-    share = raw_size / len(data) if data else 1.0
-    passes = 2 if options.verifies else 1
+    if exact:
+        trial, n_choices, share, at_once = _try_whole(data, options), 0, 1.0, 1
+    else:
+        n_threads = min(2, n_available) if n_blocks == 1 else 1  # a single block may be worked on by two
+        trial = try_sample(model, choice, data, block_size, n_threads)
+        n_choices, share, at_once = n_blocks, raw_size / len(data), threads
+    working = n_choices * trial.choosing + share * (trial.coding + (trial.decoding if options.verifies else 0.0))
+    compressed_size = round(trial.compressed_size * share)
     return Estimate(
         model.name,
         raw_size,
-        round(summary.compressed_size * share),
-        summary.bits_per_byte,
-        seconds * share * passes / threads,
-        codec.compress_memory(options.level, block_size, threads, options.chosen_model),
+        compressed_size,
+        8 * compressed_size / raw_size if raw_size else 0.0,
+        loading + working / at_once,
+        need.of_threads(threads),
         threads,
         round(len(lzma.compress(data, preset=9)) * share),
         exact,

@@ -37,14 +37,14 @@ def encode_auto(
 
     if not choice.has_net:
         method = choice.method
-    elif len(raw) <= _SMALL_BLOCK:
+    elif not takes_sample(choice, len(raw)):
         plain = code(choice.ngram_method)
         mixed = code(choice.method, progress)
         if mixed is not None and len(mixed) + net_cost <= len(raw if plain is None else plain):
             return mixed, choice.method, lanes_of(choice.method)
         return plain, choice.ngram_method, lanes_of(choice.ngram_method)
     else:
-        method = _method_by_sample(model, raw, choice, net_cost, tried)
+        method = method_by_sample(model, raw, choice, net_cost, tried)
         if not method:
             probe = code(_PROBE_METHOD)
             if probe is None or len(probe) > len(raw) * (1 - _SOME_GAIN):
@@ -53,7 +53,12 @@ def encode_auto(
     return code(method, progress), method, lanes_of(method)
 
 
-def _method_by_sample(model: Model, raw, choice: Level, net_cost: int, progress: Progress) -> int:
+def takes_sample(choice: Level, raw_size: int) -> bool:
+    """Return whether a sample decides how a block of raw_size bytes is coded."""
+    return choice.has_net and raw_size > _SMALL_BLOCK
+
+
+def method_by_sample(model: Model, raw, choice: Level, net_cost: int, progress: Progress | None = None) -> int:
     """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
     sample = _sample(raw)
     plain = _coded_size(model, sample, choice.ngram_method, progress)
@@ -71,6 +76,6 @@ def _sample(raw) -> bytes:
     return b"".join(bytes(raw[i * step : i * step + size]) for i in range(_N_PIECES))
 
 
-def _coded_size(model: Model, sample: bytes, method: int, progress: Progress) -> int:
+def _coded_size(model: Model, sample: bytes, method: int, progress: Progress | None) -> int:
     payload = model.encode_block(sample, method, _N_PIECES, progress, 1)
     return len(sample) if payload is None else len(payload)
