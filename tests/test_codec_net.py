@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import io
 import random
+import threading
+import time
 
 import pytest
 import tiny_net
-from codec_tools import pack, unpack
+from codec_tools import frame_with, pack, record_of, unpack
 from conftest import TINY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmzip import codec, container, levels, native
+from lmzip.codec.blocks import decode_block
 from lmzip.errors import ModelMissingError, UnsupportedError, VerifyError
 from lmzip.models import registry
 
@@ -144,3 +147,49 @@ def test_verification_sees_a_net_that_errs(monkeypatch, sample_text, tiny_path, 
     monkeypatch.setattr(native, "decode_block", wrong)
     with pytest.raises(VerifyError):
         pack(sample_text[:5000], level=9, model=str(tiny_path), verify=True)
+
+
+# --- threads ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_no_more_threads_work_than_were_asked_for(threads, tiny_model, monkeypatch):
+    """Frames of one block may use a second thread for the net, but not beside other frames that use up all."""
+    raw, lock, working, most, pairs = b"round and round the mulberry bush " * 30, threading.Lock(), 0, 0, []
+
+    def decode(model, head, payload, name, report, n_threads):
+        nonlocal working, most
+        with lock:
+            working += n_threads
+            most = max(most, working)
+            pairs.append(n_threads)
+        time.sleep(0.005)
+        try:
+            return decode_block(model, head, payload, name, report, n_threads)
+        finally:
+            with lock:
+                working -= n_threads
+
+    monkeypatch.setattr("lmzip.codec.decompress.decode_block", decode)
+    header = container.pack_header(record_of(tiny_model), short=True)
+    frame = frame_with(raw, len(raw), 5, 2, header=header, model=tiny_model)
+    for n_frames in (1, 2, 30):
+        most, pairs = 0, []
+        assert unpack(n_frames * frame, threads=threads)[0] == n_frames * raw
+        assert most <= threads and len(pairs) == n_frames
+        if n_frames == 1:
+            assert pairs == [min(2, threads)]
+        elif n_frames == 30:
+            assert most == threads, "and they are used"
+    frames = frame_with(raw, len(raw), 4, 2) * 9  # without a net there is nothing to share
+    pairs = []
+    assert unpack(frames, threads=threads)[0] == raw * 9 and set(pairs) == {1}
+
+
+def test_an_error_gives_the_second_thread_back(tiny_model):
+    raw = b"round and round the mulberry bush " * 30
+    header = container.pack_header(record_of(tiny_model), short=True)
+    frame = frame_with(raw, len(raw), 5, 2, header=header, model=tiny_model)
+    damaged = frame[:-1] + bytes([frame[-1] ^ 1])
+    content, summary = unpack((frame + damaged) * 10, threads=2, salvage=True)
+    assert content == raw * 10 and len(summary.holes) == 10

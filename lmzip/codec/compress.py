@@ -67,7 +67,7 @@ class FrameWriter:
         self._workers.submit(lambda: self._encode(raw, ends_frame, net_cost), self._put_block)
         if ends_frame:
             digest = self._content_hash.digest()
-            self._workers.submit(lambda: digest, self._put_trailer)
+            self._workers.submit(lambda: digest, self._put_trailer, is_work=False)
             self._content_hash, self._n_pushed = container.content_hash(), 0
 
     def _net_cost(self) -> int:

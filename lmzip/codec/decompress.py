@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from lmzip import container
 from lmzip.codec.blocks import check_method, decode_block, model_of
@@ -53,12 +54,12 @@ class FrameReader:
             self._handle_block(piece)
         elif isinstance(piece, FrameEnd):
             end = piece
-            self._workers.submit(lambda: end, self._end_frame)
+            self._workers.submit(lambda: end, self._end_frame, is_work=False)
         elif isinstance(piece, FrameStart):
             self._model = None
         else:
             hole = piece
-            self._workers.submit(lambda: hole, self._put_hole)
+            self._workers.submit(lambda: hole, self._put_hole, is_work=False)
 
     def _handle_block(self, block: Block) -> None:
         try:
@@ -72,7 +73,7 @@ class FrameReader:
             if not isinstance(error, DamagedError):
                 self._lacks.append(error)
             hole = Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}")
-            self._workers.submit(lambda: hole, self._put_hole)
+            self._workers.submit(lambda: hole, self._put_hole, is_work=False)
             return
         limit = fitting_threads(self._workers.n_threads, need, self._memory_limit)
         if limit < self._workers.limit:
@@ -82,14 +83,23 @@ class FrameReader:
     def _decode(self, model: Model, block: Block):
         """In a worker: return block and raw bytes, or block and a hole."""
         try:
-            # A frame's only block may use a second thread; of others, several are decoded at once.
-            n_threads = 2 if self._workers.n_threads > 1 and block.head.last and not block.index else 1
-            name = block_name(block)
-            return block.head, decode_block(model, block.head, block.payload, name, self._report, n_threads)
+            with self._threads_for(model, block) as n_threads:
+                name = block_name(block)
+                return block.head, decode_block(model, block.head, block.payload, name, self._report, n_threads)
         except DamagedError as error:
             if not self._salvage:
                 raise
             return block.head, Hole(block.offset, 0, block.head.raw_size, str(error))
+
+    def _threads_for(self, model: Model, block: Block) -> AbstractContextManager[int]:
+        """Return how many threads may work on a block: a net on several lanes may use a second one.
+
+        A frame's only block has it while nothing else is to be done; of others, several are decoded at once.
+        """
+        head = block.head
+        alone = head.last and not block.index and head.n_lanes > 1
+        needs = head.method != container.STORED and model.needs_weights(head.method)
+        return self._workers.second_thread() if alone and needs else nullcontext(1)
 
     def _put_block(self, decoded) -> None:
         """Write a block that is next in line."""

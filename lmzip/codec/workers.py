@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 JOIN_SECONDS = 5.0
@@ -42,11 +43,12 @@ class Workers:
         self.n_threads = n_threads
         self.limit = n_threads  # jobs submitted and not delivered; the caller may lower it
         self._changed = threading.Condition()
-        self._jobs: deque[tuple[int, Callable[[], Any]]] = deque()
+        self._jobs: deque[tuple[int, Callable[[], Any], int]] = deque()  # number, job, processors it takes
         self._background: deque[Callable[[], None]] = deque()
         self._sinks: dict[int, Callable[[Any], None]] = {}
         self._outcomes: dict[int, tuple[Any, BaseException | None]] = {}
         self._n_submitted = self._n_delivered = self._n_background = 0
+        self._n_busy = 0  # threads at work on jobs, those that jobs took besides their own too
         self._delivering = self._closing = False
         self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
@@ -58,10 +60,11 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def submit(self, job: Callable[[], Any], sink: Callable[[Any], None]) -> None:
+    def submit(self, job: Callable[[], Any], sink: Callable[[Any], None], *, is_work: bool = True) -> None:
         """Run job() some time and sink(its result) in order; wait first while `limit` jobs are on their way.
 
         With a limit of one, wait until it is delivered: no second block is then held while the caller reads on.
+        is_work: whether the job takes a processor; if not it is done beside others, when its turn comes.
         """
         if self.n_threads == 1:
             sink(job())
@@ -69,7 +72,7 @@ class Workers:
         with self._changed:
             self._wait(lambda: self._n_submitted - self._n_delivered < self.limit)
             self._sinks[self._n_submitted] = sink
-            self._jobs.append((self._n_submitted, job))
+            self._jobs.append((self._n_submitted, job, int(is_work)))
             self._n_submitted += 1
             self._start_thread()
             self._changed.notify_all()
@@ -108,6 +111,22 @@ class Workers:
 
         return progress
 
+    @contextmanager
+    def second_thread(self) -> Iterator[int]:
+        """In a job: yield how many threads it may use, two if one has nothing to do; others then wait for it."""
+        with self._changed:
+            idle = 1 < self.n_threads > self._n_busy
+            self._n_busy += idle
+        try:
+            yield 1 + idle
+        finally:
+            self._end_busy(int(idle))
+
+    def _end_busy(self, n: int) -> None:
+        with self._changed:
+            self._n_busy -= n
+            self._changed.notify_all()
+
     def _is_idle(self) -> bool:
         return self._n_delivered == self._n_submitted and not self._background and not self._n_background
 
@@ -123,23 +142,26 @@ class Workers:
             self._threads.append(thread)
             thread.start()
 
-    def _next_job(self) -> tuple[int | None, Callable[[], Any] | None]:
-        """Wait for a job and take it: its number (None: background) and itself (None: no more to come)."""
+    def _next_job(self) -> tuple[int | None, Callable[[], Any] | None, int]:
+        """Wait for a job and take it: its number (None: background), itself (None: no more to come), processors."""
         with self._changed:
             while not (self._closing or self._error):
-                if self._jobs:
+                n_free = self.n_threads - self._n_busy
+                if self._jobs and self._jobs[0][2] <= n_free:
+                    self._n_busy += self._jobs[0][2]
                     return self._jobs.popleft()
-                if self._background:
+                if self._background and not self._jobs and n_free:
+                    self._n_busy += 1
                     self._n_background += 1
-                    return None, self._background.popleft()
+                    return None, self._background.popleft(), 1
                 self._changed.wait()
-        return None, None
+        return None, None, 0
 
     def _work(self) -> None:
         # A signal that came to this thread would not wake the main one, which waits and has the handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _OWN_SIGNALS)
         while True:
-            number, job = self._next_job()
+            number, job, n_busy = self._next_job()
             if job is None:
                 return
             outcome: tuple[Any, BaseException | None]
@@ -148,6 +170,7 @@ class Workers:
             except BaseException as error:  # noqa: BLE001 - raised again in the submitting thread
                 outcome = None, error
             job = None  # what it holds is not needed any more
+            self._end_busy(n_busy)
             if number is None:
                 self._end_background(outcome[1])
             else:
