@@ -208,6 +208,29 @@ def test_what_is_no_weight_file_is_refused(folder, name, tmp_path):
     assert names_in(tmp_path) == ["a"] and (tmp_path / "a").read_bytes() == DATA
 
 
+@pytest.mark.parametrize("model", ["cut", "garbage"])
+def test_no_model_is_looked_at_where_there_is_nothing_to_do(folder, model, packed, tmp_path):
+    """An output that is there, an input that is not, or is none to work on: these need no model and take no time."""
+    weights = folder / "broken" / f"{model}.safetensors"
+    (tmp_path / "a").write_bytes(DATA)
+    (tmp_path / "a.lmz").write_bytes(packed)
+    for program, name, status, words in (
+        ("lmzip", "a", 1, "a.lmz already exists"),
+        ("lmunzip", "a.lmz", 1, "a already exists"),
+        ("lmzip", "missing", 1, "No such file"),
+        ("lmzip", ".", 2, "is a directory"),
+        ("lmunzip", "a", 2, "suffix"),
+    ):
+        for model in ({"env": environment(LMZIP_MODEL=str(weights))}, {}):
+            arguments = [] if model else ["--model", weights]
+            assert words in one_line(run(program, *arguments, name, cwd=tmp_path, **model), status)
+    done = run("lmzip", "--model", weights, "a", "missing", cwd=tmp_path)
+    assert done.returncode == 1 and b"exists" in done.stderr and b"broken" not in done.stderr
+    done = run("lmzip", "--model", weights, "missing", "-f", "a", "a", cwd=tmp_path)
+    assert done.returncode == 1 and done.stderr.count(b"broken") == 1, "the first file that needs it ends the call"
+    assert names_in(tmp_path) == ["a", "a.lmz"] and (tmp_path / "a.lmz").read_bytes() == packed
+
+
 def test_random_and_damaged_weights_are_never_taken(tiny, tmp_path):
     weights = tiny.read_bytes()
     at = int.from_bytes(weights[:8], "little") + 8

@@ -6,6 +6,7 @@ import time
 from io import BytesIO
 
 from lmzip.cli import signals
+from lmzip.cli.chosen_model import find_model
 from lmzip.cli.messages import Reporter, printable
 from lmzip.cli.options import Options
 from lmzip.cli.progress import Meter, speed
@@ -25,8 +26,9 @@ class Bench:
         """Measure one file; raises VerifyError if it does not come back, LmzipError, OSError, OutputError."""
         from lmzip.codec.choice import choose
 
-        model = choose(self.options.level, self.options.chosen_model)[1].name
         with open_input(name, in_place=False, force=False) as source:
+            find_model(self.options, self.reporter)
+            model = choose(self.options.level, self.options.chosen_model)[1].name
             parts = []
             while part := source.read(1 << 20):
                 parts.append(part)

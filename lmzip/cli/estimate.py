@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lmzip.cli.chosen_model import find_model
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import Reporter, printable
 from lmzip.cli.options import Options
@@ -124,6 +125,7 @@ class Estimating:
         with open_source(name, in_place=False) as source:
             if not source.is_regular:
                 raise LmzipError("cannot be estimated: it is a pipe")
+            find_model(self.options, self.reporter)
             expected = estimate(source, self.options)
         if self.options.json:
             put_json({"name": shown, **vars(expected), "level": self.options.level})

@@ -7,18 +7,10 @@ import click
 from lmzip._version import __version__
 from lmzip.cli import signals
 from lmzip.cli.inputs import STDIN, input_names
-from lmzip.cli.messages import FOREIGN, Reporter, printable, put, reason
-from lmzip.cli.options import AUTO, DEVICES, Options, parse
+from lmzip.cli.messages import CallError, Reporter, printable, put, reason
+from lmzip.cli.options import DEVICES, Options, parse
 from lmzip.errors import LmzipError, Skipped
 from lmzip.fileio import discard_pending, is_terminal, standard_output
-
-
-class CallError(LmzipError):
-    """The call as a whole is refused: no file is touched."""
-
-    def __init__(self, message: str, exit_status: int = 1) -> None:
-        super().__init__(message)
-        self.exit_status = exit_status
 
 
 def main(program: str, arguments: list[str]) -> int:
@@ -36,7 +28,6 @@ def main(program: str, arguments: list[str]) -> int:
             reporter.warning(None, printable(warning), status=0)
         if not _print_and_leave(options, reporter):
             _refuse_call(options)
-            _find_model(options, reporter)
             _run(options, reporter)
     except CallError as error:
         reporter.error(None, str(error), error.exit_status)
@@ -60,9 +51,10 @@ def _print_and_leave(options: Options, reporter: Reporter) -> bool:
 
         text = completion_script(options.completion)
     elif options.action == "list-models":
+        from lmzip.cli.chosen_model import find_model
         from lmzip.cli.model_listing import models_text
 
-        _find_model(options, reporter)
+        find_model(options, reporter)
         text = models_text(options, reporter)
     else:
         return False
@@ -86,35 +78,8 @@ def _refuse_call(options: Options) -> None:
         raise CallError("compressed data is not written to a terminal; -f forces it, -h shows help")
 
 
-def _find_model(options: Options, reporter: Reporter) -> None:
-    """Make a model that was named or given by path known, also to decompression; warns of one from the environment.
-
-    Raises CallError for one that was said and is not here or cannot be used, before anything is read or written.
-    """
-    from lmzip.models import registry
-
-    if options.model in (AUTO, registry.BUILT_IN) or options.action == "list":
-        return
-    try:
-        registry.by_name(options.model)
-        if options.mode == "compress" and options.action not in ("test", "list-models"):
-            _unpack_model(options)
-    except (LmzipError, OSError, MemoryError) as error:
-        if options.model_variable is None:
-            raise CallError(reason(error), FOREIGN) from None
-        reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
-        options.model = AUTO
-
-
-def _unpack_model(options: Options) -> None:
-    """Raise UnsupportedError if the chosen weights are not whole: only to unpack them tells."""
-    from lmzip import codec
-
-    codec.compress_memory(options.level, block_size=1, threads=1, model=options.chosen_model)
-
-
 def _run(options: Options, reporter: Reporter) -> None:
-    """Do the action for every input; one that fails does not stop the others."""
+    """Do the action for every input; one that fails does not stop the others.  Raises CallError."""
     from lmzip.cli.actions import make_action
     from lmzip.cli.output import OutputError
 
@@ -129,6 +94,8 @@ def _run(options: Options, reporter: Reporter) -> None:
             _report_failure(reporter, error.name, error.cause)
             if error.is_final:
                 return
+        except CallError:
+            raise
         except Exception as error:  # noqa: BLE001 - no traceback, and the other files get their turn
             _report_failure(reporter, shown, error)
     try:

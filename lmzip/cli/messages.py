@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
+from lmzip.errors import LmzipError
 from lmzip.fileio import write_all
 
 ERROR = 1
@@ -49,6 +50,14 @@ def reason(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory"
     return printable(str(error)) or type(error).__name__
+
+
+class CallError(LmzipError):
+    """The call as a whole is refused: no file is touched any more."""
+
+    def __init__(self, message: str, exit_status: int = ERROR) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
 
 
 class Reporter:

@@ -37,6 +37,7 @@ class Options:
     block_size: int | None = None
     model: str = AUTO  # name, path of a weight file, or AUTO
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
+    model_is_found: bool = False  # whether it was looked for
     device: str = "auto"
     verification: str | None = None  # "on", "off", None: not said
     salvage: bool = False

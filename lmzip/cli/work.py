@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
+from lmzip.cli.chosen_model import find_model
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import WARNING, Reporter, printable
 from lmzip.cli.options import Options
@@ -44,9 +45,11 @@ class Work:
         in_place = not options.action and (options.output is None or options.removes_input)
         with open_input(name, in_place=in_place, force=options.force) as source:
             if options.action == "test":
+                find_model(options, self.reporter)
                 self._test(source, shown)
                 return
             with Output(options, source) as output:
+                find_model(options, self.reporter)
                 if options.mode == "compress":
                     self._compress(source, output, shown)
                 elif options.range:

@@ -1,0 +1,36 @@
+"""The model that the user asked for: found when the first file needs it, which is after all that needs none."""
+
+from __future__ import annotations
+
+from lmzip.cli.messages import FOREIGN, CallError, Reporter, reason
+from lmzip.cli.options import AUTO, Options
+from lmzip.errors import LmzipError
+
+
+def find_model(options: Options, reporter: Reporter) -> None:
+    """Make a model that was named or given by path known, also to decompression; does nothing the second time.
+
+    To be called where it is settled that there is work, before anything is read or written.  Raises CallError for one
+    that was said and is not here or cannot be used; warns of one from the environment.
+    """
+    from lmzip.models import registry
+
+    if options.model_is_found or options.model in (AUTO, registry.BUILT_IN):
+        return
+    options.model_is_found = True
+    try:
+        registry.by_name(options.model)
+        if options.mode == "compress" and options.action not in ("test", "list-models"):
+            _unpack_model(options)
+    except (LmzipError, OSError, MemoryError) as error:
+        if options.model_variable is None:
+            raise CallError(reason(error), FOREIGN) from None
+        reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
+        options.model = AUTO
+
+
+def _unpack_model(options: Options) -> None:
+    """Raise UnsupportedError if the chosen weights are not whole: only to unpack them tells."""
+    from lmzip import codec
+
+    codec.compress_memory(options.level, block_size=1, threads=1, model=options.chosen_model)
