@@ -12,7 +12,7 @@ from cli_tools import MAGIC, compress, names_in, run
 from lmzip.cli.main import main
 
 DATA = b"to be or not to be, that is the question\n"
-TWO_BLOCKS = DATA * 27
+TWO_BLOCKS = DATA * 100
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def packed():
 @pytest.fixture(scope="module")
 def small():
     """Two blocks, few bytes: every field of the format is in it."""
-    return compress(TWO_BLOCKS, "-1", "--block-size=1k")
+    return compress(TWO_BLOCKS, "-1", "--block-size=4k")
 
 
 def in_process(capfd, *arguments: str) -> tuple[int, bytes, bytes]:
@@ -45,7 +45,7 @@ def assert_rejected(capfd, path, data: bytes, statuses=(1,), all_ways: bool = Tr
         return
     assert in_process(capfd, "-t", str(path))[0] in statuses
     status, stdout, _ = in_process(capfd, "-c", str(path))
-    assert status in statuses and stdout in (b"", TWO_BLOCKS[:1024], TWO_BLOCKS)  # only what is checked comes out
+    assert status in statuses and stdout in (b"", TWO_BLOCKS[:4096], TWO_BLOCKS)  # only what is checked comes out
 
 
 def test_every_truncation(tmp_path, capfd, small):

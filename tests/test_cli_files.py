@@ -466,7 +466,7 @@ def test_pipes_that_do_not_block(sample_text):
     for fd in (data_in[0], data_out[1]):
         os.set_blocking(fd, False)
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 4096)  # so that it is soon full
-    process = start("lmzip", "-1", "--block-size=2k", stdin=data_in[0], stdout=data_out[1])
+    process = start("lmzip", "-1", "--block-size=4k", stdin=data_in[0], stdout=data_out[1])
     os.close(data_in[0])
     os.close(data_out[1])
     with ThreadPoolExecutor(1) as pool, open(data_in[1], "wb") as feed, open(data_out[0], "rb") as result:

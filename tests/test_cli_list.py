@@ -8,7 +8,7 @@ import random
 import pytest
 from cli_tools import compress, run
 
-DATA = b"exact to the byte " * 100
+DATA = b"exact to the byte " * 300
 SIZE = len(DATA)
 B_SIZE = 70_000  # too much for a short frame
 
@@ -19,7 +19,7 @@ def folder(tmp_path):
 
     The second frame of `a.lmz` is a short one.
     """
-    (tmp_path / "a.lmz").write_bytes(compress(DATA, "-1", "--block-size=1k") + compress(DATA[:100], "-1") + bytes(10))
+    (tmp_path / "a.lmz").write_bytes(compress(DATA, "-1", "--block-size=4k") + compress(DATA[:100], "-1") + bytes(10))
     (tmp_path / "b.lmz").write_bytes(compress(random.Random(1).randbytes(B_SIZE), "-1"))
     return tmp_path
 
@@ -43,9 +43,9 @@ def test_table(folder):
 
 def test_verbose(folder):
     text = run("lmzip", "-lv", "a.lmz", cwd=folder).stdout.decode()
-    for words in ("format version 1", "model ngram", "content hash", "blocks 2 (2 fast) of 1024 bytes", "short frame"):
+    for words in ("format version 1", "model ngram", "content hash", "blocks 2 (2 fast) of 4096 bytes", "short frame"):
         assert words in text
-    assert f"frame 2 at byte {len(compress(DATA, '-1', '--block-size=1k'))}" in text
+    assert f"frame 2 at byte {len(compress(DATA, '-1', '--block-size=4k'))}" in text
     assert "blocks 1 (1 stored)" in run("lmzip", "-lv", "b.lmz", cwd=folder).stdout.decode()
     assert run("lmzip", "-lvv", "a.lmz", cwd=folder).stdout.count(b"crc32") == 3
 

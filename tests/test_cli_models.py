@@ -338,7 +338,11 @@ def test_salvage_saves_what_needs_no_missing_model(tiny, packed, tmp_path):
 
 def test_listing_names_model_and_methods(tiny, packed, tmp_path):
     path = tmp_path / "a.lmz"
-    path.write_bytes(packed + compress(Random(1).randbytes(256), "-1") + compress(TEXT, "-1", "--block-size=1k"))
+    path.write_bytes(
+        packed
+        + compress(Random(1).randbytes(256), "-1")
+        + compress(SAMPLE.read_bytes()[:9000], "-1", "--block-size=4k")
+    )
     table = run("lmzip", "-l", path).stdout.decode()
     assert table.splitlines()[1].split()[5] == "tiny,ngram"
     text = run("lmzip", "-lv", path).stdout.decode()
@@ -346,7 +350,7 @@ def test_listing_names_model_and_methods(tiny, packed, tmp_path):
     for words in (
         "blocks 1 (1 max+net) of 1500 bytes",
         "blocks 1 (1 stored) of 256 bytes",
-        "blocks 3 (3 fast) of 1024",
+        "blocks 3 (3 fast) of 4096",
     ):
         assert words in text
     frames = json.loads(run("lmzip", "-l", "--json", path).stdout)["frames"]
@@ -356,9 +360,10 @@ def test_listing_names_model_and_methods(tiny, packed, tmp_path):
 
 
 def test_methods_are_counted(tmp_path):
-    data = TEXT[:1024] + Random(1).randbytes(1024) + TEXT[:1024]
-    (tmp_path / "a.lmz").write_bytes(compress(data, "-1", "--block-size=1k"))
-    assert b"blocks 3 (2 fast, 1 stored) of 1024 bytes" in run("lmzip", "-lv", tmp_path / "a.lmz").stdout
+    text = SAMPLE.read_bytes()[:4096]
+    data = text + Random(1).randbytes(4096) + text
+    (tmp_path / "a.lmz").write_bytes(compress(data, "-1", "--block-size=4k"))
+    assert b"blocks 3 (2 fast, 1 stored) of 4096 bytes" in run("lmzip", "-lv", tmp_path / "a.lmz").stdout
     frame = json.loads(run("lmzip", "-l", "--json", tmp_path / "a.lmz").stdout)["frames"][0]
     assert frame["methods"] == {"fast": 2, "stored": 1}
 

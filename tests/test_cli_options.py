@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import time
 
 import pytest
 from cli_tools import MAGIC, compress, decompress, environment, names_in, run
 
-DATA = b"The quick brown fox jumps over the lazy dog. " * 40
+DATA = b"The quick brown fox jumps over the lazy dog. " * 140
 
 
 @pytest.fixture
@@ -223,10 +224,23 @@ def test_sync(file):
     assert names_in(file.parent) == ["a.lmz"]
 
 
+@pytest.mark.parametrize("size", ["0", "1k", "4095", "1025m"])
+def test_block_sizes_that_are_refused(file, size):
+    """Smaller blocks would let data grow by more than half a per cent."""
+    done = run("lmzip", f"--block-size={size}", file)
+    assert done.returncode == 1 and b"the block size must be 4 KiB to 1 GiB" in done.stderr
+    assert names_in(file.parent) == ["a"]
+
+
+def test_the_smallest_blocks_add_half_a_per_cent():
+    data = random.Random(1).randbytes(200_000)
+    assert len(compress(data, "-1", "--block-size=4k")) < len(data) * (1 + 21 / 4096) + 64
+
+
 def test_range(file, tmp_path):
-    ok("lmzip", "--block-size=1k", file)
+    ok("lmzip", "--block-size=4k", file)
     path = f"{file}.lmz"
-    assert ok("lmzip", "-dc", "--range=1000,100", path) == DATA[1000:1100]
+    assert ok("lmzip", "-dc", "--range=4000,200", path) == DATA[4000:4200]
     assert ok("lmunzip", "--range=1k,0", path) == b""
     assert ok("lmcat", f"--range={len(DATA) - 5},100", path) == DATA[-5:]
     ok("lmzip", "--range=3,4", "-o", tmp_path / "part", path)

@@ -87,7 +87,13 @@ def _how_options() -> list[click.Option]:
             SizeType(percent=True),
             "Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse.",
         ),
-        _value("block_size", "--block-size", "SIZE", SizeType(), "Compress in blocks of SIZE; small ones cost ratio."),
+        _value(
+            "block_size",
+            "--block-size",
+            "SIZE",
+            SizeType(),
+            "Compress in blocks of SIZE, 4k to 1g; small ones cost ratio.",
+        ),
         _value(
             "model",
             "--model",
