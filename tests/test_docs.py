@@ -61,6 +61,17 @@ def test_changelog_has_this_version():
     assert re.search(rf"^## {re.escape(lmzip.__version__)}\b", (DOCS / "CHANGELOG.md").read_text(), re.MULTILINE)
 
 
+def test_format_has_the_header_sizes_of_the_program():
+    from lmzip import container
+
+    sizes = [container.PLAIN_HEADER_SIZE, container.REGISTERED_HEADER_SIZE, container.MODEL_HEADER_SIZE]
+    text = (DOCS / "FORMAT.md").read_text()
+    headings = re.findall(r"^### 3\.\d .*, (\d+) bytes$", text, re.MULTILINE)
+    assert sorted(map(int, headings)) == sizes
+    reasons = section(text, "8. Rationale")
+    assert "**Three header sizes," in reasons and "of 5, 10 and 128 bytes" in reasons
+
+
 @pytest.mark.parametrize("document", ["FORMAT", "ARITHMETIC"])
 def test_cited_sections_exist(document):
     headings = set(HEADING.findall((DOCS / f"{document}.md").read_text()))
