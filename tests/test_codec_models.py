@@ -141,6 +141,43 @@ def test_salvage_passes_over_frames_whose_model_is_missing(name, threads, tiny_m
         assert unpack(part, salvage=True, threads=threads)[0] == RAW
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_salvage_decodes_what_needs_no_weights(threads, tiny_model):
+    """Stored blocks of any frame, and what the built-in model codes where the missing one is a net."""
+    parts = [bytes([i]) * 4 + RAW for i in range(7)]
+    methods = [6, 0, 1, 5, 4, 0, 2]
+    blocks = [
+        coded(part, method, last=part is parts[-1], model=tiny_model)
+        if method
+        else (container.BlockHead(False, 0, 1, len(part), len(part), container.data_check(0, part, part)), part)
+        for part, method in zip(parts, methods, strict=True)
+    ]
+    hash_ = container.content_hash()
+    hash_.update(b"".join(parts))
+    trailer = container.Trailer(tuple(head.payload_size for head, _ in blocks), hash_.digest())
+    records = {
+        "net": (container.pack_header(GONE), (0, 1, 2, 4)),
+        "number": (HEADERS["number"], (0,)),
+        "language model": (container.pack_header(replace(GONE, kind=2)), (0,)),
+        "numerics": (container.pack_header(replace(GONE, kind=3)), (0,)),
+        "fingerprint": (container.pack_header(replace(GONE, fingerprint=b"\1" * 16)), (0,)),
+        "flags": (container.FrameHeader(b"\x89LMZ\x81\1\1" + bytes(121)), (0,)),
+    }
+    for name, (header, saved) in records.items():
+        data = header.packed + b"".join(head.pack(header) + payload for head, payload in blocks) + trailer.pack(header)
+        content, summary = unpack(data, salvage=True, threads=threads)
+        assert content == b"".join(p for p, m in zip(parts, methods, strict=True) if m in saved), name
+        assert len(summary.holes) == sum(method not in saved for method in methods), name
+        for changes in ({}, {"threads": 2}):
+            with pytest.raises((ModelMissingError, UnsupportedError, NumericsError)):
+                unpack(data, **changes)
+
+
+def test_salvage_of_a_frame_that_needs_no_weights_is_whole():
+    content, summary = unpack(frame_with(RAW, len(RAW), 4, header=HEADERS["short"]), salvage=True)
+    assert content == RAW and summary.holes == []
+
+
 def test_salvage_passes_over_methods_of_later_versions(tiny_model):
     sound = frame_with(RAW, 30, 1)
     head, payload = coded(RAW, 6, model=tiny_model)

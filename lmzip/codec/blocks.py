@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lmzip import container
 from lmzip.codec.auto import encode_auto
 from lmzip.container import STORED, BlockHead, FrameHeader, ModelRecord, data_check
-from lmzip.errors import DamagedError, MemoryLimitError, NumericsError, UnsupportedError
+from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, NumericsError, UnsupportedError
 from lmzip.levels import Level
 from lmzip.models import registry
 from lmzip.models.base import Model
@@ -92,6 +92,22 @@ def model_of(header: FrameHeader) -> Model:
         kind = container.MODEL_KINDS[record.kind]
         raise UnsupportedError(f"needs a newer lmzip: model {_name_of(record)} of kind {record.kind}, {kind}")
     return registry.by_digest(record.digest, record.name)
+
+
+def substitute(header: FrameHeader, head: BlockHead) -> Model | None:
+    """Return a model that decodes this block of a frame whose own model is not to be had, None if there is none.
+
+    What is stored needs no model; methods 1 to 4 of a net need no weights (FORMAT 3.4).
+    """
+    built_in = registry.by_name(registry.BUILT_IN)
+    if head.method == STORED:
+        return built_in
+    try:
+        record = header.model()
+    except LmzipError:
+        return None
+    is_net = record and record.is_known and record.kind == container.NET_KIND and not any(record.fingerprint)
+    return built_in if is_net and head.method in built_in.methods else None
 
 
 def _name_of(record: ModelRecord) -> str:

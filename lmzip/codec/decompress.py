@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from lmzip import container
-from lmzip.codec.blocks import check_method, decode_block, model_of
+from lmzip.codec.blocks import check_method, decode_block, model_of, substitute
 from lmzip.codec.frames import Block, FrameEnd, FrameStart, Piece, read_frames
 from lmzip.codec.memory import decode_need, fitting_threads
 from lmzip.codec.salvage import SalvageSource, salvage_frames
@@ -44,7 +44,8 @@ class FrameReader:
         self._write, self._workers = write, workers
         self._memory_limit, self._salvage = memory_limit, salvage
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
-        self._model: Model | None = None
+        self._model: Model | None = None  # of the current frame
+        self._missing: LmzipError | None = None  # why it has none
         self._lacks: list[LmzipError] = []  # why sound blocks became holes
         self._content_hash = container.content_hash()
 
@@ -56,15 +57,14 @@ class FrameReader:
             end = piece
             self._workers.submit(lambda: end, self._end_frame, is_work=False)
         elif isinstance(piece, FrameStart):
-            self._model = None
+            self._model = self._missing = None
         else:
             hole = piece
             self._workers.submit(lambda: hole, self._put_hole, is_work=False)
 
     def _handle_block(self, block: Block) -> None:
         try:
-            # Only now has a check covered the header.
-            model = self._model = self._model or model_of(block.header)
+            model = self._model_for(block)
             check_method(model, block.head)
             need = decode_need(model, block.head)
         except (DamagedError, ModelMissingError, NumericsError, UnsupportedError) as error:
@@ -79,6 +79,22 @@ class FrameReader:
         if limit < self._workers.limit:
             self._workers.limit = limit
         self._workers.submit(lambda: self._decode(model, block), self._put_block)
+
+    def _model_for(self, block: Block) -> Model:
+        """Return the model of a block; to salvage it, any that does.  Raises as model_of does."""
+        # Only now has a check covered the header.
+        if self._model is None and self._missing is None:
+            try:
+                self._model = model_of(block.header)
+            except LmzipError as error:
+                self._missing = error
+        model = self._model
+        if model is None and self._salvage:
+            model = substitute(block.header, block.head)
+        if model is None:
+            assert self._missing is not None
+            raise self._missing
+        return model
 
     def _decode(self, model: Model, block: Block):
         """In a worker: return block and raw bytes, or block and a hole."""
