@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from lmzip import levels
+from lmzip.codec.choice import choose
 from lmzip.codec.compress import FrameWriter, compress_stream
 from lmzip.codec.decompress import decoded_blocks, decompress_stream
 from lmzip.codec.index import BlockReader
@@ -76,10 +77,10 @@ class _BlockSink(io.RawIOBase):
     """Takes content and writes frames; close() ends the last one."""
 
     def __init__(self, file: BinaryIO, level: int, block_size: int | None, threads: int | None) -> None:
-        choice = levels.get_level(level)
+        choice, model = choose(level, None)
         self._block_size = levels.check_block_size(choice.block_size if block_size is None else block_size)
         self._workers = Workers(threads or available_threads())
-        self._writer = FrameWriter(file.write, self._workers, level=level)
+        self._writer = FrameWriter(file.write, self._workers, choice=choice, model=model)
         self._raw = bytearray()
         self.size = 0  # bytes taken
 

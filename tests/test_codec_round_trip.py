@@ -13,7 +13,9 @@ from conftest import painted
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import lmzip
 from lmzip import codec, container, levels, native
+from lmzip.codec.choice import choose
 from lmzip.errors import VerifyError
 
 contents = st.one_of(
@@ -73,6 +75,19 @@ def test_threads_do_not_change_the_output(sample_text):
     assert len(outputs) == 1
     (packed,) = outputs
     assert all(unpack(packed, threads=n)[0] == raw for n in (1, 2, 3, 8))
+
+
+@pytest.mark.parametrize("how", ["stream", "file"])
+def test_settings_and_model_are_chosen_once(how, monkeypatch):
+    chosen = []
+    for place in ("lmzip.codec.compress.choose", "lmzip.stream.choose"):
+        monkeypatch.setattr(place, lambda *arguments: chosen.append(arguments) or choose(*arguments), raising=False)
+    if how == "stream":
+        pack(painted(300), level=1)
+    else:
+        with lmzip.open(io.BytesIO(), "wb", level=1) as file:
+            file.write(painted(300))
+    assert chosen == [(1, None)]
 
 
 def test_incompressible_data_is_stored():

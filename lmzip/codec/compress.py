@@ -15,6 +15,7 @@ from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
 from lmzip.container import BlockHead, FrameHeader, ModelRecord, Trailer
 from lmzip.errors import DamagedError, LmzipError, VerifyError
+from lmzip.models.base import Model
 
 Write = Callable[[bytes], object]
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
@@ -31,8 +32,8 @@ class FrameWriter:
         write: Write,
         workers: Workers,
         *,
-        level: int,
-        model: str | None = None,
+        choice: levels.Level,
+        model: Model,
         n_lanes: int | None = None,
         threads_per_block: int = 1,
         progress: Progress | None = None,
@@ -43,7 +44,7 @@ class FrameWriter:
         self.summary.n_threads = workers.limit
         self._write, self._workers, self._verify = write, workers, verify
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
-        self._choice, self._model = choose(level, model)
+        self._choice, self._model = choice, model
         self._header = container.pack_header()
         digest, name = self._model.digest, self._model.name
         self._record = (
@@ -203,8 +204,8 @@ def compress_stream(
         writer = FrameWriter(
             write,
             workers,
-            level=level,
-            model=model,
+            choice=choice,
+            model=chosen,
             n_lanes=n_lanes,
             threads_per_block=2 if last and n_available > 1 else 1,
             progress=progress,

@@ -119,7 +119,8 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
     try:
         numbers = {key: _integer(config[key]) for key in native.NetShape._fields if key != "orders"}
         shape = native.NetShape(**numbers, orders=tuple(_integer(order) for order in config["orders"]))
-        if shape.n_layer > MAX_LAYERS or shape.table_bits > 24:
+        # The judge of shapes is the kernel (is_shape in net.c); these two limits only keep what follows small.
+        if shape.n_layer > MAX_LAYERS or shape.table_bits > native.MAX_TABLE_BITS:
             raise ValueError("too large")
         tensors = dict(safetensors.deserialize(data))
         sizes = matrix_sizes(shape)

@@ -17,6 +17,7 @@ from lmzip.native._kernel import ffi, lib
 N_METHODS: int = lib.LMZ_N_METHODS
 NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net
 MAX_LANES: int = lib.LMZ_MAX_LANES
+MAX_TABLE_BITS = 24  # of a net, as in the kernel
 
 _SIMD_NAMES = ["portable", "avx2", "avxvnni", "avx512", "amx"]  # by number (lmz.h)
 _AVX2 = 1
@@ -53,8 +54,9 @@ class Net:
         """
         variant = simd_number(simd, lib.lmz_simd_best())
         s = shape
-        if not 16 <= s.table_bits <= 24:
-            raise ValueError("table_bits must be 16 to 24")
+        # The judge of shapes is the kernel (is_shape in net.c); this only keeps the shift below small.
+        if s.table_bits > MAX_TABLE_BITS:
+            raise ValueError(f"table_bits must be at most {MAX_TABLE_BITS}")
         expected = (256 * s.byte_dim, (len(s.orders) * s.table_dim) << s.table_bits, s.n_layer * s.n_state * 4)
         if tuple(memoryview(x).nbytes for x in (byte_embedding, tables, forget_biases)) != expected:
             raise ValueError("weights of another shape")
