@@ -20,7 +20,7 @@ METHOD_NAMES = {
     8: "max+net+fields",
     9: "best+net+fields",
 }
-FIRST_NET_METHOD = 5
+FIRST_NET_METHOD = 5  # as lmzip.native.NET_METHOD, which is the judge; levels do not load the kernel
 
 _KIB, _MIB = 1 << 10, 1 << 20
 

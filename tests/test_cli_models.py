@@ -55,7 +55,7 @@ def tiny(folder) -> Path:
 def packed(tiny) -> bytes:
     """DATA, compressed with the tiny net."""
     data = compress(DATA, "--model", str(tiny))
-    assert methods(data) == {"max+net"}, "the net has to be of use on DATA, or nothing here needs it"
+    assert methods(data) == {"max+net+fields"}, "the net has to be of use on DATA, or nothing here needs it"
     return data
 
 
@@ -94,7 +94,7 @@ def test_ngram_is_there_at_every_level(level):
 def test_auto_is_what_the_level_says():
     assert compress(TEXT, "-6", "--model=auto") == compress(TEXT, "-6") == compress(TEXT, "-6", "--model=bytelm1")
     assert compress(TEXT, "-4", "--model=auto") == compress(TEXT, "-4") == compress(TEXT, "-4", "--model=ngram")
-    assert methods(compress(TEXT, "-6")) == {"max+net"}
+    assert methods(compress(TEXT, "-6")) == {"max+net+fields"}
     assert methods(compress(TEXT, "-4")) == {"max"}
 
 
@@ -348,14 +348,14 @@ def test_listing_names_model_and_methods(tiny, packed, tmp_path):
     text = run("lmzip", "-lv", path).stdout.decode()
     assert f"model tiny, sha256 {sha256(tiny)}" in text and text.count("model ngram (built in)") == 2
     for words in (
-        "blocks 1 (1 max+net) of 1500 bytes",
+        "blocks 1 (1 max+net+fields) of 1500 bytes",
         "blocks 1 (1 stored) of 256 bytes",
         "blocks 3 (3 fast) of 4096",
     ):
         assert words in text
     frames = json.loads(run("lmzip", "-l", "--json", path).stdout)["frames"]
     assert [frame["model"] for frame in frames] == ["tiny", "ngram", "ngram"]
-    assert [frame["methods"] for frame in frames] == [{"max+net": 1}, {"stored": 1}, {"fast": 3}]
+    assert [frame["methods"] for frame in frames] == [{"max+net+fields": 1}, {"stored": 1}, {"fast": 3}]
     assert [frame["model_sha256"] for frame in frames] == [sha256(tiny), None, None]
 
 

@@ -18,6 +18,7 @@ from lmzip.models import registry
 from lmzip.models.base import Model
 from lmzip.models.bytelm import ByteLmModel
 
+MAX_NET = levels.get_level(6).method
 NET, NGRAM = levels.Level(6, 4, 1 << 24, ((1 << 20, 1),)), levels.get_level(4)
 SMALL, LARGE = 16 << 10, 100_000
 SAMPLE_SIZE = 32 << 10
@@ -237,9 +238,9 @@ def test_small_text_takes_the_smaller(sample_text, tiny_path, tiny_model):
         (head,) = (frame.blocks[0].head for frame in codec.list_frames(io.BytesIO(packed)))
         sizes = {
             4: len(ngram.encode_block(raw, 4, 1, None, 1)),
-            6: len(tiny_model.encode_block(raw, 6, 1, None, 1)),
+            MAX_NET: len(tiny_model.encode_block(raw, MAX_NET, 1, None, 1)),
         }
-        with_header = {4: sizes[4], 6: sizes[6] + 123}
+        with_header = {4: sizes[4], MAX_NET: sizes[MAX_NET] + 123}
         assert head.payload_size == sizes[head.method] and with_header[head.method] == min(with_header.values())
 
 
@@ -261,7 +262,7 @@ def test_small_files_are_never_larger_for_a_model(liked, tiny_path, registered, 
     used = []
     for size in (*range(10, 300, 10), *range(300, 1200, 100), 3000):
         packed, without = (pack(liked[:size], level=6, model=m)[0] for m in (str(tiny_path), "ngram"))
-        assert len(packed) <= len(without) and (len(packed) == len(without) or methods_of(packed) == [6])
+        assert len(packed) <= len(without) and (len(packed) == len(without) or methods_of(packed) == [MAX_NET])
         used.append(header_sizes(packed) == [10 if registered else 128])
         assert unpack(packed)[0] == liked[:size]
     assert not used[0] and used[-1] and used == sorted(used)
@@ -270,9 +271,9 @@ def test_small_files_are_never_larger_for_a_model(liked, tiny_path, registered, 
 def test_a_frame_of_several_blocks_names_the_model_anyway(liked, tiny_path):
     """Small blocks then take what is smaller by itself."""
     packed, _ = pack(liked, level=6, model=str(tiny_path), block_size=100)
-    assert header_sizes(packed) == [128] and 6 in methods_of(packed)
+    assert header_sizes(packed) == [128] and MAX_NET in methods_of(packed)
     single, _ = pack(liked[:100], level=6, model=str(tiny_path))
-    assert header_sizes(single) == [5] and methods_of(single) != [6]
+    assert header_sizes(single) == [5] and methods_of(single) != [MAX_NET]
 
 
 @pytest.mark.parametrize("level", [5, 8, 9])
@@ -295,7 +296,7 @@ def test_a_net_that_helps_is_used(sample_text, tiny_path, tiny_model, monkeypatc
 
     class Flattered(ByteLmModel):
         def encode_block(self, raw, method, n_lanes, progress, n_threads):
-            if len(raw) == SAMPLE_SIZE and method == 6 and bytes(raw[:5]) != b"digit":
+            if len(raw) == SAMPLE_SIZE and method == MAX_NET and bytes(raw[:5]) != b"digit":
                 return b"tiny"
             return super().encode_block(raw, method, n_lanes, progress, n_threads)
 
@@ -306,7 +307,7 @@ def test_a_net_that_helps_is_used(sample_text, tiny_path, tiny_model, monkeypatc
     outputs = {pack(raw, level=8, block_size=40_000, threads=threads)[0] for threads in (1, 2, 3)}
     assert len(outputs) == 1
     (packed,) = outputs
-    assert methods_of(packed) == [6, 4, 6]
+    assert methods_of(packed) == [MAX_NET, 4, MAX_NET]
     assert codec.list_frames(io.BytesIO(packed))[0].model.digest == tiny_model.digest
     assert unpack(packed)[0] == raw
 

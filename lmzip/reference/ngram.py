@@ -25,7 +25,7 @@ FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
-FIELDS = tuple(kinds.replace("SPARSE_2 ", "FIELD ") for kinds in MAX)
+FIELDS = (MAX[0].replace("SPARSE_2 ", "FIELD "), MAX[1].replace("SPARSE_2 ", "FIELD "))
 
 # method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits; those from
 # FIRST_NET_METHOD on have a net
