@@ -46,9 +46,12 @@ def weight_files(*, with_given: bool = True) -> Iterator[Path]:
         yield from found
 
 
-def _nets(*, with_given: bool = True) -> Iterator[Model]:
-    """Yield a model for each weight file, its digest known; passes over those that hold none or cannot be read."""
-    for path in weight_files(with_given=with_given):
+def _nets(first: str = "", *, with_given: bool = True) -> Iterator[Model]:
+    """Yield a model for each weight file, its digest known; passes over those that hold none or cannot be read.
+
+    Files called `first` come first: a digest takes a while.
+    """
+    for path in sorted(weight_files(with_given=with_given), key=lambda path: path.stem != first):
         try:
             model = _load(path)
             assert model.digest
@@ -107,11 +110,11 @@ def by_name(name: str) -> Model:
 
 @cache
 def by_digest(digest: bytes, name: str) -> Model:
-    """Return the model whose weight file has this SHA-256, all 32 bytes; `name` only serves the message.
+    """Return the model whose weight file has this SHA-256, all 32 bytes; `name` says where to look first.
 
     Raises ModelMissingError.
     """
-    for model in _nets():
+    for model in _nets(name):
         if model.digest == digest:
             return model
     raise ModelMissingError(
