@@ -89,6 +89,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="threads for each block; two need a net and lanes")
     parser.add_argument("--lanes", type=int, default=1, help="lanes in the tables of blocks and variants")
+    parser.add_argument(
+        "--lane-counts", type=lambda text: [int(n) for n in text.split(",")], default=LANES, metavar="N,..."
+    )
     parser.add_argument("--tables", default="lanes,blocks,variants", help="lanes, blocks, variants: which (all)")
     args = parser.parse_args()
     raw = args.file.read_bytes()
@@ -96,7 +99,7 @@ def main() -> None:
     name = f"{args.file.name}, {len(raw):,} bytes, method {args.method}"
     wanted = args.tables.split(",")
     if "lanes" in wanted:
-        rows = [(f"{n} lanes", lambda n=n: code(raw, args.method, n, len(raw), args.threads)) for n in LANES]
+        rows = [(f"{n} lanes", lambda n=n: code(raw, args.method, n, len(raw), args.threads)) for n in args.lane_counts]
         table(name, raw, args.runs, rows)
     if "blocks" in wanted:
         rows = [
