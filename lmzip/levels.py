@@ -40,8 +40,9 @@ class Level:
 
 
 # The fast levels cut so that a few megabytes already keep two processors busy and a pipe flows after a second or two;
-# the strong ones take the ratio.  Lanes let the net predict many bytes at once: with 32 it runs three times as fast as
-# with one, and a block comes out 1 to 2 % larger (docs/RESULTS.md, "Blocks and lanes").
+# the strong ones take the ratio.  Lanes let the net predict many bytes at once: with 32 it runs three times as fast on
+# one core as with one, and two cores share the work; a block comes out 1 to 2 % larger (docs/RESULTS.md, "Blocks and
+# lanes").
 _LEVELS = {
     1: Level(1, 1, 1 * _MIB),
     2: Level(2, 2, 2 * _MIB),
