@@ -13,7 +13,8 @@
 #include <signal.h>
 #include <string.h>
 
-#define PATIENCE 4000   /* rounds of waiting, about 10 ns each: longer than it takes where nothing disturbs */
+#define PATIENCE 4000   /* rounds of waiting, about 10 ns each; after that each gives the processor up */
+#define LATE 6000       /* rounds, a millisecond or more: far longer than a prediction takes where nothing disturbs */
 #define MIN_LANES 8     /* below, two groups cost the products more than the thread gains */
 #define LATE_SHARE 50   /* one late prediction in so many is too many */
 #define MAX_PENALTY 256 /* runs */
@@ -112,7 +113,7 @@ void net_thread_wait(struct lmz_coder *c)
         while (load(&t->predicted[group]) != k + 1)
             if (n_waited < patience || !claim_and_predict(c, load(&t->n_claimed)))
                 wait_a_round(++n_waited);
-        t->n_late += n_waited > PATIENCE;
+        t->n_late += n_waited > LATE;
     }
     run_net(c, c->net->output, group_start(c, group), group_start(c, group + 1));
 }
