@@ -101,11 +101,11 @@ void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
 
 void net_thread_wait(struct lmz_coder *c)
 {
-    net_thread *t = &c->net_thread;
-    const uint64_t k = t->n_coded;
-    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->net && c->net->is_slow ? 0 : PATIENCE / 8;
     if (!c->net)
         return;
+    net_thread *t = &c->net_thread;
+    const uint64_t k = t->n_coded;
+    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->net->is_slow ? 0 : PATIENCE / 8;
     if (!t->running) {
         run_net(c, c->net->hidden, 0, c->n_lanes);
     } else {
