@@ -1,0 +1,229 @@
+"""A model directory or GGUF file becomes a weight file of ARITHMETIC 9.11: the same files, the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from lmzip.errors import ModelMissingError, UnsupportedError
+from lmzip.models.importing.quantise import (
+    epsilon_of,
+    frequencies_of,
+    quantise_bias,
+    quantise_norm,
+    quantise_rows,
+)
+from lmzip.models.importing.source import WINDOW_UNIT, Source, check_shapes, sha256_of
+from lmzip.models.importing.tokenizer import to_json
+from lmzip.models.importing.vocabulary import Vocabulary, vocabulary_of
+from lmzip.models.importing.writer import Layout, Writer, published
+from lmzip.models.weights import MAX_NAME_SIZE, METADATA_KEY
+
+FORMAT = "transformer-1"
+PRODUCTS = ("in", "out", "up", "down", "head")
+DEFAULT_WIDE = ("in", "down")
+DEFAULT_WINDOW = 1024
+MAX_WINDOW = 8192
+_PARTS = {"in": ("q", "k", "v"), "out": ("out",), "up": ("gate", "up"), "down": ("down",)}  # of a layer's matrices
+
+Progress = Callable[[int, int], None]
+
+
+def import_model(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    window: int = DEFAULT_WINDOW,
+    wide: Iterable[str] = DEFAULT_WIDE,
+    overwrite: bool = True,
+    progress: Progress | None = None,
+) -> bytes:
+    """Turn a Hugging Face model directory or a GGUF file into the weight file `out`; return its digest, 32 bytes.
+
+    name: the model's, at most 32 bytes of UTF-8; otherwise made from what the model calls itself.
+    window: tokens that attention sees, a multiple of 128 up to 8192; less if the model was made for less.
+    wide: which products take 15 bits, of "in", "out", "up", "down" and "head".
+    overwrite: whether `out` may be there already; otherwise FileExistsError is raised.
+    progress: called with how many weights are done and how many there are.
+
+    Raises ModelMissingError if there is no such model, UnsupportedError for one that is damaged or of a kind that
+    lmzip cannot run, OSError if a file cannot be read or written; `out` is then as it was.
+    """
+    source = open_source(Path(path))
+    try:
+        return _convert(source, Path(out), name, window, set(wide), overwrite, progress)
+    finally:
+        source.close()
+
+
+def suggested_name(path: str | os.PathLike[str]) -> str:
+    """Return the name that import_model() gives a model without one; raises as import_model() does."""
+    source = open_source(Path(path))
+    source.close()
+    return _name(source.config.name)
+
+
+def open_source(path: Path) -> Source:
+    """Open a model directory or a GGUF file; raises as import_model() does."""
+    from lmzip.models.importing.gguf_source import GgufSource
+    from lmzip.models.importing.hf_source import HuggingFaceSource
+
+    if not path.exists():
+        raise ModelMissingError(f"no model at {path}")
+    return HuggingFaceSource(path) if path.is_dir() else GgufSource(path)
+
+
+def _convert(
+    source: Source,
+    out: Path,
+    name: str | None,
+    window: int,
+    wide: set[str],
+    overwrite: bool,
+    progress: Progress | None,
+) -> bytes:
+    name = _name(source.config.name) if name is None else name
+    if not 0 < len(name.encode()) <= MAX_NAME_SIZE or "\0" in name:
+        raise UnsupportedError(f"a model's name has 1 to {MAX_NAME_SIZE} bytes")
+    if not WINDOW_UNIT <= window <= MAX_WINDOW or window % WINDOW_UNIT:
+        raise UnsupportedError(f"the window is a multiple of {WINDOW_UNIT} tokens up to {MAX_WINDOW}")
+    if wide - set(PRODUCTS):
+        raise UnsupportedError(f"wide products are some of {', '.join(PRODUCTS)}")
+    if out.exists() and any(out.samefile(file) for file in source.weight_files):
+        raise UnsupportedError("the output would replace the model's own weights")
+    n_rows = check_shapes(source)
+    if max(len(source.bpe.tokens), source.config.start + 1) > n_rows:
+        raise UnsupportedError(f"the vocabulary has more tokens than the embeddings, {n_rows}")
+    vocabulary = vocabulary_of(source.bpe)
+    tokenizer = to_json(source.bpe, vocabulary)
+    config = _metadata(source, name, window, wide, len(vocabulary.strings))
+    metadata = {METADATA_KEY: json.dumps(config, sort_keys=True)}
+    with published(out, overwrite=overwrite) as descriptor:
+        writer = Writer(descriptor, metadata, _layout(source, vocabulary, len(tokenizer)))
+        writer.put("tokenizer", np.frombuffer(tokenizer, np.uint8))
+        writer.put("vocabulary", np.frombuffer(b"".join(vocabulary.strings), np.uint8))
+        writer.put("vocabulary.size", np.array([len(string) for string in vocabulary.strings], np.uint8))
+        writer.put("frequencies", frequencies_of(source.config.rope_theta, source.config.head_dim))
+        _Conversion(source, writer, vocabulary, progress).run()
+        return _digest(descriptor)
+
+
+def _name(text: str) -> str:
+    """Return a name of small letters, digits and hyphens."""
+    return re.sub("[^a-z0-9._]+", "-", text.lower())[:MAX_NAME_SIZE].strip("-") or "model"
+
+
+def _metadata(source: Source, name: str, window: int, wide: set[str], n_vocab: int) -> dict[str, object]:
+    config = source.config
+    shape = ("n_embd", "n_hidden", "n_layer", "n_head", "n_kv_head", "head_dim")
+    return {
+        "format": FORMAT,
+        "name": name,
+        "licence": config.licence[:200],
+        "source": {file.name: sha256_of(file) for file in source.weight_files},
+        "n_vocab": n_vocab,
+        "window": min(window, config.context_size // WINDOW_UNIT * WINDOW_UNIT),
+        "epsilon": epsilon_of(config.n_embd, config.rms_epsilon),
+        "wide": [product for product in PRODUCTS if product in wide],
+    } | {key: getattr(config, key) for key in shape}
+
+
+def _layout(source: Source, vocabulary: Vocabulary, tokenizer_size: int) -> dict[str, Layout]:
+    """Return type and shape of each tensor (ARITHMETIC 9.11)."""
+    c, n_vocab = source.config, len(vocabulary.strings)
+    n_in, queries = (c.n_head + 2 * c.n_kv_head) * c.head_dim, c.n_head * c.head_dim
+    matrices = {"embed": (n_vocab + 1, c.n_embd)}
+    if not c.is_tied:
+        matrices["head"] = (n_vocab, c.n_embd)
+    tensors = {
+        "vocabulary": Layout("u1", (sum(map(len, vocabulary.strings)),)),
+        "vocabulary.size": Layout("u1", (n_vocab,)),
+        "tokenizer": Layout("u1", (tokenizer_size,)),
+        "frequencies": Layout("<u4", (c.head_dim // 2,)),
+        "norm_units": Layout("u1", (2 * c.n_layer + 1,)),
+        "head.norm": Layout("<i2", (c.n_embd,)),
+    }
+    for i in range(c.n_layer):
+        matrices[f"layers.{i}.in"] = (n_in, c.n_embd)
+        matrices[f"layers.{i}.out"] = (c.n_embd, queries)
+        matrices[f"layers.{i}.up"] = (2 * c.n_hidden, c.n_embd)
+        matrices[f"layers.{i}.down"] = (c.n_embd, c.n_hidden)
+        tensors |= {f"layers.{i}.{product}.norm": Layout("<i2", (c.n_embd,)) for product in ("in", "up")}
+        if c.has_bias:
+            tensors[f"layers.{i}.in.bias"] = Layout("<i4", (n_in,))
+    for matrix, shape in matrices.items():
+        tensors |= {f"{matrix}.weight": Layout("i1", shape), f"{matrix}.multiplier": Layout("<i4", shape[:1])}
+    return tensors
+
+
+class _Conversion:
+    """The weights of one model on their way from a source to a file, one float32 tensor at a time."""
+
+    def __init__(self, source: Source, writer: Writer, vocabulary: Vocabulary, progress: Progress | None) -> None:
+        self._source, self._writer, self._vocabulary, self._progress = source, writer, vocabulary, progress
+        shapes = source.shapes()
+        self._n_done, self._n_all = 0, sum(math.prod(s) for name, s in shapes.items() if self._is_matrix(name, s))
+
+    def run(self) -> None:
+        config, source, writer = self._source.config, self._source, self._writer
+        rows = self._rows_of_tokens()
+        for matrix, places in [("embed", [*rows, config.start])] + ([] if config.is_tied else [("head", rows)]):
+            integers, multipliers = quantise_rows(source.load(matrix), matrix)
+            writer.put(f"{matrix}.weight", integers[places])
+            writer.put(f"{matrix}.multiplier", multipliers[places])
+            self._advance(integers.size)
+        norms = [f"layers.{i}.{product}.norm" for i in range(config.n_layer) for product in ("in", "up")]
+        units = []
+        for norm in [*norms, "head.norm"]:
+            integers, unit = quantise_norm(source.load(norm), norm)
+            writer.put(norm, integers)
+            units.append(unit)
+        writer.put("norm_units", np.array(units, np.uint8))
+        for i in range(config.n_layer):
+            for product, parts in _PARTS.items():
+                self._matrix(f"layers.{i}.", product, parts)
+
+    def _matrix(self, layer: str, product: str, parts: tuple[str, ...]) -> None:
+        row = 0
+        for part in parts:
+            integers, multipliers = quantise_rows(self._source.load(layer + part), layer + part)
+            self._writer.put(f"{layer}{product}.weight", integers, row)
+            self._writer.put(f"{layer}{product}.multiplier", multipliers, row)
+            if product == "in" and self._source.config.has_bias:
+                bias = f"{layer}{part}.bias"
+                self._writer.put(f"{layer}in.bias", quantise_bias(self._source.load(bias), bias), row)
+            row += len(integers)
+            self._advance(integers.size)
+
+    def _rows_of_tokens(self) -> list[int]:
+        """Return the source's row for each token; a byte without a token gets that of the last token without a text.
+
+        Such a control token is as unlikely as the byte wherever there is text.
+        """
+        tokens = self._source.bpe.tokens
+        stand_in = max((i for i, token in enumerate(tokens) if token is None), default=self._source.config.start)
+        return [stand_in if row is None else row for row in self._vocabulary.sources]
+
+    def _is_matrix(self, name: str, shape: tuple[int, ...]) -> bool:
+        return len(shape) == 2 and not (name == "head" and self._source.config.is_tied)
+
+    def _advance(self, n: int) -> None:
+        self._n_done += n
+        if self._progress:
+            self._progress(self._n_done, self._n_all)
+
+
+def _digest(descriptor: int) -> bytes:
+    digest, offset = hashlib.sha256(), 0
+    while piece := os.pread(descriptor, 1 << 20, offset):
+        digest.update(piece)
+        offset += len(piece)
+    return digest.digest()

@@ -1,0 +1,112 @@
+"""Fields and raw tensors of a GGUF file, every size checked against the file's before it is used.
+
+The format is that of ggml/docs/gguf.md, versions 2 and 3, little-endian.  The reader of the package
+`gguf` would do, but it trusts counts and takes seconds for a vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lmzip.errors import UnsupportedError
+from lmzip.models.importing.source import open_regular, shown
+
+MAX_COUNT = 1 << 16  # of fields, of tensors
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+
+
+class Tensor(NamedTuple):
+    shape: tuple[int, ...]  # the last dimension is contiguous, as in NumPy; GGUF has them the other way round
+    ggml_type: int
+    start: int  # in the file
+
+
+class GgufFile:
+    """An open file; `fields` by key, `tensors` by name.  Raises OSError, UnsupportedError."""
+
+    def __init__(self, path: Path) -> None:
+        self.name = path.name
+        self._file, self._size = open_regular(path)
+        try:
+            self.fields, self.tensors = self._parse()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+    def check(self, start: int, size: int) -> None:
+        """Raise UnsupportedError if the file does not have these bytes."""
+        if start + size > self._size:
+            raise UnsupportedError(f"{self.name} is truncated")
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return bytes of the file; raises UnsupportedError if there are not so many, OSError."""
+        self.check(start, size)
+        self._file.seek(start)
+        return self._take(size)
+
+    def _parse(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        if self._take(4) != b"GGUF":
+            raise UnsupportedError(f"{self.name} is not a GGUF file")
+        version = self._scalar("I")
+        if version not in (2, 3):
+            raise UnsupportedError(f"{self.name} is of version {version} of GGUF, not 2 or 3")
+        n_tensors, n_fields = self._scalar("Q"), self._scalar("Q")
+        if max(n_tensors, n_fields) > MAX_COUNT:
+            raise UnsupportedError(f"{self.name} has a damaged header")
+        fields = {}
+        for _ in range(n_fields):
+            key = self._string()
+            fields[key] = self._value(self._scalar("I"))
+        tensors = {}
+        for _ in range(n_tensors):
+            name, n_dims = self._string(), self._scalar("I")
+            if n_dims > 8:
+                raise UnsupportedError(f"{self.name} has a damaged header")
+            shape = tuple(self._scalar("Q") for _ in range(n_dims))[::-1]
+            tensors[name] = Tensor(shape, self._scalar("I"), self._scalar("Q"))
+            if math.prod(shape) >= 1 << 40:
+                raise UnsupportedError(f"{self.name}: {shown(name)} is too large")
+        alignment = fields.get("general.alignment", 32)
+        if type(alignment) is not int or not 1 <= alignment <= 1 << 20:
+            raise UnsupportedError(f"{self.name} has a damaged header")
+        start = -(-self._file.tell() // alignment) * alignment
+        return fields, {name: t._replace(start=start + t.start) for name, t in tensors.items()}
+
+    def _take(self, size: int) -> bytes:
+        data = self._file.read(size) if size <= self._size else b""
+        if len(data) != size:
+            raise UnsupportedError(f"{self.name} is truncated")
+        return data
+
+    def _scalar(self, code: str) -> Any:
+        return struct.unpack("<" + code, self._take(struct.calcsize("<" + code)))[0]
+
+    def _string(self) -> str:
+        try:
+            return self._take(self._scalar("Q")).decode()
+        except UnicodeDecodeError:
+            raise UnsupportedError(f"{self.name} has a text that is not UTF-8") from None
+
+    def _value(self, kind: int) -> Any:
+        if kind in _SCALARS:
+            return self._scalar(_SCALARS[kind])
+        if kind == _STRING:
+            return self._string()
+        if kind != _ARRAY:
+            raise UnsupportedError(f"{self.name} has a field of the unknown type {kind}")
+        item, count = self._scalar("I"), self._scalar("Q")
+        if count > self._size - self._file.tell():
+            raise UnsupportedError(f"{self.name} is truncated")
+        if item == _STRING:
+            return [self._string() for _ in range(count)]
+        if item not in _SCALARS:
+            raise UnsupportedError(f"{self.name} has an array of the type {item}")
+        code = f"<{count}{_SCALARS[item]}"
+        return list(struct.unpack(code, self._take(struct.calcsize(code))))

@@ -1,0 +1,165 @@
+"""A Hugging Face directory of the model type llama or qwen2 as a source: JSON and safetensors, no pickles, no code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmzip.errors import ModelMissingError, UnsupportedError
+from lmzip.models.importing.safetensors_file import SafetensorsFile
+from lmzip.models.importing.source import Config, Source, check_config, integer, read_json, shown
+from lmzip.models.importing.tokenizer import from_hugging_face
+
+_NAMES = {
+    "self_attn.q_proj.weight": "q",
+    "self_attn.k_proj.weight": "k",
+    "self_attn.v_proj.weight": "v",
+    "self_attn.o_proj.weight": "out",
+    "mlp.gate_proj.weight": "gate",
+    "mlp.up_proj.weight": "up",
+    "mlp.down_proj.weight": "down",
+    "input_layernorm.weight": "in.norm",
+    "post_attention_layernorm.weight": "up.norm",
+    "self_attn.q_proj.bias": "q.bias",
+    "self_attn.k_proj.bias": "k.bias",
+    "self_attn.v_proj.bias": "v.bias",
+}
+_ROOT_NAMES = {"model.embed_tokens.weight": "embed", "lm_head.weight": "head", "model.norm.weight": "head.norm"}
+MAX_SHARDS = 1000
+
+
+class HuggingFaceSource(Source):
+    """Raises ModelMissingError, OSError, UnsupportedError."""
+
+    def __init__(self, path: Path) -> None:
+        if not (path / "config.json").exists():
+            raise ModelMissingError(f"{path} is no model directory: it has no config.json")
+        config = read_json(path / "config.json")
+        _refuse_variants(config)
+        self.weight_files = _weight_files(path)
+        self._files: list[SafetensorsFile] = []
+        self._places: dict[str, tuple[SafetensorsFile, str]] = {}
+        try:
+            self._open()
+            self.config = check_config(_config(config, path, self._places))
+            if not (path / "tokenizer.json").exists():
+                raise UnsupportedError("tokenizer.json is missing")
+            n_vocab = self.shapes().get("embed", (0,))[:1] or (0,)
+            self.bpe = from_hugging_face(read_json(path / "tokenizer.json"), n_vocab[0])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for file in self._files:
+            file.close()
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: file.shapes[place] for name, (file, place) in self._places.items()}
+
+    def load(self, name: str) -> np.ndarray:
+        file, place = self._places[name]
+        return file.load(place)
+
+    def _open(self) -> None:
+        for path in self.weight_files:
+            file = SafetensorsFile(path)
+            self._files.append(file)
+            for place in file.shapes:
+                name = _canonical(place)
+                if name in self._places:
+                    raise UnsupportedError(f"the tensor {shown(place)} is there twice")
+                if not place.endswith(".rotary_emb.inv_freq"):  # old files have them; the configuration says the same
+                    self._places[name] = file, place
+
+
+def _canonical(name: str) -> str:
+    match = re.fullmatch(r"model\.layers\.(0|[1-9][0-9]{0,3})\.(.+)", name)
+    if match and match[2] in _NAMES:
+        return f"layers.{match[1]}.{_NAMES[match[2]]}"
+    return _ROOT_NAMES.get(name, name)
+
+
+def _weight_files(path: Path) -> list[Path]:
+    """Return the files of weights, sorted by name; raises ModelMissingError, OSError, UnsupportedError."""
+    single, index = path / "model.safetensors", path / "model.safetensors.index.json"
+    if single.exists():
+        return [single]
+    if not index.exists():
+        if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
+            raise UnsupportedError("its weights are pickles, which lmzip does not open: it needs model.safetensors")
+        raise ModelMissingError(f"{path} has no weights: no model.safetensors")
+    places = read_json(index).get("weight_map")
+    names = set(places.values()) if isinstance(places, dict) and all(map(_is_name, places.values())) else set()
+    if not 0 < len(names) <= MAX_SHARDS:
+        raise UnsupportedError(f"{index.name} is damaged")
+    for name in names:
+        if not (path / name).exists():
+            raise ModelMissingError(f"{path} has no {name}")
+    return [path / name for name in sorted(names)]
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}\.safetensors", value) is not None
+
+
+def _refuse_variants(config: dict[str, Any]) -> None:
+    """Raise UnsupportedError for a configuration that lmzip would compute in another way."""
+    kind = config.get("model_type")
+    if kind not in ("llama", "qwen2"):
+        raise UnsupportedError(f"the model type {shown(kind)} is not supported, only llama and qwen2 are")
+    for key in ("rope_scaling", "rope_parameters"):
+        scaling = config.get(key)
+        if scaling is not None:
+            way = scaling.get("rope_type", scaling.get("type", "default")) if isinstance(scaling, dict) else scaling
+            if way != "default" or not isinstance(scaling, dict):
+                raise UnsupportedError(f"rope scaling is not supported ({shown(way)})")
+            if scaling.get("partial_rotary_factor", 1) != 1:
+                raise UnsupportedError("partial_rotary_factor is not supported")
+    if config.get("hidden_act", "silu") != "silu":
+        raise UnsupportedError(f"the activation {shown(config['hidden_act'])} is not supported, only silu is")
+    if config.get("use_sliding_window") or "sliding_attention" in str(config.get("layer_types")):
+        raise UnsupportedError("sliding windows are not supported")
+    if kind == "llama" and config.get("sliding_window"):
+        raise UnsupportedError("sliding windows are not supported")
+    for key in ("quantization_config", "mlp_bias"):
+        if config.get(key):
+            raise UnsupportedError(f"{key} is not supported")
+    if config.get("partial_rotary_factor", 1) != 1:
+        raise UnsupportedError("partial_rotary_factor is not supported")
+
+
+def _config(config: dict[str, Any], path: Path, places: dict[str, Any]) -> Config:
+    def field(name: str, default: Any = None) -> Any:
+        value = config.get(name)
+        value = default if value is None else value
+        if value is None:
+            raise UnsupportedError(f"config.json has no {name}")
+        return value
+
+    n_embd = integer(field("hidden_size"), "hidden_size", 32, 8192)
+    n_head = integer(field("num_attention_heads"), "num_attention_heads", 1, 128)
+    rope = config.get("rope_parameters") or {}
+    start = config.get("bos_token_id")
+    if start is None:
+        start = config.get("eos_token_id")
+        start = start[0] if isinstance(start, list) and start else start
+    return Config(
+        n_embd=n_embd,
+        n_hidden=field("intermediate_size"),
+        n_layer=field("num_hidden_layers"),
+        n_head=n_head,
+        n_kv_head=field("num_key_value_heads", n_head),
+        head_dim=field("head_dim", n_embd // n_head),
+        rope_theta=field("rope_theta", rope.get("rope_theta", 10000.0)),
+        rms_epsilon=field("rms_norm_eps", 1e-6),
+        context_size=field("max_position_embeddings", 2048),
+        start=integer(start, "the start token", 0, (1 << 31) - 1),
+        is_tied=field("tie_word_embeddings", False) is True,
+        has_bias=config["model_type"] == "qwen2" or any(name.endswith(".q.bias") for name in places),
+        name=path.resolve().name,
+        licence="unknown",
+    )

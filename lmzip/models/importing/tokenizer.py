@@ -1,0 +1,183 @@
+"""Tokenizers reduced to what cuts text: from what models bring to the JSON of a weight file (ARITHMETIC 9.11).
+
+What would change text is left out (Unicode forms, a space put before it), as are tokens that stand for no text: a text
+that looks like a control token is data.  Numbers of tokens are those of the weight file.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from lmzip.errors import UnsupportedError
+from lmzip.models.importing.source import Bpe, shown
+from lmzip.models.importing.vocabulary import SPACE, Vocabulary, token_of_byte
+
+_QWEN2 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
+_BEHAVIOURS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")  # without "Removed", which loses text
+_LEFT_OUT = ("NFC", "NFD", "NFKC", "NFKD", "Prepend")
+_SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+
+Json = dict[str, Any]
+
+
+def _byte_level(use_regex: bool) -> Json:
+    return {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": use_regex}
+
+
+def _sequence(*parts: Json) -> Json:
+    return {"type": "Sequence", "pretokenizers": list(parts)}
+
+
+def _split(pattern: str, way: str = "Regex", behaviour: str = "Isolated", is_inverted: bool = False) -> Json:
+    return {"type": "Split", "pattern": {way: pattern}, "behavior": behaviour, "invert": is_inverted}
+
+
+# What `tokenizer.ggml.pre` names.
+_PRE_TOKENIZERS = {
+    "gpt-2": _byte_level(True),
+    "smollm": _sequence({"type": "Digits", "individual_digits": True}, _byte_level(True)),
+    "qwen2": _sequence(_split(_QWEN2), _byte_level(False)),
+    "llama-bpe": _sequence(_split(_LLAMA3), _byte_level(False)),
+}
+
+
+def merges_of(value: Any) -> list[tuple[str, str]]:
+    """Return merges, each a pair or two tokens with a space between; raises UnsupportedError."""
+    if not isinstance(value, list):
+        raise UnsupportedError("the merges of the tokenizer are missing")
+    result = []
+    for merge in value:
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise UnsupportedError(f"{shown(merge)} is no merge of two tokens")
+        result.append((pair[0], pair[1]))
+    return result
+
+
+def byte_level(tokens: list[str | None], merges: list[tuple[str, str]], pre: object) -> Bpe:
+    """Return GGUF's tokenizer `gpt2` with the pre-tokenizer of that name; raises UnsupportedError."""
+    if pre not in _PRE_TOKENIZERS:
+        raise UnsupportedError(f"the pre-tokenizer {shown(pre)} is not supported, only {', '.join(_PRE_TOKENIZERS)}")
+    return Bpe(True, tokens, merges, None, _PRE_TOKENIZERS[str(pre)], ignores_merges=pre == "llama-bpe")
+
+
+def sentencepiece(tokens: list[str | None], scores: list[float]) -> Bpe:
+    """Return GGUF's tokenizer `llama`, its merges rebuilt from scores as transformers does: the best first."""
+    numbers = {token: i for i, token in enumerate(tokens) if token is not None}
+    merges = []
+    for token, number in numbers.items():
+        pairs = [(token[:i], token[i:]) for i in range(1, len(token))]
+        pairs = [(left, right) for left, right in pairs if left in numbers and right in numbers]
+        pairs.sort(key=lambda pair: (numbers[pair[0]], numbers[pair[1]]))
+        merges += [(scores[number], left, right) for left, right in pairs]
+    merges.sort(key=lambda merge: (merge[0], len(merge[1]), len(merge[2])), reverse=True)
+    return Bpe(False, tokens, [(left, right) for _, left, right in merges], _SPACES, None)
+
+
+def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
+    """Return the tokenizer of a tokenizer.json for embeddings of n_vocab tokens; raises UnsupportedError."""
+    model = data.get("model")
+    if not isinstance(model, dict) or model.get("type", "BPE") != "BPE" or not isinstance(model.get("vocab"), dict):
+        raise UnsupportedError("the tokenizer is no BPE")
+    if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
+        raise UnsupportedError("a tokenizer that marks the ends of words is not supported")
+    tokens: list[str | None] = [None] * n_vocab
+    added = [t.get("content") for t in _list(data.get("added_tokens")) if isinstance(t, dict)]
+    no_text = {text for text in [*added, model.get("unk_token")] if isinstance(text, str)}
+    for token, number in model["vocab"].items():
+        if type(number) is not int or not 0 <= number < n_vocab:
+            raise UnsupportedError(f"the token {shown(token)} has the number {shown(number)}, not one of {n_vocab}")
+        if token not in no_text:
+            tokens[number] = token
+    pre_tokenizer = _pre_tokenizer(data.get("pre_tokenizer"))
+    is_byte_level = '"ByteLevel"' in json.dumps([pre_tokenizer, data.get("decoder")])
+    if not is_byte_level and not model.get("byte_fallback"):
+        raise UnsupportedError("the tokenizer is neither at the level of bytes nor falls back to them")
+    return Bpe(
+        is_byte_level,
+        tokens,
+        merges_of(model.get("merges")),
+        _normalizer(data.get("normalizer")),
+        pre_tokenizer,
+        ignores_merges=model.get("ignore_merges") is True,
+    )
+
+
+def _list(value: Any) -> list:
+    return value if isinstance(value, list) else []
+
+
+def _normalizer(value: Any) -> Json | None:
+    if value is None:
+        return None
+    is_sequence = isinstance(value, dict) and isinstance(value.get("normalizers"), list)
+    parts = value["normalizers"] if is_sequence else [value]
+    for part in parts:
+        kind = part.get("type") if isinstance(part, dict) else part
+        if kind not in _LEFT_OUT and part != _SPACES:
+            raise UnsupportedError(f"the normalizer {shown(kind)} is not supported")
+    return _SPACES if _SPACES in parts else None
+
+
+def _pre_tokenizer(value: Any) -> Json | None:
+    """Return a pre-tokenizer that loses no text and puts none before it."""
+    if value is None:
+        return None
+    kind = value.get("type") if isinstance(value, dict) else value
+    if kind == "Sequence" and isinstance(value.get("pretokenizers"), list):
+        parts = [_pre_tokenizer(part) for part in value["pretokenizers"]]
+        return _sequence(*[part for part in parts if part is not None])
+    if kind == "ByteLevel":
+        return _byte_level(value.get("use_regex", True) is True)
+    if kind == "Digits":
+        return {"type": kind, "individual_digits": value.get("individual_digits") is True}
+    if kind == "Split" and value.get("behavior") in _BEHAVIOURS:
+        pattern = value.get("pattern")
+        way, text = next(iter(pattern.items()), ("", "")) if isinstance(pattern, dict) else ("", "")
+        if way in ("Regex", "String") and isinstance(text, str):
+            return _split(text, way, value["behavior"], value.get("invert") is True)
+    if kind == "Metaspace" and value.get("replacement") == SPACE:
+        is_split = value.get("split", True) is True
+        return {"type": kind, "replacement": SPACE, "prepend_scheme": "never", "split": is_split}
+    raise UnsupportedError(f"the pre-tokenizer {shown(kind)} is not supported")
+
+
+def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
+    """Return the JSON of a tokenizer whose numbers are those of a sorted vocabulary; raises UnsupportedError."""
+    numbers: dict[str, int] = {}
+    for number, (string, source) in enumerate(zip(vocabulary.strings, vocabulary.sources, strict=True)):
+        token = token_of_byte(string[0], bpe.is_byte_level) if source is None else bpe.tokens[source]
+        assert token is not None
+        numbers[token] = number
+    merges = [[a, b] for a, b in bpe.merges if a in numbers and b in numbers and a + b in numbers]
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": not bpe.is_byte_level,
+        "ignore_merges": bpe.ignores_merges,
+        "vocab": numbers,
+        "merges": merges,
+    }
+    data: Json = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [],
+        "normalizer": bpe.normalizer,
+        "pre_tokenizer": bpe.pre_tokenizer,
+        "post_processor": None,
+        "decoder": None,
+        "model": model,
+    }
+    try:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise UnsupportedError("the tokenizer has a text that is not Unicode") from None
