@@ -55,7 +55,7 @@ static const lmz_net *net_for(block_kind b, int simd)
 static int decode(block_kind b, int simd, const uint8_t *payload, size_t payload_size, uint8_t *raw, size_t raw_size)
 {
     const lmz_net *net = net_for(b, simd);
-    lmz_coder *coder = lmz_decoder_new(b.method, b.n_lanes, simd, net, payload, payload_size, raw, raw_size);
+    lmz_coder *coder = lmz_decoder_new(b.method, b.n_lanes, simd, net, NULL, payload, payload_size, raw, raw_size);
     int status = run(coder, b.n_threads);
     lmz_coder_free(coder);
     require(status == LMZ_DONE || status == LMZ_E_DAMAGED, "a decoder ends with DONE or DAMAGED");
@@ -68,7 +68,7 @@ static void encode_again(block_kind b, const uint8_t *raw, size_t raw_size)
     size_t capacity = raw_size + raw_size / 4 + 64;
     uint8_t *payload = malloc(capacity), *copy = malloc(raw_size);
     require(payload && copy, "memory");
-    lmz_coder *coder = lmz_encoder_new(b.method, b.n_lanes, best, net_for(b, best), raw, raw_size, payload, capacity);
+    lmz_coder *coder = lmz_encoder_new(b.method, b.n_lanes, best, net_for(b, best), NULL, raw, raw_size, payload, capacity);
     int status = run(coder, b.n_threads);
     size_t payload_size = lmz_coder_payload_size(coder);
     lmz_coder_free(coder);
@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < HEAD_SIZE)
         return 0;
-    block_kind b = {1 + data[0] % LMZ_N_METHODS, 1 + data[1] % LMZ_MAX_LANES, 1 + (data[3] >> 3 & 1), data[3] >> 4 & 1};
+    block_kind b = {1 + data[0] % (LMZ_TOKEN_METHOD - 1), 1 + data[1] % LMZ_MAX_LANES, 1 + (data[3] >> 3 & 1), data[3] >> 4 & 1};
     int variant = data[3] >> 1 & 3;
     size_t raw_size = 1 + (size_t)(data[2] | (data[3] & 1) << 8), payload_size = size - HEAD_SIZE;
     if (b.method >= LMZ_NET_METHOD) /* a sanitized net runs at some kB/s */

@@ -31,6 +31,7 @@ typedef struct { /* the case at hand, for messages */
 
 extern test_case now;
 extern lmz_net *nets[LMZ_N_SIMD]; /* the same tiny net for every variant that is there, or NULL */
+extern lmz_transformer *transformers[LMZ_N_SIMD]; /* and the same tiny transformer */
 extern unsigned long n_checked;
 
 uint32_t next_random(void);
@@ -43,5 +44,11 @@ void refuse_bad_weights(void);
 void run_nets(int n_steps);
 tiny_net make_nets(int kind); /* fills `nets` */
 void free_nets(tiny_net *t);
+
+/* sanitize_tokens.c */
+void refuse_bad_transformers(void);
+void make_transformers(int kind); /* fills `transformers` */
+void free_transformers(void);
+size_t cut_tokens(const uint8_t *raw, uint8_t *sizes); /* the block at hand, in one of several ways; returns how many */
 
 #endif

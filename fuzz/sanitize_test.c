@@ -88,10 +88,20 @@ static int run_all(lmz_coder *coder, uint64_t n_steps)
 
 static const lmz_net *net_for(int simd) { return now.method >= LMZ_NET_METHOD ? nets[simd] : NULL; }
 
+static int has_tokens(void) { return now.method >= LMZ_TOKEN_METHOD; }
+
+static const lmz_transformer *transformer_for(int simd) { return has_tokens() ? transformers[simd] : NULL; }
+
+/* The cut of the block at hand, where it has one. */
+static uint8_t *token_sizes;
+static size_t n_tokens;
+
 static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *payload, size_t capacity, size_t *payload_size)
 {
-    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, net_for(simd), raw, now.raw_size, payload, capacity);
+    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, net_for(simd), transformer_for(simd), raw, now.raw_size,
+                                       payload, capacity);
     CHECK(coder);
+    CHECK(!has_tokens() || lmz_encoder_set_tokens(coder, token_sizes, n_tokens) == LMZ_DONE);
     lmz_coder_set_threads(coder, now.n_threads);
     int status = run_all(coder, n_steps);
     *payload_size = lmz_coder_payload_size(coder);
@@ -103,8 +113,8 @@ static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *paylo
 
 static int decode(int simd, uint64_t n_steps, const uint8_t *payload, size_t payload_size, uint8_t *raw)
 {
-    const lmz_net *net = net_for(simd);
-    lmz_coder *coder = lmz_decoder_new(now.method, now.n_lanes, simd, net, payload, payload_size, raw, now.raw_size);
+    lmz_coder *coder = lmz_decoder_new(now.method, now.n_lanes, simd, net_for(simd), transformer_for(simd), payload,
+                                       payload_size, raw, now.raw_size);
     CHECK(coder);
     lmz_coder_set_threads(coder, now.n_threads);
     int status = run_all(coder, n_steps);
@@ -153,12 +163,20 @@ static void damage(const uint8_t *payload, size_t payload_size, int n_damages)
 /* Encode with every variant and step size (same payload), into too small a capacity, decode, then damage. */
 static void round_trip(int n_damages)
 {
-    size_t capacity = now.raw_size + now.raw_size / 4 + 64, size, again;
+    /* What a wrong transformer is sure of is dear: 18 bits for a bit, 24 for a token's end. */
+    size_t capacity = now.raw_size + now.raw_size * (has_tokens() ? 24 : 1) / (has_tokens() ? 1 : 4) + 64, size, again;
     uint8_t *raw = allocate(now.raw_size), *decoded = allocate(now.raw_size);
     uint8_t *payload = allocate(capacity), *other = allocate(capacity);
     for (int k = 0; k < N_KINDS; k++)
         if (!strcmp(kinds[k].name, now.kind))
             kinds[k].fill(raw, now.raw_size);
+    if (has_tokens()) {
+        uint8_t *cut = allocate(now.raw_size);
+        n_tokens = cut_tokens(raw, cut);
+        token_sizes = allocate(n_tokens);
+        memcpy(token_sizes, cut, n_tokens);
+        free(cut);
+    }
     CHECK(encode(LMZ_SIMD_PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
     FOR_EACH_VARIANT(simd) {
         int n_threads = now.n_threads;
@@ -181,6 +199,8 @@ static void round_trip(int n_damages)
         free(tight);
     }
     damage(payload, size, n_damages);
+    free(token_sizes);
+    token_sizes = NULL;
     free(raw);
     free(decoded);
     free(payload);
@@ -252,18 +272,18 @@ static void refuse_bad_arguments(void)
 {
     uint8_t byte = 0;
     now = (test_case){1, 1, 1, "bad arguments", 1};
-    CHECK(!lmz_memory_size(0, 1, 1, NULL) && !lmz_memory_size(LMZ_N_METHODS + 1, 1, 1, NULL) && !lmz_memory_size(-1, 1, 1, NULL));
-    CHECK(!lmz_memory_size(1, 1, 0, NULL) && !lmz_memory_size(1, 1, LMZ_MAX_LANES + 1, NULL) && !lmz_memory_size(1, 1, -1, NULL));
-    CHECK(!lmz_memory_size(1, LMZ_MAX_RAW_SIZE + 1, 1, NULL) && lmz_memory_size(1, LMZ_MAX_RAW_SIZE, 1, NULL));
-    CHECK(!lmz_encoder_new(0, 1, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(LMZ_N_METHODS + 1, 1, 0, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 0, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, LMZ_MAX_LANES + 1, 0, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 1, -1, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, LMZ_N_SIMD, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 1, 0, NULL, &byte, 0, &byte, 1) && !lmz_decoder_new(1, 1, 0, NULL, &byte, 1, &byte, 0));
-    for (int method = LMZ_NET_METHOD; method <= LMZ_N_METHODS; method++) {
-        CHECK(!lmz_memory_size(method, 1, 1, NULL) && lmz_memory_size(method, 1, 1, nets[0]));
-        CHECK(!lmz_memory_size(method, 1, 0, nets[0]) && !lmz_memory_size(method, LMZ_MAX_RAW_SIZE + 1, 1, nets[0]));
-        CHECK(!lmz_encoder_new(method, 1, 0, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(method, 1, 0, NULL, &byte, 1, &byte, 1));
-        CHECK(!lmz_encoder_new(method, 129, 0, nets[0], &byte, 1, &byte, 1));
+    CHECK(!lmz_memory_size(0, 1, 1, NULL, NULL) && !lmz_memory_size(LMZ_N_METHODS + 1, 1, 1, NULL, NULL) && !lmz_memory_size(-1, 1, 1, NULL, NULL));
+    CHECK(!lmz_memory_size(1, 1, 0, NULL, NULL) && !lmz_memory_size(1, 1, LMZ_MAX_LANES + 1, NULL, NULL) && !lmz_memory_size(1, 1, -1, NULL, NULL));
+    CHECK(!lmz_memory_size(1, LMZ_MAX_RAW_SIZE + 1, 1, NULL, NULL) && lmz_memory_size(1, LMZ_MAX_RAW_SIZE, 1, NULL, NULL));
+    CHECK(!lmz_encoder_new(0, 1, 0, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(LMZ_N_METHODS + 1, 1, 0, NULL, NULL, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 0, 0, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, LMZ_MAX_LANES + 1, 0, NULL, NULL, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 1, -1, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, LMZ_N_SIMD, NULL, NULL, &byte, 1, &byte, 1));
+    CHECK(!lmz_encoder_new(1, 1, 0, NULL, NULL, &byte, 0, &byte, 1) && !lmz_decoder_new(1, 1, 0, NULL, NULL, &byte, 1, &byte, 0));
+    for (int method = LMZ_NET_METHOD; method < LMZ_TOKEN_METHOD; method++) {
+        CHECK(!lmz_memory_size(method, 1, 1, NULL, NULL) && lmz_memory_size(method, 1, 1, nets[0], NULL));
+        CHECK(!lmz_memory_size(method, 1, 0, nets[0], NULL) && !lmz_memory_size(method, LMZ_MAX_RAW_SIZE + 1, 1, nets[0], NULL));
+        CHECK(!lmz_encoder_new(method, 1, 0, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(method, 1, 0, NULL, NULL, &byte, 1, &byte, 1));
+        CHECK(!lmz_encoder_new(method, 129, 0, nets[0], NULL, &byte, 1, &byte, 1));
     }
     lmz_coder_free(NULL);
 }
@@ -273,11 +293,11 @@ static void abandon(void)
 {
     uint8_t raw[500], payload[500];
     fill_text(raw, sizeof raw);
-    for (int method = 1; method <= LMZ_N_METHODS; method++)
+    for (int method = 1; method < LMZ_TOKEN_METHOD; method++)
         for (int n_steps = 0; n_steps <= 10; n_steps += 5) {
             now = (test_case){method, 16, sizeof raw, "abandoned block", 2};
             const lmz_net *net = net_for(lmz_simd_best());
-            lmz_coder *coder = lmz_encoder_new(method, 16, lmz_simd_best(), net, raw, sizeof raw, payload, sizeof payload);
+            lmz_coder *coder = lmz_encoder_new(method, 16, lmz_simd_best(), net, NULL, raw, sizeof raw, payload, sizeof payload);
             CHECK(coder);
             lmz_coder_set_threads(coder, 2);
             CHECK(!n_steps || lmz_coder_run(coder, (uint64_t)n_steps) == LMZ_MORE);
@@ -292,7 +312,7 @@ static void write_seeds(const char *folder)
     uint8_t raw[MAX_RAW_SIZE], payload[2 * MAX_RAW_SIZE];
     size_t size;
     tiny_net t = make_nets(TINY_PLAUSIBLE);
-    for (int method = 1; method <= LMZ_N_METHODS; method++)
+    for (int method = 1; method < LMZ_TOKEN_METHOD; method++)
         for (int k = 0; k < N_KINDS; k++) {
             size_t raw_size = method < LMZ_NET_METHOD ? MAX_RAW_SIZE : NET_RAW_SIZE;
             now = (test_case){method, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1};
@@ -316,7 +336,7 @@ static int net_blocks(int kind, int full)
     static const int lanes[] = {1, 2, 5, 16, 128};
     int n_cases = 0, n_sizes = full ? 5 : 3;
     tiny_net t = make_nets(kind);
-    for (int method = LMZ_NET_METHOD; method <= LMZ_N_METHODS; method++)
+    for (int method = LMZ_NET_METHOD; method < LMZ_TOKEN_METHOD; method++)
         for (int k = 0; k < N_KINDS; k++)
             for (int s = 0; s < n_sizes; s++)
                 for (int l = 0; l < 5; l++) {
@@ -330,6 +350,28 @@ static int net_blocks(int kind, int full)
                     }
                 }
     free_nets(&t);
+    return n_cases;
+}
+
+/* Blocks of tokens with a transformer of this kind, each with one thread and with two. */
+static int token_blocks(int kind, int full)
+{
+    static const size_t sizes[] = {1, 4, 90, 300, 700};
+    static const int lanes[] = {1, 2, 5, 64};
+    int n_cases = 0, n_sizes = full ? 5 : 3;
+    make_transformers(kind);
+    for (int k = 0; k < N_KINDS; k++)
+        for (int s = 0; s < n_sizes; s++)
+            for (int l = 0; l < 4; l++) {
+                if ((k + s + l + kind) % (full ? 2 : 6))
+                    continue;
+                for (int n_threads = 1; n_threads <= 2; n_threads++) {
+                    now = (test_case){LMZ_TOKEN_METHOD, lanes[l], sizes[s], kinds[k].name, n_threads};
+                    round_trip(sizes[s] > 300 ? 0 : 1);
+                    n_cases++;
+                }
+            }
+    free_transformers();
     return n_cases;
 }
 
@@ -349,6 +391,7 @@ int main(int argc, char **argv)
     refuse_bad_arguments();
     refuse_bad_shapes();
     refuse_bad_weights();
+    refuse_bad_transformers();
     abandon();
     free_nets(&t);
     run_nets(full ? 20 : 3);
@@ -365,7 +408,7 @@ int main(int argc, char **argv)
                     n_cases++;
                 }
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
-        n_cases += net_blocks(kind, full);
+        n_cases += net_blocks(kind, full) + token_blocks(kind, full);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     return 0;
 }

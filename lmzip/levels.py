@@ -19,8 +19,10 @@ METHOD_NAMES = {
     7: "best+net",
     8: "max+net+fields",
     9: "best+net+fields",
+    10: "max+tokens",
 }
 FIRST_NET_METHOD = 5  # as lmzip.native.NET_METHOD, which is the judge; levels do not load the kernel
+TOKEN_METHOD = 10  # as lmzip.native.TOKEN_METHOD
 
 _KIB, _MIB = 1 << 10, 1 << 20
 
@@ -33,6 +35,7 @@ class Level:
     ngram_method: int  # for blocks where the net does not pay, and for those who want none
     block_size: int  # raw bytes
     lanes: tuple[tuple[int, int], ...] = ()  # (raw bytes up to which, lanes), rising; of net methods
+    sample_size: int = 32 << 10  # bytes from which it is decided whether a net pays
 
     @property
     def has_net(self) -> bool:
@@ -56,16 +59,28 @@ _LEVELS = {
 }
 _MOST_LANES = 32
 
+# With a transformer there is one setting: with few lanes a step takes most of its time for reading the weights, but a
+# lane begins cold, and none is longer than what a model with a context of 8,192 tokens was made for.
+_TOKENS = Level(
+    TOKEN_METHOD,
+    4,
+    1 * _MIB,
+    ((8 * _KIB, 1), (16 * _KIB, 2), (32 * _KIB, 4), (96 * _KIB, 8), (256 * _KIB, 16)),
+    sample_size=4 << 10,
+)
 
-def get_level(level: int, *, net: bool | None = None) -> Level:
+
+def get_level(level: int, *, net: bool | None = None, tokens: bool = False) -> Level:
     """Return the settings of a level; raises ValueError if there is no such level.
 
     net: whether to use one; None means the level's own choice.  A level without a net that is to use one takes the
-    weakest with one.
+    weakest with one.  tokens: whether the net is a transformer, with which all levels are the same.
     """
     if level not in _LEVELS:
         raise ValueError(f"level must be {MIN_LEVEL} to {MAX_LEVEL}, not {level}")
     choice = _LEVELS[level]
+    if tokens:
+        return _TOKENS
     if net is None or net == choice.has_net:
         return choice
     return _LEVELS[5] if net else Level(choice.ngram_method, choice.ngram_method, choice.block_size)

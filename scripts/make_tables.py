@@ -12,10 +12,12 @@ from pathlib import Path
 
 from lmzip.reference.tables import (
     build_states,
+    cosine_table,
     initial_probability,
     ln_table,
     reciprocal_table,
     rsqrt_table,
+    sigmoid_table,
     squash_table,
     stretch_table,
 )
@@ -38,6 +40,8 @@ def render() -> str:
         format_table("static const uint16_t lmz_reciprocal_table[256]", reciprocal_table(), 20),
         format_table("static const uint32_t lmz_rsqrt_table[193]", rsqrt_table(), 11),
         format_table("static const uint32_t lmz_ln_table[257]", ln_table()),
+        format_table("static const uint16_t lmz_sigmoid_table[1025]", sigmoid_table(), 18),
+        format_table("static const int16_t lmz_cosine_table[1025]", cosine_table(), 18),
         f"#define LMZ_N_STATES {len(states)}\n",
         format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat, 24),
         format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states], 16),

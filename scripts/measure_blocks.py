@@ -84,7 +84,7 @@ def with_variant(variant: str, measure: Measure) -> Measure:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--method", type=int, default=4, choices=range(1, native.N_METHODS + 1))
+    parser.add_argument("--method", type=int, default=4, choices=range(1, native.TOKEN_METHOD))
     parser.add_argument("--bytes", type=int, default=0, help="measure on the first so many bytes only")
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="threads for each block; two need a net and lanes")

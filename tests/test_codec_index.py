@@ -160,7 +160,7 @@ def test_ranges_with_a_net(tiny_model, monkeypatch, registered, short):
 def test_unknown_methods_are_unsupported_in_ranges():
     for header in (PLAIN, SHORT):
         head, payload = coded(RAW, 3)
-        for method in (native.NET_METHOD, native.N_METHODS + 1, 15):
+        for method in (native.NET_METHOD, native.TOKEN_METHOD, native.N_METHODS + 1, 15):
             with pytest.raises(UnsupportedError, match=f"method {method}"):
                 range_of(frame_of(replace(head, method=method), payload, header), 0, 1)
 
@@ -169,7 +169,7 @@ def test_methods_beyond_those_of_a_net_are_unsupported(tiny_model):
     head, payload = coded(RAW, 6, model=tiny_model)
     header = container.pack_header(record_of(tiny_model))
     assert range_of(frame_of(head, payload, header), 0, 5) == RAW[:5]
-    for method in (native.N_METHODS + 1, 15):
+    for method in (native.TOKEN_METHOD, native.N_METHODS + 1, 15):
         with pytest.raises(UnsupportedError, match=f"method {method}"):
             range_of(frame_of(replace(head, method=method), payload, header), 0, 1)
 

@@ -19,7 +19,7 @@ from lmzip import native, reference
 from lmzip.errors import DamagedError
 from lmzip.models import weights
 
-METHODS = range(native.NET_METHOD, native.N_METHODS + 1)
+METHODS = range(native.NET_METHOD, native.TOKEN_METHOD)
 LANES = (1, 2, 3, 7, 8, 16, 33, 128)
 VARIANTS = native.simd_variants()
 TEXT = SAMPLE.read_bytes()

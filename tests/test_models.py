@@ -327,5 +327,7 @@ def test_lanes_are_powers_of_two_that_rise_with_the_block():
 
 def test_method_names():
     assert list(levels.METHOD_NAMES) == list(range(native.N_METHODS + 1))
-    assert levels.FIRST_NET_METHOD == native.NET_METHOD
-    assert all(("net" in name) == (method >= native.NET_METHOD) for method, name in levels.METHOD_NAMES.items())
+    assert (levels.FIRST_NET_METHOD, levels.TOKEN_METHOD) == (native.NET_METHOD, native.TOKEN_METHOD)
+    for method, name in levels.METHOD_NAMES.items():
+        assert ("net" in name) == (native.NET_METHOD <= method < native.TOKEN_METHOD)
+        assert ("tokens" in name) == (method >= native.TOKEN_METHOD)

@@ -10,7 +10,6 @@ from lmzip.models.base import Model, Progress
 
 _SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
 _N_PIECES = 4
-_SAMPLE_SIZE = 32 << 10  # bytes of all pieces of a sample
 _NET_GAIN = 0.01  # of a sample's size that a net must save to be worth its time
 _SOME_GAIN = 0.005  # below this a sample counts as incompressible
 _PROBE_METHOD = 1  # finds repetitions over the whole block at several times the speed
@@ -60,7 +59,7 @@ def takes_sample(choice: Level, raw_size: int) -> bool:
 
 def method_by_sample(model: Model, raw, choice: Level, net_cost: int, progress: Progress | None = None) -> int:
     """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
-    sample = _sample(raw)
+    sample = _sample(raw, choice.sample_size)
     plain = _coded_size(model, sample, choice.ngram_method, progress)
     mixed = _coded_size(model, sample, choice.method, progress)
     if min(plain, mixed) > len(sample) * (1 - _SOME_GAIN):
@@ -69,9 +68,9 @@ def method_by_sample(model: Model, raw, choice: Level, net_cost: int, progress: 
     return choice.method if plain - mixed > least_gain else choice.ngram_method
 
 
-def _sample(raw) -> bytes:
-    """Return pieces from all over the block; they become the lanes of a block of their own."""
-    size = min(len(raw), _SAMPLE_SIZE) // _N_PIECES
+def _sample(raw, sample_size: int) -> bytes:
+    """Return pieces from all over the block, sample_size bytes in all; they become lanes of a block of their own."""
+    size = min(len(raw), sample_size) // _N_PIECES
     step = (len(raw) - size) // (_N_PIECES - 1)
     return b"".join(bytes(raw[i * step : i * step + size]) for i in range(_N_PIECES))
 

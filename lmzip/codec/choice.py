@@ -12,6 +12,9 @@ def choose(level: int, model: str | None) -> tuple[levels.Level, Model]:
 
     Raises ValueError for a wrong level, ModelMissingError, UnsupportedError.
     """
-    choice = levels.get_level(level, net=None if model is None else model != registry.BUILT_IN)
-    name = model or (registry.default_name() if choice.has_net else registry.BUILT_IN)
-    return choice, registry.by_name(name)
+    if model is None:
+        choice = levels.get_level(level)
+        return choice, registry.by_name(registry.default_name() if choice.has_net else registry.BUILT_IN)
+    levels.get_level(level)  # before a model is looked for
+    chosen = registry.by_name(model)
+    return levels.get_level(level, net=model != registry.BUILT_IN, tokens=levels.TOKEN_METHOD in chosen.methods), chosen

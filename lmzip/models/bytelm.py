@@ -16,7 +16,7 @@ from lmzip.models.ngram import NgramModel
 class ByteLmModel(NgramModel):
     """The built-in model with a net: adds the kernel's methods with one (ARITHMETIC 8), keeps all those without."""
 
-    methods = frozenset(range(1, native.N_METHODS + 1))
+    methods = frozenset(range(1, native.TOKEN_METHOD))
 
     def __init__(self, path: Path) -> None:
         """Read the header of a weight file; raises OSError, UnsupportedError if it is not one of a net."""

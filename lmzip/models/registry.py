@@ -75,9 +75,12 @@ def names() -> list[str]:
 
 @cache
 def _load(path: Path) -> Model:
+    from lmzip.models import weights
     from lmzip.models.bytelm import ByteLmModel  # loads the kernel
+    from lmzip.models.transformer import TransformerModel
 
-    return ByteLmModel(path)
+    config, _ = weights.inspect(path)
+    return (TransformerModel if config["format"] == weights.TRANSFORMER_FORMAT else ByteLmModel)(path)
 
 
 @cache
@@ -104,7 +107,7 @@ def by_name(name: str) -> Model:
     for model in _nets():
         if model.name == name:
             return model
-    hint = f"; --model {BUILT_IN} does without" if name == default_name() else ""
+    hint = f"; --model {BUILT_IN} does without" if name == default_name() else _hint(name)
     raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}{hint}")
 
 
@@ -119,7 +122,34 @@ def by_digest(digest: bytes, name: str) -> Model:
             return model
     raise ModelMissingError(
         f"needs the model {name} (sha256 {digest.hex()}), which is not here; --model or LMZIP_MODEL_PATH can give it"
+        + _hint(name, digest)
     )
+
+
+def _hint(name: str, digest: bytes | None = None) -> str:
+    """Return the end of a message that tells how a missing model is installed, where that is known."""
+    from lmzip.models.importing import known
+
+    how = known.hint(name, digest)
+    return f"; {how} installs it" if how else ""
+
+
+def strongest() -> Path:
+    """Return the weight file of the largest transformer that is here; raises ModelMissingError if there is none."""
+    from lmzip.models import weights
+
+    found = []
+    for path in weight_files():
+        try:
+            config, size = weights.inspect(path)
+        except (OSError, UnsupportedError):
+            continue
+        if config["format"] == weights.TRANSFORMER_FORMAT:
+            found.append((size, path))
+    if not found:
+        raise ModelMissingError("no transformer here; lmzip --get-model smollm2 installs one")
+    # Of files of the same size it is the first in the order of the search.
+    return max(found, key=lambda sized: sized[0])[1].absolute()
 
 
 def is_installed(digest: bytes) -> bool:

@@ -23,8 +23,10 @@ from lmzip import native
 from lmzip.errors import UnsupportedError
 
 FORMAT = "bytelm-1"
+TRANSFORMER_FORMAT = "transformer-1"
 METADATA_KEY = "lmzip"
-MAX_FILE_SIZE = 1 << 30
+MAX_FILE_SIZE = 1 << 30  # of a net: it is read whole
+MAX_TRANSFORMER_SIZE = 1 << 34
 MAX_LAYERS = 12
 MAX_NAME_SIZE = 32  # bytes of UTF-8, as in a frame's model record (FORMAT 3.2)
 _MAX_HEADER_SIZE = 1 << 20
@@ -46,20 +48,20 @@ def matrix_sizes(shape: native.NetShape) -> dict[str, list[int]]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _opened(path: Path, max_size: int = MAX_TRANSFORMER_SIZE) -> Iterator[tuple[BinaryIO, int]]:
     """Open a weight file: file and size; raises OSError, UnsupportedError if it is no regular file or too large."""
     with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise UnsupportedError(f"{path}: not a regular file")
-        if status.st_size > MAX_FILE_SIZE:
+        if status.st_size > max_size:
             raise UnsupportedError(f"{path}: too large for a weight file")
         yield file, status.st_size
 
 
 def read(path: Path) -> bytes:
     """Return a weight file's bytes; raises OSError, UnsupportedError if it is no regular file or too large."""
-    with _opened(path) as (file, _):
+    with _opened(path, MAX_FILE_SIZE) as (file, _):
         data = file.read(MAX_FILE_SIZE + 1)
     if len(data) > MAX_FILE_SIZE:
         raise UnsupportedError(f"{path}: too large for a weight file")
@@ -103,7 +105,7 @@ def metadata(data: bytes, path: Path) -> dict[str, Any]:
             raise ValueError("no safetensors header")
         config = json.loads(json.loads(data[8 : 8 + size])["__metadata__"][METADATA_KEY])
         name = config["name"].encode()
-        if config["format"] != FORMAT or not 0 < len(name) <= MAX_NAME_SIZE or b"\0" in name:
+        if config["format"] not in (FORMAT, TRANSFORMER_FORMAT) or not 0 < len(name) <= MAX_NAME_SIZE or b"\0" in name:
             raise ValueError("another format")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UnsupportedError(f"{path}: not an lmzip weight file") from None
@@ -117,6 +119,8 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
     """
     config = metadata(data, path)
     try:
+        if config["format"] != FORMAT:
+            raise ValueError("it holds a transformer")
         numbers = {key: _integer(config[key]) for key in native.NetShape._fields if key != "orders"}
         shape = native.NetShape(**numbers, orders=tuple(_integer(order) for order in config["orders"]))
         # The judge of shapes is the kernel (is_shape in net.c); these two limits only keep what follows small.

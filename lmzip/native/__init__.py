@@ -9,19 +9,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lmzip.errors import DamagedError, UnsupportedError
 from lmzip.native._kernel import ffi, lib
 
 N_METHODS: int = lib.LMZ_N_METHODS
-NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net
+NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net, and from
+TOKEN_METHOD: int = lib.LMZ_TOKEN_METHOD  # here on a transformer instead
 MAX_LANES: int = lib.LMZ_MAX_LANES
 MAX_TABLE_BITS = 24  # of a net, as in the kernel
 
 _SIMD_NAMES = ["portable", "avx2", "avxvnni", "avx512", "amx"]  # by number (lmz.h)
 _AVX2 = 1
-_MIN_RUN, _MAX_RUN = 1 << 9, 1 << 14  # raw bytes between two calls of progress, which acts on signals
+_FIRST_RUN, _MAX_RUN = 1 << 7, 1 << 14  # bytes or tokens between two calls of progress, which acts on signals
 _RUN_TIME = 0.06  # seconds that a run may take; a net on an old processor is 500 times as slow as method 1 on a new one
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
@@ -62,9 +63,9 @@ class Net:
             raise ValueError("weights of another shape")
         orders = list(s.orders[: lib.LMZ_NET_MAX_ORDERS])
         c_shape = ffi.new("lmz_net_shape *", [*s[:7], len(s.orders), orders])
-        self._kept = tuple(ffi.from_buffer("int8_t[]", x) for x in (byte_embedding, tables))
         c_weights = ffi.new("lmz_net_weights *")
-        c_weights.byte_embedding, c_weights.tables = self._kept
+        kept = tuple(ffi.from_buffer("int8_t[]", x) for x in (byte_embedding, tables))  # while they are copied
+        c_weights.byte_embedding, c_weights.tables = kept
         matrices = ffi.from_buffer("int8_t[]", weights)
         rows = ffi.from_buffer("int32_t[]", multipliers)
         biases = ffi.from_buffer("int32_t[]", forget_biases)
@@ -90,8 +91,14 @@ class Net:
         return memoryview(ffi.buffer(trees, len(source) * 2048)).cast("I")
 
 
-def _handle(net: Net | None):
-    return net.handle if net else ffi.NULL
+class HasHandle(Protocol):
+    """A transformer in the kernel (native.transformer)."""
+
+    handle: Any
+
+
+def _handle(model: Net | HasHandle | None):
+    return model.handle if model else ffi.NULL
 
 
 def simd_variants() -> list[str]:
@@ -115,17 +122,22 @@ def simd_number(name: str | None = None, best: int = _AVX2) -> int:
     return _SIMD_NAMES.index(wanted)
 
 
-def _check(method: int, n_lanes: int, net: Net | None) -> None:
-    if not 1 <= method <= N_METHODS or (method >= NET_METHOD and not net):
+def _check(method: int, n_lanes: int, net: Net | None, transformer: HasHandle | None = None) -> None:
+    needed = transformer if method >= TOKEN_METHOD else net
+    if not 1 <= method <= N_METHODS or (method >= NET_METHOD and not needed):
         raise ValueError(f"no such method: {method}")
     if not 1 <= n_lanes <= MAX_LANES:
         raise ValueError(f"lanes must be 1 to {MAX_LANES}, not {n_lanes}")
+    if method >= TOKEN_METHOD and n_lanes > MAX_LANES // 2:
+        raise ValueError(f"with a transformer lanes must be 1 to {MAX_LANES // 2}, not {n_lanes}")
 
 
-def memory_size(method: int, raw_size: int, n_lanes: int = 1, net: Net | None = None) -> int:
+def memory_size(
+    method: int, raw_size: int, n_lanes: int = 1, net: Net | None = None, transformer: HasHandle | None = None
+) -> int:
     """Return the bytes of state that coding one block needs, its raw and payload buffers not counted."""
-    _check(method, n_lanes, net)
-    size = lib.lmz_memory_size(method, raw_size, n_lanes, _handle(net))
+    _check(method, n_lanes, net, transformer)
+    size = lib.lmz_memory_size(method, raw_size, n_lanes, _handle(net), _handle(transformer))
     if not size:
         raise ValueError(f"block too large: {raw_size}")
     return size
@@ -133,7 +145,7 @@ def memory_size(method: int, raw_size: int, n_lanes: int = 1, net: Net | None = 
 
 def _run(coder, raw_size: int, n_lanes: int, progress: Progress | None) -> int:
     """Run a coder to its end, reporting progress; return the kernel's last status."""
-    size, done = _MIN_RUN, 0
+    size, done = _FIRST_RUN, 0
     while True:
         n_steps = max(1, size // n_lanes)
         started = time.monotonic()
@@ -142,12 +154,13 @@ def _run(coder, raw_size: int, n_lanes: int, progress: Progress | None) -> int:
             break
         spent = time.monotonic() - started
         if spent > _RUN_TIME:
-            size = max(_MIN_RUN, size // 2)
+            size = max(n_lanes, size // 2)
         elif spent < _RUN_TIME / 2:
             size = min(_MAX_RUN, size * 2)
         if progress:
-            progress(n_steps * n_lanes)
-            done += n_steps * n_lanes
+            position = lib.lmz_coder_position(coder)
+            progress(position - done)
+            done = position
     if progress and status == lib.LMZ_DONE:
         progress(raw_size - done)
     return status
@@ -160,24 +173,31 @@ def encode_block(
     progress: Progress | None = None,
     net: Net | None = None,
     n_threads: int = 1,
+    transformer: HasHandle | None = None,
+    token_sizes: bytes = b"",
 ) -> bytes | None:
     """Return the payload of a block, or None when it would not be smaller than the block itself.
 
     raw: contiguous bytes-like object, not empty.  progress is called with the number of raw bytes done since its last
     call; what it raises abandons the block.  net: for methods from NET_METHOD on.  n_threads: two may share the work of
-    a block with a net and several lanes; the payload is the same.  Raises ValueError for bad arguments, MemoryError.
+    a block with a net and several lanes; the payload is the same.  transformer: for methods from TOKEN_METHOD on, which
+    want token_sizes too: how each lane's chunk is cut into tokens.  Raises ValueError for bad arguments, MemoryError.
     """
-    _check(method, n_lanes, net)
+    _check(method, n_lanes, net, transformer)
     source = ffi.from_buffer("uint8_t[]", raw)
     if not len(source):
         raise ValueError("an empty block has no payload")
     capacity = len(source) - 1
     payload = _new_bytes("uint8_t[]", capacity + 1)
-    coder = lib.lmz_encoder_new(method, n_lanes, simd_number(), _handle(net), source, len(source), payload, capacity)
+    models = _handle(net), _handle(transformer)
+    coder = lib.lmz_encoder_new(method, n_lanes, simd_number(), *models, source, len(source), payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     lib.lmz_coder_set_threads(coder, n_threads)
     try:
+        sizes = ffi.from_buffer("uint8_t[]", token_sizes)
+        if transformer and lib.lmz_encoder_set_tokens(coder, sizes, len(sizes)) != lib.LMZ_DONE:
+            raise ValueError("these are not the sizes of tokens")
         status = _run(coder, len(source), n_lanes, progress)
         return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder))) if status == lib.LMZ_DONE else None
     finally:
@@ -192,6 +212,7 @@ def decode_block(
     progress: Progress | None = None,
     net: Net | None = None,
     n_threads: int = 1,
+    transformer: HasHandle | None = None,
 ) -> memoryview:
     """Return the raw_size bytes that a payload stands for.
 
@@ -200,10 +221,11 @@ def decode_block(
     A payload damaged in the middle usually gives wrong bytes, not an error: the caller compares a check of the data.
     Raises DamagedError when the payload is too short or too long for its block, ValueError, MemoryError.
     """
-    _check(method, n_lanes, net)
+    _check(method, n_lanes, net, transformer)
     source = ffi.from_buffer("uint8_t[]", payload)
     raw = _new_bytes("uint8_t[]", raw_size)
-    coder = lib.lmz_decoder_new(method, n_lanes, simd_number(), _handle(net), source, len(source), raw, raw_size)
+    models = _handle(net), _handle(transformer)
+    coder = lib.lmz_decoder_new(method, n_lanes, simd_number(), *models, source, len(source), raw, raw_size)
     if coder == ffi.NULL:
         if not raw_size:
             raise ValueError("an empty block has no payload")

@@ -21,6 +21,9 @@ class View:
     def confidence(self, c0: int) -> int:
         return net_.confidence(self.stretch(c0))
 
+    def forced_bit(self, c0: int) -> None:
+        return None
+
 
 def hybrid(raw_size: int, method: int, n_lanes: int, weight_file: bytes) -> Ngram:
     """Return the predictor of a block whose method has a net; weight_file: the bytes of a safetensors file."""

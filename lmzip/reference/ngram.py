@@ -1,6 +1,7 @@
 """The n-gram predictor (ARITHMETIC 4, 6 and 7): contexts to bit histories to probabilities to one mixed probability.
 
-A net, where the method has one, comes in as views of what it predicts (hybrid.py): inputs and selectors of the mixer.
+A net, where the method has one, comes in as views of what it predicts (hybrid.py, tokens.py): inputs and selectors of
+the mixer.
 """
 
 from __future__ import annotations
@@ -39,14 +40,21 @@ METHODS = {
     7: (*MAX, 4, 6, 4, 6, 22),
     8: (*FIELDS, 4, 6, 4, 6, 21),
     9: (*FIELDS, 4, 6, 4, 6, 22),
+    10: (*FIELDS, 4, 6, 0, 6, 22),
 }
-FIRST_NET_METHOD, FIRST_FIELDS_METHOD = 5, 8
+FIRST_NET_METHOD, FIRST_FIELDS_METHOD, FIRST_TOKEN_METHOD = 5, 8, 10
 
 STRETCH_LIMIT = 12287
 WEIGHT_LIMIT = (1 << 30) - 1
 FIRST_WEIGHT = 33280000
 NET_WEIGHT = 107374182
 BESIDE_NET = 16106127
+TOKEN_WEIGHT = 241591910
+TOKEN_CONFIDENCE = -16106127
+BESIDE_TOKENS = 5368709
+TOKEN_MAP_COUNT = 30
+RATE_EXTRA, TOKEN_RATE_EXTRA = 400000, 200000
+FINAL_RATE, TOKEN_FINAL_RATE = 32, 8
 MAX_MATCH = 65535
 MATCH_MINIMUM = (12, 5)
 
@@ -71,9 +79,9 @@ def squash(stretch: int) -> int:
 class Cell:
     """An adaptive probability of a one: p in units of 2^-22, n bits seen."""
 
-    def __init__(self, p16: int) -> None:
+    def __init__(self, p16: int, n: int = 0) -> None:
         self.p = p16 << 6
-        self.n = 0
+        self.n = n
 
     def stretch(self) -> int:
         return STRETCH[self.p >> 10]
@@ -91,8 +99,9 @@ def dot(inputs: list[int], weights: list[int]) -> int:
     return clamp(sum((x * (w >> 16)) >> 8 for x, w in zip(inputs, weights, strict=True)) >> 4, STRETCH_LIMIT)
 
 
-def train(inputs: list[int], weights: list[int], bit: int, p24: int, rate: int) -> None:
-    gradient = clamp((((bit << 24) - p24) * rate) >> 16, 32767)
+def train(inputs: list[int], weights: list[int], bit: int, p24: int, rate: int, half: int = 0) -> None:
+    """half: 2^15 where gradients are rounded to the nearest, else they are rounded down."""
+    gradient = clamp((((bit << 24) - p24) * rate + half) >> 16, 32767)
     for i, x in enumerate(inputs):
         weights[i] = clamp(weights[i] + ((x * gradient) >> 4), WEIGHT_LIMIT)
 
@@ -113,7 +122,7 @@ def power_above(n: int, limit: int) -> int:
 
 
 class NetView(Protocol):
-    """What a net predicts of a byte (ARITHMETIC 8.7)."""
+    """What a net predicts of a byte (ARITHMETIC 8.7, 9.10)."""
 
     top: int  # the byte it expects most
 
@@ -122,6 +131,9 @@ class NetView(Protocol):
 
     def confidence(self, c0: int) -> int:
         """Return how far that bit's probability is from one half."""
+
+    def forced_bit(self, c0: int) -> int | None:
+        """Return that bit where no other can follow, so that it is not coded."""
 
 
 class Ngram:
@@ -135,6 +147,13 @@ class Ngram:
     ) -> None:
         assert (net_view is not None) == (method >= FIRST_NET_METHOD)
         self.has_fields = method >= FIRST_FIELDS_METHOD
+        self.has_tokens = method >= FIRST_TOKEN_METHOD
+        self.net_weights, self.beside_net = (
+            ([TOKEN_WEIGHT, TOKEN_CONFIDENCE], BESIDE_TOKENS)
+            if self.has_tokens
+            else ([NET_WEIGHT, BESIDE_NET], BESIDE_NET)
+        )
+        self.half = 1 << 15 if self.has_tokens else 0
         self.net_view = net_view
         one_lane, several_lanes, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
@@ -149,7 +168,8 @@ class Ngram:
         self.match_mask = power_above(raw_size + 64, 1 << 22) - 1
         self.apm_mask = power_above(2 * raw_size + 256, 1 << 16) - 1
         self.lines: dict[int, list[list[int]]] = {}
-        self.maps = [[Cell(p) for p in STATE_P] for _ in self.kinds]
+        count = TOKEN_MAP_COUNT if self.has_tokens else 0
+        self.maps = [[Cell(p, count) for p in STATE_P] for _ in self.kinds]
         self.direct: list[dict[int, Cell]] = [{}, {}]
         self.match_table: list[dict[int, int]] = [{}, {}]
         self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
@@ -162,8 +182,13 @@ class Ngram:
         for step in range(self.chunk_size):
             for lane_index, lane in enumerate(self.lanes):
                 if lane.position < lane.end:
-                    self.step, self.lane_index, self.lane = step, lane_index, lane
+                    self.enter(step, lane_index, step * len(self.lanes))
                     yield lane.position
+
+    def enter(self, step: int, lane_index: int, n_before: int) -> None:
+        """Turn to a lane; n_before: how many bytes count as coded before the step."""
+        self.step, self.lane_index, self.lane = step, lane_index, self.lanes[lane_index]
+        self.first_rate = 64 + (TOKEN_RATE_EXTRA if self.has_tokens else RATE_EXTRA) // (n_before + 4000)
 
     # --- matches, ARITHMETIC 4.4
 
@@ -171,6 +196,8 @@ class Ngram:
         if at >= len(self.raw):
             return False
         other, offset = divmod(at, self.chunk_size)
+        if self.has_tokens:
+            return at < self.lanes[other].position
         return offset < self.step or (offset == self.step and other < self.lane_index)
 
     def common_length(self, p: int) -> int:
@@ -296,7 +323,7 @@ class Ngram:
             select = [*select[: self.n_sets - 1], net.top]
             if self.has_fields:
                 select[2] = min(lane.field, MAX_FIELDS - 1) * 4 + match_class
-            first_weights = [BESIDE_NET] * n + [0] * n + [NET_WEIGHT] + [BESIDE_NET] * 7 + [0]
+            first_weights = [self.beside_net] * n + [0] * n + self.net_weights + [self.beside_net] * 6 + [0]
         else:
             first_weights = [FIRST_WEIGHT] * n + [0] * n + [FIRST_WEIGHT] * 6 + [0]
         chosen = [self.weights[s].setdefault(select[s], list(first_weights)) for s in range(self.n_sets)]
@@ -311,8 +338,8 @@ class Ngram:
             ((history & 0xFFFF) * 0x9E3779B1 & M32) >> 8 ^ salt,
             (apm_expected * 0x85EBCA6B & M32) >> 7 ^ salt,
         ]
-        if net:
-            rows.append((((net.top | (history & 255) << 8) * 0xC2B2AE35 & M32) >> 8) ^ salt)
+        if net and self.n_apms:
+            rows[self.n_apms - 1 :] = [((net.top | (history & 255) << 8) * 0xC2B2AE35 & M32) >> 8 ^ salt]
         place = mixed + 12288
         low, weight = place // 768, place % 768 // 3
         apm_rows = [self.apms[a].setdefault(rows[a] & self.apm_mask, list(APM_ROW)) for a in range(self.n_apms)]
@@ -320,15 +347,15 @@ class Ngram:
         p = {0: p_mixed, 3: (p_mixed + refined) >> 2, 4: (4 * p_mixed + 3 * refined) >> 4}[self.n_apms]
         p = max(64, min((1 << 24) - 64, p))
 
-        bit = coder.code_bit(bit, p << 8)
+        forced_bit = net.forced_bit(c0) if net else None
+        bit = coder.code_bit(bit, p << 8) if forced_bit is None else forced_bit
 
         for row in apm_rows:
             cell_index = low + (weight >> 7)
             row[cell_index] += ((65535 if bit else 0) - row[cell_index] + 16) >> 5
-        train(layer, final, bit, p_mixed, 32)
-        rate = 64 + 400000 // (self.step * len(self.lanes) + 4000)
+        train(layer, final, bit, p_mixed, TOKEN_FINAL_RATE if self.has_tokens else FINAL_RATE, self.half)
         for stretch, weights in zip(layer, chosen, strict=True):
-            train(inputs, weights, bit, SQUASH[(stretch + 12292) >> 3], rate)
+            train(inputs, weights, bit, SQUASH[(stretch + 12292) >> 3], self.first_rate, self.half)
         for slot, state, cell in zip(slots, states, cells, strict=True):
             cell.update(bit)
             slot[node] = SUCCESSORS[state][bit]

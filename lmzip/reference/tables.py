@@ -46,6 +46,39 @@ def ln_table() -> list[int]:
     return [int((Decimal(1 << 20) * (1 + Decimal(i) / 256).ln()).to_integral_value()) for i in range(257)]
 
 
+def sigmoid_table() -> list[int]:
+    """Return round(2^15 / (1 + e^(-i / 64))) for i = 0 .. 1024: the gate of SwiGLU (ARITHMETIC 9.8)."""
+    getcontext().prec = 40
+    return [int((Decimal(1 << 15) / (1 + (Decimal(-i) / 64).exp())).to_integral_value()) for i in range(1025)]
+
+
+def cosine_table() -> list[int]:
+    """Return round(2^14 cos(pi / 2 * i / 1024)) for i = 0 .. 1024, a quarter of a turn (ARITHMETIC 9.5)."""
+    getcontext().prec = 40
+    angle = half_pi() / 1024
+    return [int((Decimal(1 << 14) * cosine(angle * i)).to_integral_value()) for i in range(1025)]
+
+
+def cosine(x: Decimal) -> Decimal:
+    """Return cos(x) by its Taylor series, for small x."""
+    term, total, n = Decimal(1), Decimal(0), 0
+    while abs(term) > Decimal("1e-38"):
+        total += term
+        n += 2
+        term = -term * x * x / (n * (n - 1))
+    return total
+
+
+def half_pi() -> Decimal:
+    """Return pi / 2 = 1 + 1/3 + 1/3 * 2/5 + 1/3 * 2/5 * 3/7 + ... (Euler)."""
+    term, total, n = Decimal(1), Decimal(0), 0
+    while term > Decimal("1e-39"):
+        total += term
+        n += 1
+        term = term * n / (2 * n + 1)
+    return total
+
+
 # --- bit histories -------------------------------------------------------------------------------------------------
 # A state is a short bit history: for up to FULL_HISTORY bits the exact sequence, after that (n0, n1, last bit) within
 # BOUNDS: the larger count may reach BOUNDS[smaller count].

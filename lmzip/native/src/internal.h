@@ -8,6 +8,7 @@
 #include "methods.h"
 #include "net.h"
 #include "range_coder.h"
+#include "transformer.h"
 
 typedef struct { /* a row of the table of predictors */
     const uint8_t *contexts[2]; /* context kinds in blocks of one lane, of several lanes */
@@ -27,6 +28,7 @@ typedef struct { /* a lane: the place of one chunk, with all state that is the l
     uint32_t match_pointer[2], match_length[2], *match_entry[2];
     uint32_t expected[2]; /* byte at the match pointer behind a leading one; 0: none */
     const uint32_t *tree;  /* the net's prediction of the current byte */
+    const uint8_t *token_sizes; /* encoder with a transformer: sizes of the tokens to come */
     uint32_t context[MAX_CONTEXTS];
     uint8_t check[MAX_CONTEXTS], *line[MAX_CONTEXTS], *slot[MAX_CONTEXTS];
 } lmz_lane;
@@ -67,6 +69,13 @@ struct lmz_coder {
     const lmz_net *net; /* or NULL */
     net_lanes net_lanes;
     const uint64_t *history[LMZ_MAX_LANES]; /* of each lane, for the net */
+    const lmz_transformer *transformer; /* or NULL */
+    transformer_lanes transformer_lanes;
+    uint32_t *token_tree; /* (512) of the byte that is being coded */
+    uint8_t *is_token_end;      /* (raw_size + 1) of every position: whether a token ended there */
+    uint32_t *stop_cells, stop_mask; /* (stop_mask + 1) cells of what ends a token, see stop_view.h */
+    uint32_t (*stop_match)[32]; /* (2, 32) cell of each match length */
+    int32_t *stop_weights;      /* (N_STOP_INPUTS) */
     net_thread net_thread;
     int n_threads, n_groups; /* threads that may be used; groups of lanes that take turns */
     void *memory; /* all arrays */

@@ -20,8 +20,9 @@ enum { LMZ_SIMD_PORTABLE, LMZ_SIMD_AVX2, LMZ_SIMD_AVXVNNI, LMZ_SIMD_AVX512, LMZ_
 
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE ((size_t)1 << 30)
-#define LMZ_N_METHODS 9 /* methods 1 .. LMZ_N_METHODS */
-#define LMZ_NET_METHOD 5 /* methods from here on need a net */
+#define LMZ_N_METHODS 10 /* methods 1 .. LMZ_N_METHODS */
+#define LMZ_NET_METHOD 5 /* methods from here on need a net, and from */
+#define LMZ_TOKEN_METHOD 10 /* here on a transformer instead */
 #define LMZ_NET_MAX_ORDERS 8
 
 /* --- the byte-level net (ARITHMETIC 8) ------------------------------------------------------------------------------ */
@@ -43,7 +44,7 @@ typedef struct { /* matrices in the order of use: embed, (in, out, up, down) of 
 
 typedef struct lmz_net lmz_net;
 
-/* Make a net that any number of coders may share.  byte_embedding and tables must outlive it; the rest is copied.
+/* Make a net that any number of coders may share; all is copied.
    Return NULL when there is no memory or the weights are of another shape or beyond the overflow budget. */
 lmz_net *lmz_net_new(const lmz_net_shape *shape, const lmz_net_weights *weights, int simd);
 void lmz_net_free(lmz_net *net);
@@ -52,26 +53,71 @@ void lmz_net_free(lmz_net *net);
    before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_FULL without memory. */
 int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees);
 
+/* --- the transformer (ARITHMETIC 9) --------------------------------------------------------------------------------- */
+
+/* Its products, in the order of use; `wide` has a bit for each whose input has 15 bits. */
+enum { LMZ_PRODUCT_IN, LMZ_PRODUCT_OUT, LMZ_PRODUCT_UP, LMZ_PRODUCT_DOWN, LMZ_PRODUCT_HEAD, LMZ_PRODUCT_EMBED };
+
+typedef struct {
+    int n_embd, n_hidden, n_layer, n_head, n_kv_head, head_dim, n_vocab, window, wide, has_head;
+    uint64_t epsilon;
+    int64_t scale_of_scores;
+} lmz_transformer_shape;
+
+typedef struct lmz_transformer lmz_transformer;
+
+/* Make a transformer without matrices.  norms: (2 n_layer + 1, n_embd) and norm_units (2 n_layer + 1), in the order of
+   use; frequencies: (head_dim / 2).  All is copied.  Return NULL when there is no memory or for a shape or numbers beyond
+   the budget. */
+lmz_transformer *lmz_transformer_new(const lmz_transformer_shape *shape, const int16_t *norms, const uint8_t *norm_units,
+                                     const uint32_t *frequencies, int simd);
+
+/* Copy a matrix of n_rows rows of n_in weights, and the multipliers of its rows; biases: (n_rows), for LMZ_PRODUCT_IN, or
+   NULL.  layer: 0 for head and embeddings.  Return LMZ_E_DAMAGED for one of another shape or beyond the budget. */
+int lmz_transformer_set(lmz_transformer *t, int product, int layer, const int8_t *weights, const int32_t *multipliers,
+                        const int32_t *biases, size_t n_rows, size_t n_in);
+
+/* Tell it its tokens' byte strings: their bytes end to end and their sizes (n_vocab).  Return LMZ_E_FULL without memory,
+   LMZ_E_DAMAGED where they are not sorted, one is empty or twice there, or a single byte is none of them. */
+int lmz_transformer_set_vocabulary(lmz_transformer *t, const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes);
+
+/* Whether all matrices are there. */
+int lmz_transformer_is_complete(const lmz_transformer *t);
+void lmz_transformer_free(lmz_transformer *t);
+
+/* Run it by itself: before step s it takes in tokens (n_steps, n_lanes) of step s - 1, the start at first; exponentials
+   (n_steps, n_lanes, n_vocab) are what it predicts.  Return LMZ_DONE, LMZ_E_FULL without memory, LMZ_E_DAMAGED for bad
+   arguments. */
+int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
+                        uint32_t *exponentials);
+
 /* --- blocks --------------------------------------------------------------------------------------------------------- */
 
 typedef struct lmz_coder lmz_coder;
 
 /* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.
-   net: NULL for methods without one. */
-size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net);
+   net, transformer: NULL for methods without one. */
+size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net, const lmz_transformer *transformer);
 
 /* Start a block.  simd: an available variant.
    Return NULL for bad arguments or when there is no memory. */
-lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *raw, size_t raw_size,
-                           uint8_t *payload, size_t capacity);
-lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const lmz_net *net, const uint8_t *payload,
-                           size_t payload_size, uint8_t *raw, size_t raw_size);
+lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const lmz_net *net, const lmz_transformer *transformer,
+                           const uint8_t *raw, size_t raw_size, uint8_t *payload, size_t capacity);
+lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const lmz_net *net, const lmz_transformer *transformer,
+                           const uint8_t *payload, size_t payload_size, uint8_t *raw, size_t raw_size);
+
+/* Where an encoder with a transformer cuts the block: the sizes of its tokens, one lane's behind the other's; they must
+   outlive the encoder.  Return LMZ_E_DAMAGED where they are no tokens, or one reaches from a lane into the next. */
+int lmz_encoder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
 /* Let a block with a net and several lanes use up to n_threads threads, by default one; the result is the same. */
 void lmz_coder_set_threads(lmz_coder *coder, int n_threads);
 
-/* Advance by at most n_steps steps, one byte of every lane each. */
+/* Advance by at most n_steps steps, one byte of every lane each, or with a transformer one token. */
 int lmz_coder_run(lmz_coder *coder, uint64_t n_steps);
+
+/* Raw bytes coded so far. */
+size_t lmz_coder_position(const lmz_coder *coder);
 
 /* Encoder: bytes of payload written; final once lmz_coder_run has returned LMZ_DONE. */
 size_t lmz_coder_payload_size(const lmz_coder *coder);

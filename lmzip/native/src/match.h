@@ -14,6 +14,8 @@ static inline int is_known(const struct lmz_coder *c, uint32_t at, int lane_inde
     if (at >= c->raw_size)
         return 0;
     uint32_t other = at / c->chunk_size, offset = at % c->chunk_size;
+    if (c->transformer) /* lanes do not keep step */
+        return at < c->lanes[other].position;
     return offset < c->step || (offset == c->step && other < (uint32_t)lane_index);
 }
 

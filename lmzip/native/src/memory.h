@@ -1,4 +1,4 @@
-/* memory.h - arrays carved out of one allocation. */
+/* memory.h - large allocations, and arrays carved out of them. */
 #ifndef LMZ_MEMORY_H
 #define LMZ_MEMORY_H
 
@@ -13,6 +13,10 @@
 #define GUARD_SIZE 0
 #define GUARD(start, size) ((void)0)
 #endif
+
+/* Zeroed memory, 64-aligned; NULL without it.  free_zeroed takes NULL too. */
+void *allocate_zeroed(size_t size);
+void free_zeroed(void *memory, size_t size);
 
 /* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count.  Checked builds guard every array. */
 static inline void *carve(uint8_t *base, size_t *offset, size_t size)

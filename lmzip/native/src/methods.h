@@ -11,8 +11,11 @@ enum {
 /* X(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits)
    n_wide: the first contexts, which take lines of their own for second nibbles (slots.h).
    has_net: the net selects the last set of weights and the last adaptive probability map.  As it knows the last bytes
-   well, HAS_NET_AND_FIELDS gives a context and a set of theirs to the fields of lines, which it knows badly. */
-#define HAS_NET_AND_FIELDS 2
+   well, HAS_FIELDS gives a context and a set of theirs to the fields of lines, which it knows badly.  HAS_TOKENS: the
+   place of the net is a transformer's, and steps are of tokens. */
+#define HAS_NET 1
+#define HAS_FIELDS 2
+#define HAS_TOKENS 4
 #define LMZ_METHODS(X)                           \
     X(1, fast, 4, 1, 0, 2, 0, 4, 18)             \
     X(2, quick, 8, 2, 0, 3, 3, 4, 19)            \
@@ -21,8 +24,10 @@ enum {
     X(5, full_net, 12, 3, 1, 5, 4, 6, 20)        \
     X(6, max_net, 19, 4, 1, 6, 4, 6, 21)         \
     X(7, best_net, 19, 4, 1, 6, 4, 6, 22)        \
-    X(8, max_net_fields, 19, 4, 2, 6, 4, 6, 21)  \
-    X(9, best_net_fields, 19, 4, 2, 6, 4, 6, 22)
+    X(8, max_net_fields, 19, 4, HAS_NET | HAS_FIELDS, 6, 4, 6, 21) \
+    X(9, best_net_fields, 19, 4, HAS_NET | HAS_FIELDS, 6, 4, 6, 22)
+
+#define LMZ_TOKEN_METHODS(X) X(10, max_tokens, 19, 4, HAS_NET | HAS_FIELDS | HAS_TOKENS, 6, 0, 6, 22)
 
 /* The methods' contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and
    statistics of the lane's own text are. */
@@ -55,8 +60,17 @@ enum {
 #define FIRST_RATE_EXTRA 400000 /* this / (bytes coded + FIRST_RATE_DELAY) more before */
 #define FIRST_RATE_DELAY 4000
 #define FINAL_RATE 32
+#define TOKEN_RATE_EXTRA 200000 /* for FIRST_RATE_EXTRA and FINAL_RATE beside a transformer */
+#define TOKEN_FINAL_RATE 8
+#define TOKEN_MAP_COUNT 30 /* how many bits the first probabilities of bit histories are worth there */
 #define FIRST_WEIGHT 33280000 /* 0.124 */
 #define NET_WEIGHT 107374182  /* 0.4: that of the net's stretch where there is one, and */
 #define BESIDE_NET 16106127   /* 0.06: that of the others then */
+#define TOKEN_WEIGHT 241591910 /* 0.9: that of the transformer's stretch, and */
+#define BESIDE_TOKENS 5368709 /* 0.02: that of the others beside it, and */
+#define TOKEN_CONFIDENCE (-16106127) /* -0.06: that of its confidence */
+#define N_STOP_CONTEXTS 4 /* see stop_view.h */
+#define N_STOP_INPUTS 8   /* the transformer, the contexts, two matches, the bias */
+#define STOP_TABLE_BITS 20
 
 #endif

@@ -39,41 +39,22 @@ static int64_t root(int64_t n)
 static int norm_factor(int n) { return (int)((root(4 * (int64_t)n * (NET_NORM_UNIT << 9) * (NET_NORM_UNIT << 9)) + 1) / 2); }
 
 typedef struct { /* where packing stands */
+    matrix_packing how;
     const int8_t *weights;
     const int32_t *multipliers;
     uint8_t *packed;
     int32_t *kept;
-    int offset; /* added to weights: 128 for variants that multiply unsigned weights */
-    int wide;   /* weights of 16 bits in rows, for compilers to vectorise, not tiles of 8 bits */
     int refused;
 } packing;
 
-/* Take the next matrix: pack its weights and check that what it gives stays below 2^26. */
+/* Take the next matrix. */
 static void pack(packing *p, net_matrix *m, int n_in, int n_out)
 {
-    m->n_in = n_in;
-    m->n_out = n_out;
-    m->packed = p->packed;
-    m->multiplier = p->kept;
-    for (int r = 0; r < n_out; r++) {
-        int64_t sum = 0;
-        for (int k = 0; k < n_in; k++) {
-            int w = p->weights[(size_t)r * (size_t)n_in + (size_t)k];
-            w = w < -127 ? -127 : w;
-            sum += w < 0 ? -w : w;
-            size_t tile = ((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64, row = (size_t)r * (size_t)n_in;
-            if (p->wide)
-                ((int16_t *)(void *)p->packed)[row + (size_t)k] = (int16_t)w;
-            else
-                p->packed[tile + (size_t)(r % 16 * 4 + k % 4)] = (uint8_t)(w + p->offset);
-        }
-        int64_t multiplier = p->multipliers[r];
-        if (multiplier < 0 || ((sum * 127 * multiplier) >> NET_SCALE_BITS) + 1 > (int64_t)1 << NET_PRODUCT_LIMIT_BITS)
-            p->refused = 1;
-        p->kept[r] = (int32_t)multiplier;
-    }
+    *m = (net_matrix){n_in, n_out, p->packed, p->kept};
+    if (!matrix_pack(p->how, p->weights, p->multipliers, n_in, n_out, n_out, p->packed, p->kept))
+        p->refused = 1;
     p->weights += (size_t)n_in * (size_t)n_out;
-    p->packed += (size_t)n_in * (size_t)n_out << p->wide;
+    p->packed += matrix_size(p->how, (size_t)n_in, (size_t)n_out);
     p->multipliers += n_out;
     p->kept += n_out;
 }
@@ -121,18 +102,20 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
         return NULL;
     const size_t n_weights = w->n_weights, n_rows = w->n_rows;
     struct lmz_net *net = calloc(1, sizeof *net);
-    size_t n_biases = (size_t)s->n_layer * (size_t)s->n_state;
-    void *memory = NULL;
-    const int wide = simd == LMZ_SIMD_PORTABLE;
-    if (!net || !(net->layers = calloc((size_t)s->n_layer, sizeof *net->layers)) ||
-        posix_memalign(&memory, 64, (n_weights << wide) + (n_rows + n_biases) * 4)) {
+    const matrix_packing how = matrix_packing_of(simd);
+    const size_t n_biases = (size_t)s->n_layer * (size_t)s->n_state, n_bytes = 256 * (size_t)s->byte_dim;
+    const size_t n_entries = ((size_t)s->n_orders * (size_t)s->table_dim) << s->table_bits;
+    if (net) {
+        net->layers = calloc((size_t)s->n_layer, sizeof *net->layers);
+        net->memory_size = matrix_size(how, n_weights, 1) + (n_rows + n_biases) * 4 + n_bytes + n_entries;
+        net->memory = net->layers ? allocate_zeroed(net->memory_size) : NULL;
+    }
+    if (!net || !net->memory) {
         lmz_net_free(net);
         return NULL;
     }
-    net->memory = memory;
+    uint8_t *memory = net->memory;
     net->shape = *s;
-    net->byte_embedding = w->byte_embedding;
-    net->tables = w->tables;
     net->n_input = n_input(s);
     net->norm_factor_embd = norm_factor(s->n_embd);
     net->norm_factor_state = norm_factor(s->n_state);
@@ -141,8 +124,11 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     net->output = variants[simd].output;
     net->lanes_at_once = simd == LMZ_SIMD_AMX ? 16 : 8;
     net->is_slow = simd != LMZ_SIMD_AMX;
-    int32_t *kept = (int32_t *)(void *)((uint8_t *)memory + (n_weights << wide)), *biases = kept + n_rows;
-    packing p = {w->weights, w->multipliers, memory, kept, simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, wide, 0};
+    int32_t *kept = (int32_t *)(void *)(memory + matrix_size(how, n_weights, 1)), *biases = kept + n_rows;
+    int8_t *embeddings = (int8_t *)(biases + n_biases);
+    net->byte_embedding = memcpy(embeddings, w->byte_embedding, n_bytes);
+    net->tables = memcpy(embeddings + n_bytes, w->tables, n_entries);
+    packing p = {how, w->weights, w->multipliers, memory, kept, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);
     for (int l = 0; l < s->n_layer; l++) {
         net_layer *layer = &net->layers[l];
@@ -168,7 +154,7 @@ void lmz_net_free(lmz_net *net)
 {
     if (!net)
         return;
-    free(net->memory);
+    free_zeroed(net->memory, net->memory_size);
     free(net->layers);
     free(net);
 }

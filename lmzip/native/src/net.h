@@ -4,19 +4,9 @@
 #define LMZ_NET_H
 
 #include "lmz.h"
+#include "matrix.h"
 
-#define NET_NORM_UNIT 24       /* a normalised activation of one standard deviation */
-#define NET_SCALE_BITS 24      /* of a row's multiplier */
-#define NET_PRODUCT_LIMIT_BITS 26 /* what a matrix product may give, checked when weights are loaded */
-#define NET_MAX_DIM 8192     /* widths */
-#define NET_ROW_ALIGN 32       /* rows of a matrix and their lengths are multiples of this */
-
-typedef struct { /* a matrix of n_out rows of n_in weights */
-    int n_in, n_out;
-    const uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4) weights + 128 or weights, by variant; portable:
-                                  (n_out, n_in) weights of 16 bits */
-    const int32_t *multiplier; /* (n_out) */
-} net_matrix;
+#define NET_NORM_UNIT 24 /* a normalised activation of one standard deviation */
 
 typedef struct {
     net_matrix in, out, up, down;
@@ -31,8 +21,8 @@ typedef void net_part(const struct lmz_net *, struct net_lanes *, int first, int
 
 struct lmz_net { /* read only once it is made: any number of coders share it */
     lmz_net_shape shape;
-    const int8_t *byte_embedding; /* (256, byte_dim), the caller's */
-    const int8_t *tables;         /* (n_orders, 2^table_bits, table_dim), the caller's */
+    const int8_t *byte_embedding; /* (256, byte_dim) */
+    const int8_t *tables;         /* (n_orders, 2^table_bits, table_dim) */
     net_matrix embed, head;
     net_layer *layers; /* (n_layer) */
     int norm_factor_embd, norm_factor_state; /* round(24 sqrt(n) 2^9) of the two widths that are normalised */
@@ -42,6 +32,7 @@ struct lmz_net { /* read only once it is made: any number of coders share it */
     int lanes_at_once; /* with which matrix products are at their best */
     int is_slow;       /* to predict takes much longer than to code what is predicted */
     void *memory;
+    size_t memory_size;
 };
 
 /* The states of a block's lanes and room for one step of them all. */

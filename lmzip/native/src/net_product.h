@@ -54,9 +54,15 @@ static void product(const net_matrix *m, const int8_t *q, int n_lanes, int32_t *
             if (n >= 8) {
                 product_tiles(m, row, 2, x, y, out_stride, bias + j, 8);
                 j += 8;
+            } else if (n == 6) {
+                product_tiles(m, row, 2, x, y, out_stride, bias + j, 6);
+                j += 6;
             } else if (n >= 4) {
                 product_tiles(m, row, 2, x, y, out_stride, bias + j, 4);
                 j += 4;
+            } else if (n == 3) {
+                product_tiles(m, row, 2, x, y, out_stride, bias + j, 3);
+                j += 3;
             } else if (n >= 2) {
                 product_tiles(m, row, 2, x, y, out_stride, bias + j, 2);
                 j += 2;

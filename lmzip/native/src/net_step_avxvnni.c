@@ -1,4 +1,4 @@
-/* The net's step for AVX2 with VNNI. */
+/* The steps of nets for AVX2 with VNNI. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "variant_begin_avx2.h"
@@ -6,5 +6,7 @@
 #define LMZ_AVXVNNI 1
 #define NET_PART(part) net_##part##_avxvnni
 #include "net_step.h"
+#define TRANSFORMER_STEP transformer_step_avxvnni
+#include "transformer_step.h"
 #include "variant_end.h"
 #endif

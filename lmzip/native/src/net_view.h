@@ -19,6 +19,12 @@ static inline int32_t net_stretch(const uint32_t *tree, uint32_t c0)
     return clamp((natural_log(tree[2 * c0 + 1]) - natural_log(tree[2 * c0]) + 512) >> 10, STRETCH_LIMIT);
 }
 
+/* The same where there may be no way to a side, but to one. */
+static inline int32_t token_stretch(const uint32_t *tree, uint32_t c0)
+{
+    return !tree[2 * c0] ? STRETCH_LIMIT : !tree[2 * c0 + 1] ? -STRETCH_LIMIT : net_stretch(tree, c0);
+}
+
 static inline int32_t net_confidence(int32_t stretch) { return ((int32_t)squash(stretch) - (1 << 23)) >> 12; }
 
 /* The byte that the net expects most. */

@@ -81,7 +81,7 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
     select[2] = h >> 8 & 255;
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + match) * 8 + (uint32_t)bit_index;
-    if (has_net == HAS_NET_AND_FIELDS)
+    if (has_net & HAS_FIELDS)
         select[2] = (lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1) * 4 + match;
     if (has_net)
         select[n_sets - 1] = net_top(lane->tree);
@@ -94,7 +94,7 @@ INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, predi
     uint32_t expected = lane->expected[0] ? lane->expected[0] : lane->expected[1];
     uint32_t context[MAX_APMS] = {lane->c0 | (last & 255) << 8, (last & 0xffff) * 0x9E3779B1u >> 8 ^ salt,
                                   expected * 0x85EBCA6Bu >> 7 ^ salt};
-    if (has_net)
+    if (has_net && n_apms)
         context[n_apms - 1] = (net_top(lane->tree) | (last & 255) << 8) * 0xC2B2AE35u >> 8 ^ salt;
     for (int a = 0; a < n_apms; a++) {
         r->apm[a] = c->apm[a] + (size_t)(context[a] & c->apm_mask) * APM_ROW;
@@ -126,7 +126,7 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     predict_histories(c, lane, r, n);
     int k = 2 * n;
     if (has_net) {
-        r->net_stretch = net_stretch(lane->tree, lane->c0);
+        r->net_stretch = has_net & HAS_TOKENS ? token_stretch(lane->tree, lane->c0) : net_stretch(lane->tree, lane->c0);
         r->inputs[k++] = MIX_INPUT(r->net_stretch);
         r->inputs[k++] = MIX_INPUT(net_confidence(r->net_stretch));
     }
@@ -151,8 +151,7 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     int32_t mixed = clamp(mix_dot_few(r->layer, r->final_weights, n_sets), STRETCH_LIMIT);
     r->p_mixed = squash(mixed);
     uint32_t p = refine(r, mixed, n_apms);
-    p = p < 64 ? 64 : p > (1u << 24) - 64 ? (1u << 24) - 64 : p;
-    return p << 8;
+    return bounded(p) << 8;
 }
 
 /* Learn the bit that followed the prediction. */
@@ -164,9 +163,15 @@ INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));
     }
-    mix_train_few(r->layer, r->final_weights, n_sets, mix_gradient(bit, r->p_mixed, FINAL_RATE));
-    for (int s = 0; s < n_sets; s++)
-        mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient(bit, r->p_set[s], c->first_rate));
+    if (has_net & HAS_TOKENS) {
+        mix_train_few(r->layer, r->final_weights, n_sets, mix_gradient_nearest(bit, r->p_mixed, TOKEN_FINAL_RATE));
+        for (int s = 0; s < n_sets; s++)
+            mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient_nearest(bit, r->p_set[s], c->first_rate));
+    } else {
+        mix_train_few(r->layer, r->final_weights, n_sets, mix_gradient(bit, r->p_mixed, FINAL_RATE));
+        for (int s = 0; s < n_sets; s++)
+            mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient(bit, r->p_set[s], c->first_rate));
+    }
     for (int i = 0; i < n; i++)
         r->cells[i] = cell_moved(r->cells[i], r->rates[i], bit, CELL_LIMIT);
     for (int i = 0; i < n; i++) {

@@ -17,6 +17,9 @@ static inline uint32_t squash(int32_t stretch)
     return (lmz_squash_table[x >> 3] * (8 - f) + lmz_squash_table[(x >> 3) + 1] * f + 4) >> 3;
 }
 
+/* A 24-bit probability that the coder can be given. */
+static inline uint32_t bounded(uint32_t p) { return p < 64 ? 64 : p > (1u << 24) - 64 ? (1u << 24) - 64 : p; }
+
 /* A cell is an adaptive probability of a one: p (22 bits) << 10 | n (10 bits), n the bits seen so far. */
 static inline int32_t cell_p(uint32_t cell) { return (int32_t)(cell >> 10); }
 static inline int32_t cell_stretch(uint32_t cell) { return lmz_stretch_table[cell >> 20]; }

@@ -1,0 +1,37 @@
+/* memory.c - large allocations: in huge pages where the system has them, as they are read all over or streamed through. */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+#if defined(__linux__) && !defined(LMZ_CHECKED) /* sanitizers do not see the bounds of what mmap gives */
+#include <sys/mman.h>
+#define USE_MMAP 1
+#endif
+
+void *allocate_zeroed(size_t size)
+{
+#if defined(USE_MMAP)
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return NULL;
+    madvise(memory, size, MADV_HUGEPAGE);
+    return memory;
+#else
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, size))
+        return NULL;
+    return memset(memory, 0, size);
+#endif
+}
+
+void free_zeroed(void *memory, size_t size)
+{
+    if (!memory)
+        return;
+#if defined(USE_MMAP)
+    munmap(memory, size);
+#else
+    (void)size;
+    free(memory);
+#endif
+}

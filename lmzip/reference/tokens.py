@@ -1,0 +1,214 @@
+"""The method of tokens (ARITHMETIC 9.10): a transformer predicts each token, which is coded as a path of bytes.
+
+Works with byte strings themselves, not with a tree of them: what begins with a prefix is looked up.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+from safetensors.numpy import load
+
+from lmzip.reference import net as net_
+from lmzip.reference.contexts import M32, Lane, hash2, hash3
+from lmzip.reference.ngram import (
+    BESIDE_TOKENS,
+    STRETCH_LIMIT,
+    Cell,
+    Ngram,
+    clamp,
+    dot,
+    length_bucket,
+    power_above,
+    squash,
+    train,
+)
+from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
+from lmzip.reference.transformer import Transformer
+
+MAX_LANES = 64
+LEAST_P = 256  # in units of 2^-32, of stopping and of going on
+MAX_STOP_CELLS = 1 << 20
+
+
+class Vocabulary:
+    """The tokens of a weight file by number, and by prefix."""
+
+    def __init__(self, tokens: list[bytes]) -> None:
+        assert tokens == sorted(set(tokens)) and {bytes([byte]) for byte in range(256)} <= set(tokens)
+        self.tokens = tokens
+        self.numbers = {token: number for number, token in enumerate(tokens)}
+        prefixes = {token[:size] for token in tokens for size in range(len(token) + 1)}
+        self.prefixes = {p: n for n, p in enumerate(sorted(prefixes, key=lambda p: (len(p), p)))}
+        self.longer: dict[bytes, list[int]] = defaultdict(list)  # the tokens that a prefix begins and is not
+        for number, token in enumerate(tokens):
+            for size in range(len(token)):
+                self.longer[token[:size]].append(number)
+
+    @classmethod
+    def from_bytes(cls, weight_file: bytes) -> Vocabulary:
+        tensors = load(weight_file)
+        data, ends = tensors["vocabulary"].tobytes(), np.cumsum(tensors["vocabulary.size"].astype(int)).tolist()
+        return cls([data[start:end] for start, end in zip([0, *ends], ends, strict=False)])
+
+
+class View:
+    """What exponentials of tokens say of the byte behind a prefix."""
+
+    def __init__(self, vocabulary: Vocabulary, prefix: bytes, e: list[int]) -> None:
+        sums: dict[int, int] = defaultdict(int)
+        for number in vocabulary.longer[prefix]:
+            sums[vocabulary.tokens[number][len(prefix)]] += e[number]
+        self.total = sum(sums.values())
+        shift = max(0, self.total.bit_length() - 30)
+        tree = [0] * 512
+        for byte, exponentials in sums.items():
+            tree[256 + byte] = max(1, exponentials >> shift)
+        for node in range(255, 0, -1):
+            tree[node] = tree[2 * node] + tree[2 * node + 1]
+        assert tree[1] < 1 << 31
+        self.tree = np.array(tree, np.int64)
+        self.top = int(np.argmax(self.tree[256:]))  # the first of these
+
+    def forced_bit(self, c0: int) -> int | None:
+        """Return the next bit where no token has the other."""
+        if self.tree[2 * c0] and self.tree[2 * c0 + 1]:
+            return None
+        assert self.tree[c0]
+        return int(not self.tree[2 * c0])
+
+    def stretch(self, c0: int) -> int:
+        bit = self.forced_bit(c0)
+        if bit is not None:
+            return STRETCH_LIMIT if bit else -STRETCH_LIMIT
+        return net_.stretch(self.tree, c0)
+
+    def confidence(self, c0: int) -> int:
+        return net_.confidence(self.stretch(c0))
+
+
+def stop_probability(e: int, others: int) -> int:
+    """Return 2^32 times the probability of a token with the exponential e beside longer ones with the sum `others`."""
+    shift = max(0, (e + others).bit_length() - 31)
+    p = (e << (32 - shift)) // (e + others >> shift)
+    return max(LEAST_P, min((1 << 32) - LEAST_P, p))
+
+
+class Stops:
+    """What is learned of where tokens end: the transformer's view, mixed with how text was cut before."""
+
+    def __init__(self, ngram: Ngram) -> None:
+        raw_size = len(ngram.raw)
+        self.ngram = ngram
+        self.mask = power_above(2 * raw_size + 1024, MAX_STOP_CELLS) - 1
+        self.cells: dict[int, Cell] = {}
+        self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
+        self.weights = [1 << 28] + [BESIDE_TOKENS] * 7
+        self.is_end = bytearray(raw_size + 1)  # of each position: whether a token ended there
+
+    def contexts(self, lane: Lane, start: int, number: int) -> list[int]:
+        """Return four hashes for a token that began at start and a prefix by its number."""
+        last, older = lane.history & M32, lane.history >> 32
+        before = self.ngram.raw[start - 1] if start > lane.start else 0
+        return [
+            hash2(number, 0),
+            hash3(number, before, 1),
+            hash3(last, older & 0xFFFF, lane.position - start),
+            hash3(number, lane.words[0], lane.words[1]),
+        ]
+
+    def code(
+        self, coder: RangeEncoder | RangeDecoder, lane: Lane, start: int, number: int, p: int, stops: int | None
+    ) -> int:
+        """Code whether a token from start on ends with the prefix of that number; p: what the transformer says."""
+        hashes = [hash2(context, i) & self.mask for i, context in enumerate(self.contexts(lane, start, number))]
+        cells = [self.cells.setdefault(h, Cell(1 << 15)) for h in hashes]
+        inputs = [clamp((net_.natural_log(p) - net_.natural_log(M32 - p) + 512) >> 10, STRETCH_LIMIT)]
+        inputs += [cell.stretch() if cell.n else 0 for cell in cells]
+        matches: list[tuple[Cell, int]] = []
+        for k in range(2):
+            if lane.match_length[k]:
+                cell, expected = (
+                    self.match_map[k][length_bucket(lane.match_length[k])],
+                    self.is_end[lane.match_pointer[k]],
+                )
+                inputs.append(cell.stretch() if expected else -cell.stretch())
+                matches.append((cell, expected))
+            else:
+                inputs.append(0)
+        inputs.append(512)
+        p_mixed = squash(dot(inputs, self.weights))
+        bit = coder.code_bit(stops, max(64, min((1 << 24) - 64, p_mixed)) << 8)
+        train(inputs, self.weights, bit, p_mixed, self.ngram.first_rate, self.ngram.half)
+        for cell in cells:
+            cell.update(bit)
+        for cell, expected in matches:
+            cell.update(int(bit == expected))
+        return bit
+
+
+class TokenCoder:
+    """One block: the n-gram predictor with a view of each byte, and a lane's last token and its transformer's state."""
+
+    def __init__(self, raw_size: int, method: int, n_lanes: int, weight_file: bytes) -> None:
+        assert 1 <= n_lanes <= MAX_LANES
+        self.vocabulary = Vocabulary.from_bytes(weight_file)
+        self.transformer = Transformer.from_bytes(weight_file)
+        self.ngram = Ngram(raw_size, method, n_lanes, lambda lane, history: self.view)
+        self.stops = Stops(self.ngram)
+        self.last = [self.transformer.n_vocab] * n_lanes
+        self.states = [self.transformer.initial_state() for _ in range(n_lanes)]
+
+    def code_block(self, coder: RangeEncoder | RangeDecoder, raw: bytes | None, token_sizes: bytes = b"") -> bytes:
+        """Code all steps; raw and the sizes of its tokens, lane by lane, for an encoder."""
+        ngram = self.ngram
+        tokens = None if raw is None else self.cut(raw, token_sizes)
+        for step in range(ngram.chunk_size):
+            n_before = sum(lane.position - lane.start for lane in ngram.lanes)
+            for lane_index, lane in enumerate(ngram.lanes):
+                if lane.position < lane.end:
+                    ngram.enter(step, lane_index, n_before)
+                    self.code_token(coder, lane_index, next(tokens[lane_index]) if tokens else None)
+        return bytes(ngram.raw)
+
+    def cut(self, raw: bytes, token_sizes: bytes) -> list[Iterator[bytes]]:
+        """Return each lane's tokens; raises ValueError where a piece of a chunk is none."""
+        sizes = iter(token_sizes)
+        lanes = []
+        for lane in self.ngram.lanes:
+            tokens, at = [], lane.start
+            while at < lane.end:
+                size = next(sizes, 0)
+                token = raw[at : min(at + size, lane.end)]
+                if len(token) != size or token not in self.vocabulary.numbers:
+                    raise ValueError("these are not the sizes of tokens")
+                tokens.append(token)
+                at += size
+            lanes.append(iter(tokens))
+        if next(sizes, None) is not None:
+            raise ValueError("these are not the sizes of tokens")
+        return lanes
+
+    def code_token(self, coder: RangeEncoder | RangeDecoder, lane_index: int, token: bytes | None) -> None:
+        """Code the next token of a lane, None for a decoder."""
+        vocabulary, lane = self.vocabulary, self.ngram.lane
+        e = [int(x) for x in self.transformer.step(self.last[lane_index], self.states[lane_index])]
+        prefix, start = b"", lane.position
+        while True:
+            self.view = View(vocabulary, prefix, e)
+            number = vocabulary.numbers.get(prefix)
+            if number is not None:
+                if not vocabulary.longer[prefix] or lane.position == lane.end:
+                    break
+                stops = None if token is None else int(token == prefix)
+                p = stop_probability(e[number], self.view.total)
+                if self.stops.code(coder, lane, start, vocabulary.prefixes[prefix], p, stops):
+                    break
+            if lane.position == lane.end:
+                raise ValueError("damaged payload: no token ends with the chunk")
+            self.ngram.code_byte(coder, None if token is None else token[len(prefix)])
+            prefix += bytes([lane.history & 255])
+        self.stops.is_end[lane.position] = 1
+        self.last[lane_index] = number

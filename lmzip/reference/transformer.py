@@ -1,0 +1,383 @@
+"""The transformer of ARITHMETIC 9 in NumPy: one lane and one token at a time, and the judge of the native kernel.
+
+Every number is an int64; `int32` and `int64` assert the widths that the kernel may rely on.  What section 9 takes over
+from section 8 comes from lmzip.reference.net.  It needs NumPy and is imported by name only.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import ROUND_HALF_EVEN, Decimal, getcontext
+from math import isqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors.numpy import load
+
+from lmzip.reference import tables
+from lmzip.reference.net import RSQRT, Matrix, int32
+
+KEPT = 1 << 30
+SCORE_LIMIT = 1 << 29
+SIZE_LIMIT = 1 << 22
+WIDE_LIMIT = 16319  # 127 * 128 + 63: what two integers of 8 bits hold
+EXPONENTIAL_LIMIT = 30 << 12
+OCTAVES = 94548  # 2^16 log2(e), rounded down
+MAX_EPSILON = 1 << 32
+MAX_NORM_UNIT = 24
+N_KEPT = 4  # first tokens of a lane, which attention always sees
+
+SIGMOID = np.array(tables.sigmoid_table(), np.int64)
+COSINE = tables.cosine_table()
+
+
+def int64(x: np.ndarray, *factors: int) -> np.ndarray:
+    """Return x times the factors; the product, and half a 2^63 beside it, fits into 64 signed bits."""
+    product = int(np.max(np.abs(x), initial=0))
+    for factor in factors:
+        product *= abs(factor)
+        x = x * factor
+    assert product < 1 << 62
+    return x
+
+
+def keep(x: np.ndarray) -> np.ndarray:
+    """Return x within what every number is kept."""
+    return np.clip(x, -KEPT, KEPT)
+
+
+def shifted(v: np.ndarray, shift: int) -> np.ndarray:
+    """Return v >> shift, a negative shift to the left."""
+    return v >> shift if shift >= 0 else v << -shift
+
+
+def scale(y: np.ndarray, a: int, n: int) -> np.ndarray:
+    """Return y * a / 2^n, rounded and kept (ARITHMETIC 9.1)."""
+    product = int64(y, a)
+    if n < 1:
+        return keep(int64(product, 1 << -n))
+    assert n <= 62
+    return keep(product + (1 << n - 1) >> n)
+
+
+# --- packed vectors, ARITHMETIC 9.3
+
+
+class Packed(NamedTuple):
+    """A vector near (128 high + low) * top / 127 * 2^shift; 8 bits are low alone, and high is None."""
+
+    high: np.ndarray | None  # (n,) -127 .. 127
+    low: np.ndarray  # (n,) -127 .. 127
+    top: int
+    shift: int
+
+    @property
+    def size(self) -> int:
+        """What 127 stands for, in a packed key or value (ARITHMETIC 9.5)."""
+        return min(self.top << self.shift if self.shift >= 0 else self.top >> -self.shift, SIZE_LIMIT)
+
+
+def normalise(v: np.ndarray, n_bits: int) -> tuple[np.ndarray, int]:
+    """Return (v', shift): v' of as many bits, and a sign, as the largest |v_i| needs (ARITHMETIC 9.3)."""
+    assert np.all(np.abs(v) <= KEPT)
+    largest = int(np.max(np.abs(v)))
+    shift = largest.bit_length() - n_bits if largest else 0
+    return int32(shifted(v, shift)), shift
+
+
+def pack_narrow(v: np.ndarray) -> Packed:
+    """Return v in 8 bits (ARITHMETIC 9.3)."""
+    v, shift = normalise(v, 15)
+    top = max(1, int(np.max(np.abs(v))))
+    r = (127 << 24) // top
+    q = int32(v * int32(r) + (1 << 23)) >> 24
+    assert np.all(np.abs(q) <= 127)
+    return Packed(None, q, top, shift)
+
+
+def pack_wide(v: np.ndarray) -> Packed:
+    """Return v in 15 bits (ARITHMETIC 9.3)."""
+    v, shift = normalise(v, 14)
+    w = np.clip(v, -WIDE_LIMIT, WIDE_LIMIT)
+    high = w + 64 >> 7
+    return Packed(high, w - 128 * high, 127, shift)
+
+
+def pack(v: np.ndarray, wide: bool) -> Packed:
+    return pack_wide(v) if wide else pack_narrow(v)
+
+
+def product(matrix: Matrix, packed: Packed) -> np.ndarray:
+    """Return matrix * packed before `top` and `shift` are applied (ARITHMETIC 9.3)."""
+    y = matrix(packed.low)
+    if packed.high is not None:
+        y = 128 * matrix(packed.high) + y  # below 2^33.1: beyond 32 bits
+    return y
+
+
+def apply(matrix: Matrix, v: np.ndarray, wide: bool) -> np.ndarray:
+    """Return matrix * v in units (ARITHMETIC 9.3)."""
+    packed = pack(v, wide)
+    return scale(product(matrix, packed), packed.top, 16 - packed.shift)
+
+
+# --- norm, ARITHMETIC 9.4
+
+
+class Normed(NamedTuple):
+    """A normalised vector: packed times root * factor / 2^(31 + exponent + ...), see `apply_normed`."""
+
+    packed: Packed
+    ratio: int  # root * factor >> 31
+    n: int  # the shift that brings a product to units
+
+
+class Norm(NamedTuple):
+    gain: np.ndarray  # (n,) int64: 16 bits, 1.0 = 2^unit
+    unit: int
+    epsilon: int
+
+    def __call__(self, x: np.ndarray, wide: bool) -> Normed:
+        """Return x (n,) with a root mean square of 1, times the gain (ARITHMETIC 9.4)."""
+        n = len(x)
+        factor = (isqrt(4 * n << 24) + 1) // 2  # round(2^12 sqrt(n))
+        v, s = normalise(x, 15)
+        epsilon = self.epsilon >> 2 * s if s >= 0 else self.epsilon << -2 * s
+        total = max(1, int(np.sum(int32(v * v))) + epsilon)
+        assert total < 1 << 62
+        e = (total.bit_length() - 1) // 2 * 2  # 2^e <= total < 2^(e + 2)
+        m = total << 30 - e if e < 30 else total >> e - 30
+        assert 1 << 30 <= m < 1 << 32
+        i, f = (m >> 24) - 64, (m >> 8) % 65536
+        root = RSQRT[i] - ((RSQRT[i] - RSQRT[i + 1]) * f >> 16)
+        assert root * factor < 1 << 63
+        packed = pack(int32(v * self.gain), wide)
+        n_shift = 16 + self.unit - packed.shift + e // 2
+        return Normed(packed, root * factor >> 31, min(max(n_shift, 1), 62))
+
+
+def apply_normed(matrix: Matrix, normed: Normed) -> np.ndarray:
+    """Return matrix * normed in units (ARITHMETIC 9.4)."""
+    return scale(product(matrix, normed.packed), normed.packed.top * normed.ratio, normed.n)
+
+
+# --- rotary positions, ARITHMETIC 9.5
+
+
+def cosine(phase: int) -> int:
+    """Return 2^14 cos(2 pi * phase / 2^32)."""
+    assert 0 <= phase < 1 << 32
+    quadrant, p = phase >> 30, phase % (1 << 30)
+    if quadrant in (1, 3):
+        p = (1 << 30) - p
+    i, f = p >> 20, (p >> 4) % 65536
+    c = 0 if i == 1024 else COSINE[i] - ((COSINE[i] - COSINE[i + 1]) * f + (1 << 15) >> 16)
+    return -c if quadrant in (1, 2) else c
+
+
+def rotate(v: np.ndarray, t: int, frequencies: np.ndarray) -> Packed:
+    """Return v (head_dim,), a query or a key of token t of its lane, turned and packed (ARITHMETIC 9.5)."""
+    v, shift = normalise(v, 15)
+    phases = [t * int(frequency) % (1 << 32) for frequency in frequencies]
+    c = np.array([cosine(phase) for phase in phases], np.int64)
+    s = np.array([cosine((phase - (1 << 30)) % (1 << 32)) for phase in phases], np.int64)
+    first, second = np.split(v, 2)
+    a = int32(first * c - second * s + (1 << 13)) >> 14
+    b = int32(first * s + second * c + (1 << 13)) >> 14
+    turned = pack_narrow(np.concatenate([a, b]))
+    return turned._replace(shift=shift + turned.shift)
+
+
+# --- attention, ARITHMETIC 9.6 and 9.7
+
+
+def exponentials(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return p near 2^18 * 2^(-f / 4096) and n, the fraction and the whole of x = 4096 n + f (ARITHMETIC 8.7)."""
+    n, f = x // 4096, x % 4096
+    p = int32(f * 10259) >> 12
+    p = int32(f * (60439 - p)) >> 12
+    p = int32(f * (181252 - p)) >> 12
+    return (1 << 18) - p, n
+
+
+def scale_of_scores(head_dim: int) -> int:
+    """Return round(2^36 log2(e) / (127^2 sqrt(head_dim))) (ARITHMETIC 9.6)."""
+    getcontext().prec = 40
+    exact = Decimal(1 << 36) / (Decimal(2).ln() * 127**2 * Decimal(head_dim).sqrt())
+    return int(exact.to_integral_value(ROUND_HALF_EVEN))
+
+
+def scores(query: Packed, keys: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the scores (n,) of a query for keys (n, head_dim) with sizes (n,) (ARITHMETIC 9.6)."""
+    dot = int32(keys @ query.low)
+    assert np.all(np.abs(dot) <= 1 << 22) and np.all(sizes <= SIZE_LIMIT)
+    z = int32(dot * sizes + (1 << 15) >> 16)  # |dot * sizes| <= 2^44
+    factor = query.top * scale_of_scores(keys.shape[1]) >> 12
+    n = 20 - query.shift
+    assert 1 <= n <= 62
+    return np.clip(int64(z, factor) + (1 << n - 1) >> n, -SCORE_LIMIT, SCORE_LIMIT)
+
+
+def attend(scores: np.ndarray, values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the mean (head_dim,) of values (n, head_dim) with sizes (n,) under the scores (n,) (ARITHMETIC 9.7)."""
+    p, n_halvings = exponentials(np.minimum(int32(np.max(scores) - scores), EXPONENTIAL_LIMIT))
+    p = p << 4 >> n_halvings
+    assert np.all(sizes <= SIZE_LIMIT)
+    b = p * sizes
+    p_sum, b_sum = int(np.sum(p)), int(np.sum(b))
+    assert p_sum < 1 << 36 and b_sum < 1 << 58
+    n = max(0, int(np.max(b)).bit_length() - 14, b_sum.bit_length() - 24)
+    weights = np.minimum(b + ((1 << n) >> 1) >> n, WIDE_LIMIT)
+    int32(np.sum(weights) * 127)  # bounds every part of the sum
+    p_bits = p_sum.bit_length()
+    inverse = (1 << p_bits + 22) // (127 * p_sum)
+    return scale(int32(weights @ values), int32(inverse), p_bits + 22 - n)
+
+
+# --- from gates, ARITHMETIC 9.8, and from logits, 9.9
+
+
+def swiglu(g: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Return g * sigmoid(g) * u (ARITHMETIC 9.8)."""
+    size = np.abs(g)
+    i, f = np.minimum(size >> 6, 1023), size & 63
+    s = SIGMOID[i] + ((SIGMOID[i + 1] - SIGMOID[i]) * f + 32 >> 6)
+    s = np.where(size >= 1 << 16, 1 << 15, s)
+    s = np.where(g < 0, (1 << 15) - s, s)
+    silu = int32(g * s + (1 << 14) >> 15)  # |g * s| <= 2^45
+    return keep(silu * u + (1 << 11) >> 12)  # |silu * u| <= 2^60
+
+
+def token_exponentials(head: Matrix, normed: Normed) -> np.ndarray:
+    """Return (n_vocab,) uint32: the exponentials of the logits (ARITHMETIC 9.9)."""
+    factor = normed.packed.top * normed.ratio * OCTAVES
+    assert factor < 1 << 63
+    logits = scale(product(head, normed.packed), factor >> 16, normed.n)
+    p, n_halvings = exponentials(np.minimum(np.max(logits) - logits, EXPONENTIAL_LIMIT))  # a difference may be 2^31
+    e = np.maximum(1, p << 13 >> n_halvings)
+    assert np.all(e < 1 << 32)
+    return e.astype(np.uint32)
+
+
+# --- the transformer
+
+
+class Layer(NamedTuple):
+    w_in: Matrix  # ((n_head + 2 n_kv_head) head_dim, n_embd)
+    bias: np.ndarray  # (the rows of w_in,)
+    w_out: Matrix  # (n_embd, n_head * head_dim)
+    w_up: Matrix  # (2 n_hidden, n_embd)
+    w_down: Matrix  # (n_embd, n_hidden)
+    in_norm: Norm
+    up_norm: Norm
+
+
+class State:
+    """What a lane keeps: how many tokens it has taken in, and of the last of them the keys and values of each layer."""
+
+    def __init__(self, n_layer: int) -> None:
+        self.n_tokens = 0  # the start among them
+        self.keys: list[list[list[Packed]]] = [[] for _ in range(n_layer)]  # of a layer, a token, a head
+        self.values: list[list[list[Packed]]] = [[] for _ in range(n_layer)]
+
+
+def stacked(tokens: list[list[Packed]], head: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the integers (n_tokens, head_dim) and the sizes (n_tokens,) of one head."""
+    return np.stack([token[head].low for token in tokens]), np.array([token[head].size for token in tokens], np.int64)
+
+
+class Transformer:
+    """A transformer of one weight file; it holds no state of lanes."""
+
+    def __init__(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> None:
+        """Take the tensors and the metadata of a weight file (ARITHMETIC 9.11)."""
+        self.n_head: int = config["n_head"]
+        self.n_kv_head: int = config["n_kv_head"]
+        self.head_dim: int = config["head_dim"]
+        self.n_vocab: int = config["n_vocab"]
+        self.window: int = config["window"]
+        self.wide: list[str] = config["wide"]
+        self.frequencies = tensors["frequencies"]  # (head_dim / 2,)
+        assert 0 <= config["epsilon"] <= MAX_EPSILON
+
+        def matrix(name: str) -> Matrix:
+            return Matrix(tensors[f"{name}.weight"], tensors[f"{name}.multiplier"])
+
+        units = [int(unit) for unit in tensors["norm_units"]]
+        assert len(units) == 2 * config["n_layer"] + 1 and max(units) <= MAX_NORM_UNIT
+
+        def norm(name: str) -> Norm:
+            return Norm(tensors[f"{name}.norm"].astype(np.int64), units.pop(0), config["epsilon"])
+
+        self.layers = []
+        for i in range(config["n_layer"]):
+            w_in, w_out, w_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("in", "out", "up", "down"))
+            bias = tensors.get(f"layers.{i}.in.bias", np.zeros(len(w_in.weight))).astype(np.int64)
+            in_norm, up_norm = norm(f"layers.{i}.in"), norm(f"layers.{i}.up")
+            self.layers.append(Layer(w_in, bias, w_out, w_up, w_down, in_norm, up_norm))
+        self.head_norm = norm("head")
+        self.embed = matrix("embed")
+        if "head.weight" in tensors:
+            self.head = matrix("head")
+        else:
+            self.head = Matrix(tensors["embed.weight"][: self.n_vocab], tensors["embed.multiplier"][: self.n_vocab])
+
+    @classmethod
+    def from_bytes(cls, weight_file: bytes) -> Transformer:
+        """Return the transformer of a weight file."""
+        header = json.loads(weight_file[8 : 8 + int.from_bytes(weight_file[:8], "little")])
+        return cls(load(weight_file), json.loads(header["__metadata__"]["lmzip"]))
+
+    def initial_state(self) -> State:
+        return State(len(self.layers))
+
+    def embedded(self, token: int) -> np.ndarray:
+        """Return the embedding (n_embd,) of a token or, n_vocab, of the start (ARITHMETIC 9.2)."""
+        return int32(int64(self.embed.weight[token], int(self.embed.multiplier[token]), 127) + (1 << 27) >> 28)
+
+    def attention(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
+        """Return what layer i adds to x (n_embd,); keys and values go into the state (ARITHMETIC 9.5 to 9.7)."""
+        layer, keys, values = self.layers[i], state.keys[i], state.values[i]
+        normed = layer.in_norm(x, "in" in self.wide)
+        heads = keep(apply_normed(layer.w_in, normed) + layer.bias).reshape(-1, self.head_dim)
+        queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
+        keys.append([rotate(key, state.n_tokens, self.frequencies) for key in new_keys])
+        values.append([pack_narrow(value) for value in new_values])
+        if len(keys) > self.window:
+            del keys[N_KEPT], values[N_KEPT]
+        outputs = []
+        for n, query in enumerate(queries):
+            shared = n * self.n_kv_head // self.n_head
+            packed = rotate(query, state.n_tokens, self.frequencies)
+            outputs.append(attend(scores(packed, *stacked(keys, shared)), *stacked(values, shared)))
+        return apply(layer.w_out, np.concatenate(outputs), "out" in self.wide)
+
+    def mlp(self, x: np.ndarray, i: int) -> np.ndarray:
+        """Return what layer i adds to x (n_embd,) behind its attention (ARITHMETIC 9.8)."""
+        layer = self.layers[i]
+        g, u = np.split(apply_normed(layer.w_up, layer.up_norm(x, "up" in self.wide)), 2)
+        return apply(layer.w_down, swiglu(g, u), "down" in self.wide)
+
+    def step(self, token: int, state: State) -> np.ndarray:
+        """Return the exponentials (n_vocab,) uint32 before a lane's next token and bring its state up to date.
+
+        token: the lane's last token, n_vocab for the start.
+        """
+        x = self.embedded(token)
+        for i in range(len(self.layers)):
+            x = keep(x + self.attention(x, i, state))
+            x = keep(x + self.mlp(x, i))
+        state.n_tokens += 1
+        return token_exponentials(self.head, self.head_norm(x, "head" in self.wide))
+
+
+def run(model: Transformer, tokens: np.ndarray, n_lanes: int) -> np.ndarray:
+    """Return the exponentials (n_steps, n_lanes, n_vocab) uint32 before each of the tokens (n_steps, n_lanes)."""
+    tokens = np.asarray(tokens).reshape(-1, n_lanes)
+    exponentials = np.zeros((*tokens.shape, model.n_vocab), np.uint32)
+    for lane in range(n_lanes):
+        last, state = model.n_vocab, model.initial_state()
+        for step, token in enumerate(tokens[:, lane]):
+            exponentials[step, lane] = model.step(last, state)
+            last = int(token)
+    return exponentials

@@ -1,0 +1,127 @@
+"""Tiny weight files of transformers from a seed, for tests: plausible ones, and ones at the edges of what 9.11 admits.
+
+Written as an importer writes them; needs no torch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from tiny_net import Tensors, largest_multipliers, weight_file
+
+MATRICES = ("in", "out", "up", "down", "head")
+CONFIG: dict[str, Any] = {
+    "format": "transformer-1",
+    "name": "tiny",
+    "licence": "Apache-2.0",
+    "n_embd": 64,
+    "n_hidden": 96,
+    "n_layer": 2,
+    "n_head": 4,
+    "n_kv_head": 2,
+    "head_dim": 32,
+    "n_vocab": 300,
+    "window": 128,
+    "epsilon": 10737,  # n_embd * 1e-5 * 2^24
+    "wide": [],
+}
+NORM_UNIT = 14
+
+
+def vocabulary(n_vocab: int, random: np.random.Generator) -> list[bytes]:
+    """Return all single bytes and n_vocab - 256 longer tokens, sorted."""
+    tokens = {bytes([byte]) for byte in range(256)}
+    while len(tokens) < n_vocab:
+        tokens.add(random.choice(np.frombuffer(b"  aeinorst\x00\xff", np.uint8), random.integers(2, 9)).tobytes())
+    return sorted(tokens)
+
+
+def matrix_shapes(config: dict[str, Any], tied: bool) -> dict[str, tuple[int, int, float]]:
+    """Return (n_out, n_in, standard deviation of plausible weights) of each matrix (ARITHMETIC 9.11)."""
+    n_embd, n_hidden, head_dim = (config[key] for key in ("n_embd", "n_hidden", "head_dim"))
+    n_heads = config["n_head"] + 2 * config["n_kv_head"]
+    n_out = config["n_head"] * head_dim
+    shapes = {"embed": (config["n_vocab"] + 1, n_embd, 0.25)}
+    for i in range(config["n_layer"]):
+        shapes[f"layers.{i}.in"] = (n_heads * head_dim, n_embd, 1.2 * n_embd**-0.5)
+        shapes[f"layers.{i}.out"] = (n_embd, n_out, n_out**-0.5)
+        shapes[f"layers.{i}.up"] = (2 * n_hidden, n_embd, n_embd**-0.5)
+        shapes[f"layers.{i}.down"] = (n_embd, n_hidden, n_hidden**-0.5)
+    return shapes if tied else shapes | {"head": (config["n_vocab"], n_embd, 2 * n_embd**-0.5)}
+
+
+def plausible(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Generator) -> Tensors:
+    """Random weights that keep activations sensible; angles as of Llama with the base 10000."""
+    tokens = vocabulary(config["n_vocab"], random)
+    half = config["head_dim"] // 2
+    angles = 10000.0 ** (-np.arange(half) / half)
+    tensors: Tensors = {
+        "vocabulary": np.frombuffer(b"".join(tokens), np.uint8),
+        "vocabulary.size": np.array([len(token) for token in tokens], np.uint8),
+        "norm_units": np.full(2 * config["n_layer"] + 1, NORM_UNIT, np.uint8),
+        "frequencies": np.rint(angles * 2.0**32 / (2 * np.pi)).astype(np.uint32),
+    }
+    for name, (n_out, n_in, deviation) in matrix_shapes(config, tied).items():
+        real = random.standard_normal((n_out, n_in)) * deviation
+        step = np.abs(real).max(1) / 127
+        tensors[f"{name}.weight"] = np.rint(real / step[:, None]).astype(np.int8)
+        tensors[f"{name}.multiplier"] = np.rint(step / 127 * 2.0**40).astype(np.int32)
+        if bias and name.endswith(".in"):
+            tensors[f"{name}.bias"] = np.rint(random.standard_normal(n_out) * 4096).astype(np.int32)
+        if name.endswith((".in", ".up")):
+            tensors[f"{name}.norm"] = random.integers(8000, 30000, n_in, np.int16)
+    return tensors | {"head.norm": random.integers(8000, 30000, config["n_embd"], np.int16)}
+
+
+def ties(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Generator) -> Tensors:
+    """Plausible weights whose multipliers are powers of two, so that many products lie just between two integers."""
+    tensors = plausible(config, tied, bias, random)
+    for name in matrix_shapes(config, tied):
+        multiplier = tensors[f"{name}.multiplier"]
+        multiplier[:] = 1 << np.rint(np.log2(multiplier)).astype(np.int32)
+    return tensors
+
+
+def extreme(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Generator) -> Tensors:
+    """Weights of -128, -127 and 127 with the largest multipliers admitted, biases and gains at their ends.
+
+    Some rows give less, so that not all gates and scores are at their limits; the head gives so little that logits
+    differ.
+    """
+    tensors = plausible(config, tied, bias, random)
+    for name, like in tensors.items():
+        if name.endswith(".weight"):
+            tensors[name] = random.choice(np.array([-128, -127, 127], np.int8), like.shape)
+            tensors[name][random.random(len(like)) < 0.1] = 0
+    for name in matrix_shapes(config, tied):
+        multiplier = largest_multipliers(tensors[f"{name}.weight"])
+        small = [4, 8, 12] if name in ("head", "embed") else [0, 0, 9, 14]
+        multiplier >>= random.choice(small, multiplier.shape).astype(np.int32)
+        multiplier[random.random(multiplier.shape) < 0.1] = 0
+        tensors[f"{name}.multiplier"] = multiplier
+        if f"{name}.bias" in tensors:
+            ends = np.array([-1 << 31, -5000, 0, 5000, (1 << 31) - 1], np.int32)
+            tensors[f"{name}.bias"] = random.choice(ends, multiplier.shape)
+    for name, like in tensors.items():
+        if name.endswith(".norm"):
+            tensors[name] = random.choice(np.array([-1 << 15, -300, 0, 1, (1 << 15) - 1], np.int16), like.shape)
+    tensors["norm_units"] = random.choice(np.array([0, 12, 24], np.uint8), len(tensors["norm_units"]))
+    tensors["norm_units"][-1] = random.choice([12, 18])
+    tensors["frequencies"] = random.integers(0, 1 << 32, len(tensors["frequencies"]), np.uint32)
+    tensors["frequencies"][:4] = 0, 1 << 30, 1 << 31, (1 << 32) - 1
+    return tensors
+
+
+def tiny_transformer(
+    seed: int = 0, kind: str = "plausible", tied: bool = True, bias: bool = False, **changes: Any
+) -> tuple[Tensors, dict[str, Any]]:
+    """Return the tensors and the metadata of a tiny transformer; changes are other values of CONFIG."""
+    config = CONFIG | changes
+    make = {"plausible": plausible, "ties": ties, "extreme": extreme}[kind]
+    return make(config, tied, bias, np.random.default_rng(seed)), config
+
+
+def tiny_transformer_weights(seed: int = 0, **changes: Any) -> bytes:
+    """Return the bytes of a tiny weight file; changes: `kind`, `tied`, `bias`, or other values of CONFIG."""
+    return weight_file(*tiny_transformer(seed, **changes))

@@ -1,0 +1,113 @@
+"""What the tests of tokens share: tiny transformers with a chosen vocabulary, cuts, and payloads of any size."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from lmzip.native._kernel import ffi, lib
+from tiny_net import weight_file
+from tiny_transformer import tiny_transformer
+
+from lmzip import native
+from lmzip.errors import DamagedError
+from lmzip.models import transformer_file
+from lmzip.native.transformer import Transformer
+
+METHOD = native.TOKEN_METHOD
+VARIANTS = native.simd_variants()
+BYTES = [bytes([byte]) for byte in range(256)]
+LONGEST = b"x" * 255  # of its prefixes only the first is a token
+NESTED = [b"t", b"th", b"the", b"then", b" the", b"  ", b"    ", b"\xff\xff", b"\0\0\0", b"<s>", b"\xc3\xa9", b"zzz"]
+STRINGS = sorted({*BYTES, *NESTED, LONGEST})
+
+
+@cache
+def tiny(kind: str = "plausible") -> tuple[bytes, dict]:
+    """Return weight file and metadata of a transformer whose tokens are STRINGS.
+
+    kind: as of tiny_transformer, or sharp: it is sure where tokens end that begin others, for or against.
+    """
+    sharp = kind == "sharp"
+    changes = {"n_vocab": len(STRINGS), "wide": ["down"], "tied": not sharp}
+    tensors, config = tiny_transformer(3, "plausible" if sharp else kind, **changes)
+    tensors["vocabulary"] = np.frombuffer(b"".join(STRINGS), np.uint8)
+    tensors["vocabulary.size"] = np.array([len(string) for string in STRINGS], np.uint8)
+    if sharp:
+        firsts = {string[:1] for string in STRINGS if len(string) > 1}
+        tensors["head.multiplier"] *= np.array([20 if string[:1] in firsts else 1 for string in STRINGS], np.int32)
+    return weight_file(tensors, config), config
+
+
+@cache
+def transformer(simd: str | None = None, kind: str = "plausible") -> Transformer:
+    data, config = tiny(kind)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.safetensors"
+        path.write_bytes(data)
+        return transformer_file.load(path, config, simd)
+
+
+def likely_tokens(n_tokens: int, model: Transformer) -> list[bytes]:
+    """Return tokens of which every other is the one that the model expects."""
+    numbers: list[int] = []
+    rng = random.Random(6)
+    for i in range(n_tokens):
+        e = model.run([*numbers, 0])[-len(STRINGS) :].tolist()
+        numbers.append(e.index(max(e)) if i % 2 else STRINGS.index(rng.choice(NESTED)))
+    return [STRINGS[number] for number in numbers]
+
+
+def chunks(raw: bytes, n_lanes: int) -> list[bytes]:
+    size = -(-len(raw) // n_lanes)
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
+
+
+def cut(raw: bytes, n_lanes: int, choose: Callable[[list[int]], int]) -> bytes:
+    """Return the sizes of the tokens of a cut; choose: of the sizes possible at a place."""
+    sizes = []
+    for chunk in chunks(raw, n_lanes):
+        at = 0
+        while at < len(chunk):
+            possible = [len(string) for string in STRINGS if chunk.startswith(string, at)]
+            sizes.append(choose(sorted(possible)))
+            at += sizes[-1]
+    return bytes(sizes)
+
+
+def random_text(size: int, seed: int = 0) -> bytes:
+    """Return tokens in a row, the longer ones often."""
+    rng = random.Random(seed)
+    return b"".join(rng.choice(NESTED if rng.random() < 0.7 else BYTES) for _ in range(size))[:size]
+
+
+def encode(raw: bytes, sizes: bytes, n_lanes: int = 1, model: Transformer | None = None, n_threads: int = 1) -> bytes:
+    """Return the payload even where it is larger than the block."""
+    payload = ffi.new("uint8_t[]", 2 * len(raw) + 64)
+    source, token_sizes = ffi.from_buffer("uint8_t[]", raw), ffi.from_buffer("uint8_t[]", sizes)
+    handle = (model or transformer()).handle
+    arguments = METHOD, n_lanes, native.simd_number(), ffi.NULL, handle, source, len(raw), payload, len(payload)
+    coder = ffi.gc(lib.lmz_encoder_new(*arguments), lib.lmz_coder_free)
+    lib.lmz_coder_set_threads(coder, n_threads)
+    assert lib.lmz_encoder_set_tokens(coder, token_sizes, len(sizes)) == lib.LMZ_DONE
+    while lib.lmz_coder_run(coder, 5) != lib.LMZ_DONE:
+        assert lib.lmz_coder_position(coder) < len(raw)
+    return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder)))
+
+
+def decode(
+    payload: bytes, raw_size: int, n_lanes: int = 1, model: Transformer | None = None, n_threads: int = 1
+) -> bytes:
+    return bytes(native.decode_block(payload, raw_size, METHOD, n_lanes, None, None, n_threads, model or transformer()))
+
+
+def outcome(payload: bytes, raw_size: int, n_lanes: int = 1, model: Transformer | None = None) -> bytes | None:
+    """Return what a payload decodes to, None if it is found to be damaged."""
+    try:
+        return decode(payload, raw_size, n_lanes, model)
+    except DamagedError:
+        return None
