@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lmzip.cli.messages import FOREIGN, CallError, Reporter, reason
+from lmzip.cli.option_table import ULTRA
 from lmzip.cli.options import AUTO, Options
 from lmzip.errors import LmzipError
 
@@ -18,9 +19,15 @@ def find_model(options: Options, reporter: Reporter) -> None:
     if options.model_is_found or options.model in (AUTO, registry.BUILT_IN):
         return
     options.model_is_found = True
+    compresses = options.mode == "compress" and options.action not in ("test", "list-models")
     try:
+        if options.model == ULTRA:
+            # What is compressed says by itself which model it needs.
+            options.model = str(registry.strongest()) if compresses else AUTO
+            if not compresses:
+                return
         registry.by_name(options.model)
-        if options.mode == "compress" and options.action not in ("test", "list-models"):
+        if compresses:
             _unpack_model(options)
     except (LmzipError, OSError, MemoryError) as error:
         if options.model_variable is None:

@@ -91,6 +91,10 @@ def _choices(option: click.Option) -> tuple[str, ...]:
     """Return the values of an option that can be listed."""
     if option.name == "model":
         return _MODELS
+    if option.name == "get_model":
+        from lmzip.models.importing.known import KNOWN
+
+        return tuple(KNOWN)
     if option.name == "device":
         return DEVICES
     return tuple(option.type.choices) if isinstance(option.type, click.Choice) else ()
@@ -101,7 +105,7 @@ def _takes_value(option: click.Option) -> bool:
 
 
 def _takes_file(option: click.Option) -> bool:
-    return option.metavar in ("FILE", "NAME|PATH")
+    return option.metavar in ("FILE", "PATH", "NAME|PATH")
 
 
 def _bash() -> str:

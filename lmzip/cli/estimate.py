@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lmzip.cli.chosen_model import find_model
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _N_PIECES = 16
 _PIECE_SIZE = 1 << 15
 _NET_PIECE_SIZE = 1 << 14  # a net needs several times as long
+# Of a transformer, which needs some hundred times as long; so many pieces, one a lane, as it begins cold in each.
+_N_TOKEN_PIECES, _TOKEN_PIECE_SIZE = 8, 1 << 10
 _NEARLY = 1.05  # xz counts as nearly as good up to this many times the size
 
 
@@ -41,12 +43,12 @@ class Estimate:
     exact: bool  # the sample was the whole file
 
 
-def sample(fd: int, size: int, piece_size: int) -> bytes:
+def sample(fd: int, size: int, piece_size: int, n_pieces: int = _N_PIECES) -> bytes:
     """Return a file's content if it is small, else pieces spread evenly over it; raises OSError."""
-    if size <= _N_PIECES * piece_size:
+    if size <= n_pieces * piece_size:
         return os.pread(fd, size, 0)
-    step = (size - piece_size) // (_N_PIECES - 1)
-    return b"".join(os.pread(fd, piece_size, number * step) for number in range(_N_PIECES))
+    step = (size - piece_size) // (n_pieces - 1)
+    return b"".join(os.pread(fd, piece_size, number * step) for number in range(n_pieces))
 
 
 def _try_whole(data: bytes, options: Options) -> Trial:
@@ -88,7 +90,11 @@ def estimate(source: Source, options: Options) -> Estimate:
     n_available = options.threads or available_threads()
     n_blocks = -(-raw_size // block_size)
     threads = max(1, min(n_available, n_blocks))
-    data = sample(source.fd, raw_size, _NET_PIECE_SIZE if choice.has_net else _PIECE_SIZE)
+    if choice.method == levels.TOKEN_METHOD:
+        data = sample(source.fd, raw_size, _TOKEN_PIECE_SIZE, _N_TOKEN_PIECES)
+        choice = replace(choice, lanes=((levels.MAX_BLOCK_SIZE, _N_TOKEN_PIECES),))
+    else:
+        data = sample(source.fd, raw_size, _NET_PIECE_SIZE if choice.has_net else _PIECE_SIZE)
     exact = len(data) == raw_size
     if exact:
         trial, n_choices, share, at_once = _try_whole(data, options), 0, 1.0, 1

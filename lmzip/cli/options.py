@@ -35,7 +35,7 @@ class Options:
     threads: int | None = None
     memory_limit: int | None = None
     block_size: int | None = None
-    model: str = AUTO  # name, path of a weight file, or AUTO
+    model: str = AUTO  # name, path of a weight file, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
     model_is_found: bool = False  # whether it was looked for
     device: str = "auto"
@@ -48,12 +48,19 @@ class Options:
     progress: str | None = None  # "on", "off", None: not said
     json: bool = False
     completion: str | None = None
+    import_model: str | None = None  # path of a model of others
+    get_model: str | None = None  # name of a model to download
     warnings: list[str] = field(default_factory=list)  # about the environment
 
     @property
     def chosen_model(self) -> str | None:
         """Name or path of the model, None for the level's own."""
         return None if self.model == AUTO else self.model
+
+    @property
+    def installs_model(self) -> bool:
+        """Whether all that is wanted is a weight file."""
+        return self.import_model is not None or self.get_model is not None
 
     @property
     def to_stdout(self) -> bool:
@@ -127,6 +134,8 @@ def _check(options: Options) -> None:
     many = len(options.names) > 1 or options.recursive or options.files0_from or options.files_from
     if own_file and many and not options.action:
         raise click.UsageError("-o takes one input only")
+    if options.installs_model:
+        _check_installing(options, bool(many or options.names))
     if options.output == "":
         raise click.UsageError("the name after -o is empty")
     if options.names and (options.files0_from or options.files_from):
@@ -136,3 +145,17 @@ def _check(options: Options) -> None:
     # What is stored costs 21 bytes a block: in smaller ones data would grow by more than half a per cent.
     if options.block_size is not None and not 1 << 12 <= options.block_size <= 1 << 30:
         raise click.UsageError("the block size must be 4 KiB to 1 GiB")
+
+
+def _check_installing(options: Options, has_files: bool) -> None:
+    if options.import_model is not None and options.get_model is not None:
+        raise click.UsageError("--import-model and --get-model exclude each other")
+    name = "--get-model" if options.import_model is None else "--import-model"
+    if options.import_model == "" or options.get_model == "":
+        raise click.UsageError(f"the name after {name} is empty")
+    if has_files:
+        raise click.UsageError(f"{name} takes one model and no files")
+    if options.to_stdout:
+        raise click.UsageError(f"{name} writes a file, not to standard output")
+    if options.action not in (None, "help", "version"):
+        raise click.UsageError(f"{name} and --{options.action} exclude each other")

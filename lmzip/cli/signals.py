@@ -66,10 +66,10 @@ def _report(_number: int, _frame: object) -> None:
         action()
 
 
-def on_end(action: Callable[[], None]) -> None:
-    """Have something done before the process dies by a signal."""
+def on_end(action: Callable[[], None], *, first: bool = False) -> None:
+    """Have something done before the process dies by a signal; first: before what was registered until now."""
     if action not in _on_end:
-        _on_end.append(action)
+        _on_end.insert(0 if first else len(_on_end), action)
 
 
 @contextmanager

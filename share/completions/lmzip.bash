@@ -3,6 +3,8 @@ _lmzip() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} word name
     COMPREPLY=()
     case $previous in
+    --import-model) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
+    --get-model) mapfile -t COMPREPLY < <(compgen -W 'smollm2' -- "$current"); return ;;
     -o | --output) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
     -S | --suffix) return ;;
     --files0-from) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
@@ -17,7 +19,7 @@ _lmzip() {
     --completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- "$current"); return ;;
     esac
     if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-d --decompress --uncompress -z --compress -t --test -l --list --estimate --bench -c --stdout --to-stdout -o --output -k --keep --rm -f --force -r --recursive -S --suffix --files0-from --files-from -n --no-name -N --name --sync -1 -2 -3 -4 -5 -6 -7 -8 -9 --fast --best -T --threads -M --memlimit --memory --block-size --model --device --verify --no-verify --salvage --range --max-time -v --verbose -q --quiet --progress --no-progress --json --list-models --completion -h --help -V --version' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '-d --decompress --uncompress -z --compress -t --test -l --list --estimate --bench --import-model --get-model -c --stdout --to-stdout -o --output -k --keep --rm -f --force -r --recursive -S --suffix --files0-from --files-from -n --no-name -N --name --sync -1 -2 -3 -4 -5 -6 -7 -8 -9 --fast --best -T --threads -M --memlimit --memory --block-size --model --ultra --device --verify --no-verify --salvage --range --max-time -v --verbose -q --quiet --progress --no-progress --json --list-models --completion -h --help -V --version' -- "$current")
         return
     fi
     # Compressed files only, where they are what is worked on; directories always, to get to them.
