@@ -40,6 +40,7 @@ MODEL_KINDS = {NET_KIND: "net", LANGUAGE_MODEL_KIND: "exact language model", BOU
 REGISTERED: dict[int, tuple[str, str]] = {
     1: ("bytelm1", "4b8a7a85d6db48836b7c3c983a399361223aeeb14c49e82db8459e96e64f556a"),
     2: ("bytelm2", "ef288c41ff760de1b84fd355250023bd73e7db7cf178ebaa0ae02c75d30b690c"),
+    3: ("bytelm3", "257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc"),
 }
 
 _RECORD = struct.Struct("<BB32s16s32s41s")

@@ -92,7 +92,7 @@ def test_ngram_is_there_at_every_level(level):
 
 @needs_shipped
 def test_auto_is_what_the_level_says():
-    assert compress(TEXT, "-6", "--model=auto") == compress(TEXT, "-6") == compress(TEXT, "-6", "--model=bytelm2")
+    assert compress(TEXT, "-6", "--model=auto") == compress(TEXT, "-6") == compress(TEXT, "-6", "--model=bytelm3")
     assert compress(TEXT, "-4", "--model=auto") == compress(TEXT, "-4") == compress(TEXT, "-4", "--model=ngram")
     assert methods(compress(TEXT, "-6")) == {"max+net+fields"}
     assert methods(compress(TEXT, "-4")) == {"max"}
@@ -415,7 +415,7 @@ def test_list_models_as_json(tiny):
 
 @needs_shipped
 def test_list_models_has_the_shipped_one():
-    row = rows_of(run("lmzip", "--list-models", "--json").stdout)["bytelm2"]
+    row = rows_of(run("lmzip", "--list-models", "--json").stdout)["bytelm3"]
     assert (row["levels"], row["size"], row["sha256"]) == ([5, 6, 7, 8, 9], SHIPPED.stat().st_size, sha256(SHIPPED))
     assert row["licence"]
 

@@ -97,8 +97,8 @@ CASES = [
     (["lmzip", "-vdc", ""], PACKED),
     (["lmzip", "--test", ""], PACKED),
     (["lmzip", "--device", ""], ["auto", "cpu"]),
-    (["lmzip", "--model", "b"], ["bytelm2"]),
-    (["lmunzip", "--model", ""], ["auto", "bytelm2", "ngram", *ALL]),
+    (["lmzip", "--model", "b"], ["bytelm3"]),
+    (["lmunzip", "--model", ""], ["auto", "bytelm3", "ngram", *ALL]),
     (["lmzip", "--no-v"], ["--no-verify"]),
     (["lmzip", "-d", "pl"], []),
 ]

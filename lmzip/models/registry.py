@@ -23,7 +23,7 @@ _given: list[Path] = []
 
 def default_name() -> str:
     """Return the name of the model that levels with a net use: the shipped one."""
-    return "bytelm2"
+    return "bytelm3"
 
 
 def user_folder() -> Path:

@@ -12,7 +12,7 @@ _lmzip() {
     -T | --threads) return ;;
     -M | --memlimit | --memory) return ;;
     --block-size) return ;;
-    --model) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -W 'auto ngram bytelm2' -f -- "$current"); return ;;
+    --model) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -W 'auto ngram bytelm3' -f -- "$current"); return ;;
     --device) mapfile -t COMPREPLY < <(compgen -W 'auto cpu' -- "$current"); return ;;
     --range) return ;;
     --max-time) return ;;

@@ -43,7 +43,7 @@ for program in lmzip lmunzip lmcat
     complete -c $program -s T -l threads -x -d 'Threads; 0 (default): one a core'
     complete -c $program -s M -l memlimit -l memory -x -d 'Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse'
     complete -c $program -l block-size -x -d 'Compress in blocks of SIZE, 4k to 1g; small ones cost ratio'
-    complete -c $program -l model -r -F -a 'auto ngram bytelm2' -d 'Model to compress with, or a weight file; auto (default): what the level says.  Files stay where lmunzip would need this option too'
+    complete -c $program -l model -r -F -a 'auto ngram bytelm3' -d 'Model to compress with, or a weight file; auto (default): what the level says.  Files stay where lmunzip would need this option too'
     complete -c $program -l ultra -d 'The largest transformer that is here: far smaller files of text, in far more time and memory; the last of --model, --ultra counts'
     complete -c $program -l device -x -a 'auto cpu' -d 'Where to compute: auto or cpu'
     complete -c $program -l verify -d 'Decode the output and compare; default when the input is removed'
