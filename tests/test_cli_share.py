@@ -136,8 +136,8 @@ def test_magic(tmp_path):
     assert "application/x-lmz" in tool("file", "--mime-type", "-m", SHARE / "magic" / "lmzip", path)
     path.write_bytes(b"\x89LMZ\x81\x01\x00" + bytes(range(32)) + bytes(16) + b"tiny-v1".ljust(32, b"\0") + bytes(41))
     assert "model tiny-v1, sha256 0001020304050607" in tool("file", "-m", SHARE / "magic" / "lmzip", path)
-    path.write_bytes(b"\x89LMZ\x41\xfa" + bytes(range(128, 132)) + bytes(20))
-    assert "format version 1, model number 250, sha256 80818283..." in tool("file", "-m", SHARE / "magic" / "lmzip", path)
+    path.write_bytes(b"\x89LMZ\x41\x09" + bytes(range(128, 132)) + bytes(20))
+    assert "format version 1, model number 9, sha256 80818283..." in tool("file", "-m", SHARE / "magic" / "lmzip", path)
     for number, (name, _) in container.REGISTERED.items():
         path.write_bytes(b"\x89LMZ\x61" + bytes([number]) + bytes(24))
         assert f"format version 1, model {name}, sha256" in tool("file", "-m", SHARE / "magic" / "lmzip", path)
