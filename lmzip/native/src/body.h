@@ -74,13 +74,12 @@ static void code_token(struct lmz_coder *c, int place, code_lane_byte *code)
     lmz_lane *lane = &c->lanes[index];
     const uint32_t size = c->rc.decoding ? 0 : *lane->token_sizes++, start = lane->position;
     for (;;) {
+        if (node->is_token && (!node->n_children || lane->position == lane->end))
+            break;
         const uint64_t others = token_tree(&t->vocabulary, node, e, c->token_tree);
-        if (node->is_token) {
-            if (!node->n_children || lane->position == lane->end)
-                break;
-            if (code_stop(c, lane, start, (uint32_t)(node - t->vocabulary.nodes), stop_probability(node, e, others), lane->position - start == size))
-                break;
-        }
+        if (node->is_token && code_stop(c, lane, start, (uint32_t)(node - t->vocabulary.nodes), stop_probability(node, e, others),
+                                        lane->position - start == size))
+            break;
         if (lane->position == lane->end || !(node = (code(c, lane, index), vocabulary_child(&t->vocabulary, node, lane->history & 255)))) {
             c->rc.failed = 1; /* a damaged payload: no token ends with the chunk */
             return;
