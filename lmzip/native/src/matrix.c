@@ -1,26 +1,11 @@
 /* matrix.c - packing of weights for a variant, with the check of what a product may give (matrix.h). */
 #include "matrix.h"
 
-#include <string.h>
-
 #include "lmz.h"
 
 matrix_packing matrix_packing_of(int simd)
 {
     return (matrix_packing){simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, simd == LMZ_SIMD_PORTABLE};
-}
-
-/* Put a row into tiles, four weights at a time, as they stand there. */
-static void pack_row(matrix_packing p, const int8_t *row, int n_in, int r, uint8_t *packed)
-{
-    const uint32_t flip = p.offset ? 0x80808080u : 0; /* adds 128 to each */
-    uint8_t *at = packed + (size_t)(r / 16) * (size_t)n_in * 16 + (size_t)(r % 16) * 4;
-    for (int k = 0; k < n_in; k += 4, at += 64) {
-        uint32_t four;
-        memcpy(&four, row + k, 4);
-        four ^= flip;
-        memcpy(at, &four, 4);
-    }
 }
 
 int matrix_pack(matrix_packing p, const int8_t *weights, const int32_t *multipliers, int n_in, int n_rows, int n_out,
@@ -35,11 +20,7 @@ int matrix_pack(matrix_packing p, const int8_t *weights, const int32_t *multipli
             row[k] = w < -127 ? -127 : w;
             sum += row[k] < 0 ? -row[k] : row[k];
         }
-        if (p.wide)
-            for (int k = 0; k < n_in; k++)
-                ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = row[k];
-        else
-            pack_row(p, row, n_in, r, packed);
+        matrix_put_row(p, packed, n_in, r, row);
         const int64_t multiplier = r < n_rows ? multipliers[r] : 0;
         if (multiplier < 0 || ((sum * 127 * multiplier) >> NET_SCALE_BITS) + 1 > (int64_t)1 << NET_PRODUCT_LIMIT_BITS)
             sound = 0;

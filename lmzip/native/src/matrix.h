@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NET_SCALE_BITS 24         /* of a row's multiplier */
 #define NET_PRODUCT_LIMIT_BITS 26 /* what a matrix product may give, checked when weights are loaded */
@@ -27,14 +28,37 @@ matrix_packing matrix_packing_of(int simd);
 /* Bytes of packed weights. */
 static inline size_t matrix_size(matrix_packing p, size_t n_in, size_t n_out) { return n_in * n_out << p.wide; }
 
-/* Put weight w into row r and column k of packed weights. */
-static inline void matrix_put(matrix_packing p, uint8_t *packed, int n_in, int r, int k, int w)
+/* Where a weight of row r and column k is among packed ones, in bytes; four columns of a row lie side by side. */
+static inline size_t matrix_place(matrix_packing p, int n_in, int r, int k)
 {
+    return p.wide ? ((size_t)r * (size_t)n_in + (size_t)k) * 2
+                  : ((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64 + (size_t)(r % 16 * 4 + k % 4);
+}
+
+/* Put n_in weights into row r of packed ones. */
+static inline void matrix_put_row(matrix_packing p, uint8_t *packed, int n_in, int r, const int8_t *weights)
+{
+    const uint32_t flip = p.offset ? 0x80808080u : 0; /* adds 128 to each */
     if (p.wide)
-        ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = (int16_t)w;
+        for (int k = 0; k < n_in; k++)
+            ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = weights[k];
     else
-        packed[((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64 + (size_t)(r % 16 * 4 + k % 4)] =
-            (uint8_t)(w + p.offset);
+        for (int k = 0; k < n_in; k += 4) {
+            uint32_t four;
+            memcpy(&four, weights + k, 4);
+            four ^= flip;
+            memcpy(packed + matrix_place(p, n_in, r, k), &four, 4);
+        }
+}
+
+/* Put n_out weights into column k of packed ones. */
+static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_out, int n_in, int k, const int8_t *weights)
+{
+    for (int r = 0; r < n_out; r++)
+        if (p.wide)
+            ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = weights[r];
+        else
+            packed[matrix_place(p, n_in, r, k)] = (uint8_t)(weights[r] + p.offset);
 }
 
 /* Pack n_rows rows of weights and their multipliers; rows from there to n_out are zero.  Returns whether what the

@@ -16,6 +16,12 @@
 #define ALWAYS_INLINE static inline __attribute__((always_inline)) /* so that counts of rows and lanes are constants */
 #define ROUND_SCALED ((int64_t)1 << (NET_SCALE_BITS - 1))
 
+typedef struct { /* weights that come from memory and are multiplied a part at a time */
+    const uint8_t *packed;
+    size_t at, size;     /* of the part that is multiplied, of all; in bytes */
+    const uint8_t *next; /* what is multiplied after them, or NULL */
+} net_stream;
+
 #if defined(LMZ_AVX512)
 #include <immintrin.h>
 #include "net_product_avx512.h"
@@ -29,17 +35,16 @@
 #include "net_product_amx.h"
 #endif
 
-/* The product of a matrix with the vectors q (n_lanes, n_in) into out (n_lanes, out_stride).  Two tiles of rows stay in
-   the first-level cache while all lanes pass by. */
-static void product(const net_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride)
+/* The product of a matrix with the vectors q (n_lanes, n_in), whose biases are known, into out (n_lanes, out_stride).  Two
+   tiles of rows stay in the first-level cache while all lanes pass by.  stream: what the weights are part of, or NULL. */
+static void product_biased(const net_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride, const int32_t *bias,
+                           const net_stream *stream)
 {
-    int32_t bias[LMZ_MAX_LANES];
-    for (int j = 0; j < n_lanes; j++)
-        bias[j] = BIAS_OF(q + (size_t)j * (size_t)m->n_in, m->n_in);
     int row = 0;
+    (void)stream;
 #if defined(LMZ_AMX)
     if (n_lanes >= LMZ_AMX_LANES) {
-        product_amx(m, q, n_lanes, out, out_stride, bias);
+        product_amx(m, q, n_lanes, out, out_stride, bias, stream);
         return;
     }
 #endif
@@ -71,6 +76,14 @@ static void product(const net_matrix *m, const int8_t *q, int n_lanes, int32_t *
                 j += 1;
             }
         }
+}
+
+static void product(const net_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride)
+{
+    int32_t bias[LMZ_MAX_LANES];
+    for (int j = 0; j < n_lanes; j++)
+        bias[j] = BIAS_OF(q + (size_t)j * (size_t)m->n_in, m->n_in);
+    product_biased(m, q, n_lanes, out, out_stride, bias, NULL);
 }
 
 #endif

@@ -9,25 +9,16 @@
 #include "net_thread.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
-#define PATIENCE 4000   /* rounds of waiting, about 10 ns each; after that each gives the processor up */
+#include "team.h"
+
+#define PATIENCE 500    /* rounds of waiting (team.h) in which the coder leaves the net to the thread */
 #define LATE 6000       /* rounds, a millisecond or more: far longer than a prediction takes where nothing disturbs */
 #define MIN_LANES 8     /* below, two groups cost the products more than the thread gains */
 #define LATE_SHARE 50   /* one late prediction in so many is too many */
 #define MAX_PENALTY 256 /* runs */
-
-static void wait_a_round(int n_waited)
-{
-    if (n_waited > PATIENCE) /* the other thread may be waiting for this processor */
-        sched_yield();
-#if defined(__x86_64__)
-    else
-        __builtin_ia32_pause();
-#endif
-}
 
 static uint64_t load(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
 
@@ -105,7 +96,7 @@ void net_thread_wait(struct lmz_coder *c)
         return;
     net_thread *t = &c->net_thread;
     const uint64_t k = t->n_coded;
-    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->net->is_slow ? 0 : PATIENCE / 8;
+    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->net->is_slow ? 0 : PATIENCE;
     if (!t->running) {
         run_net(c, c->net->hidden, 0, c->n_lanes);
     } else {

@@ -1,8 +1,6 @@
 /* transformer.c - transformers: arguments, packing of the weights, choice of the variant; the memory of a block's lanes. */
 #include "transformer.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,9 +201,11 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
     lanes->values = carve(base, &offset, matrix_size(t->packing, heads, dim));
     lanes->value_size = carve(base, &offset, heads * 4);
     lanes->residual = carve(base, &offset, n * (size_t)s->n_embd * 4);
-    lanes->product = carve(base, &offset, 2 * n * width * 4);
+    lanes->product = carve(base, &offset, n * width * 4);
     lanes->attended = carve(base, &offset, n * (size_t)s->n_head * dim * 4);
     lanes->quantised = carve(base, &offset, 2 * n * width);
+    lanes->bias = carve(base, &offset, 2 * n * 4);
+    lanes->scales = carve(base, &offset, n * sizeof *lanes->scales);
     lanes->factor = carve(base, &offset, n * 8);
     lanes->shift = carve(base, &offset, n * 4);
     lanes->cosines = carve(base, &offset, n * half * 2);
@@ -213,7 +213,7 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
     /* a vector to normalise; or scores of a group's queries, sums by values and the weights in two parts (attend) */
     lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * ((size_t)s->window + 4 * dim) + group * (size_t)s->window / 2));
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
-    lanes->scratch = carve(base, &offset, n * lanes->scratch_size * 4);
+    lanes->scratch = carve(base, &offset, n * (size_t)s->n_kv_head * lanes->scratch_size * 4);
     lanes->logits = carve(base, &offset, n * (size_t)whole_tiles(s->n_vocab) * 4);
     return offset;
 }
@@ -230,43 +230,21 @@ void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transfor
 typedef struct {
     const struct lmz_transformer *t;
     transformer_lanes *lanes;
-    int first, n;
-} share;
+    int n;
+} step_of;
 
-static void *run_share(void *argument)
+static void take_part(const team_member *me, void *argument)
 {
-    const share *s = argument;
-    s->t->step(s->t, s->lanes, s->first, s->n);
-    return NULL;
+    const step_of *s = argument;
+    s->t->step(s->t, s->lanes, s->n, me);
 }
-
-#define MAX_THREADS 64
 
 void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads)
 {
-    pthread_t threads[MAX_THREADS];
-    share shares[MAX_THREADS];
-    int n_shares = n_threads < 1 ? 1 : n_threads > MAX_THREADS ? MAX_THREADS : n_threads;
-    n_shares = n_shares > n ? n : n_shares;
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for threads that can act on them; a new thread blocks what its maker does */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int started[MAX_THREADS] = {0};
-    for (int i = 0; i < n_shares; i++) {
-        const int first = n * i / n_shares, end = n * (i + 1) / n_shares;
-        shares[i] = (share){t, lanes, first, end - first};
-        if (i)
-            started[i] = !pthread_create(&threads[i], NULL, run_share, &shares[i]);
-    }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    for (int i = 0; i < n_shares; i++)
-        if (started[i])
-            continue;
-        else
-            run_share(&shares[i]);
-    for (int i = 1; i < n_shares; i++)
-        if (started[i])
-            pthread_join(threads[i], NULL);
+    step_of step = {t, lanes, n};
+    team_run(take_part, &step, n_threads);
+    for (int j = 0; j < n; j++)
+        lanes->n_tokens[lanes->active[j]]++;
 }
 
 int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,

@@ -5,6 +5,7 @@
 
 #include "lmz.h"
 #include "matrix.h"
+#include "team.h"
 #include "vocabulary.h"
 
 #define KEPT_LIMIT (1 << 30)
@@ -18,10 +19,14 @@ typedef struct {
     int has_bias;
 } transformer_layer;
 
+typedef struct { /* v is near q * top / 127 * 2^shift */
+    int32_t top, shift;
+} packed_scale;
+
 struct transformer_lanes;
 
-/* Take the last tokens of n active lanes from the first on to the exponentials of their next tokens. */
-typedef void transformer_step(const struct lmz_transformer *, struct transformer_lanes *, int first, int n);
+/* A team's member takes its part in taking the last tokens of the first n active lanes to the exponentials of their next. */
+typedef void transformer_step(const struct lmz_transformer *, struct transformer_lanes *, int n, const team_member *);
 
 struct lmz_transformer { /* read only once it is complete: any number of coders share it */
     lmz_transformer_shape shape;
@@ -54,13 +59,15 @@ typedef struct transformer_lanes {
     uint8_t *values;          /* by lane: (n_lanes, n_layer, n_kv_head, window / VALUE_BLOCK, head_dim, VALUE_BLOCK) packed */
     int32_t *value_size;      /* by lane: (n_lanes, n_layer, n_kv_head, window) */
     int32_t *residual;        /* (n_lanes, n_embd) */
-    int32_t *product;         /* (2 n_lanes, max_row) */
+    int32_t *product;         /* (n_lanes, max_row) */
     int32_t *attended;        /* (n_lanes, n_head * head_dim) */
     int8_t *quantised;        /* (2 n_lanes, max_row) */
+    int32_t *bias;            /* (2 n_lanes) of what is quantised (net_product.h), and */
+    packed_scale *scales;     /* (n_lanes) its scales */
     int64_t *factor;          /* (n_lanes) with which a product is brought to units, and */
     int32_t *shift;           /* (n_lanes) by which it is shifted then */
     int16_t *cosines, *sines; /* (n_lanes, head_dim / 2) */
-    int32_t *scratch;         /* (n_lanes, scratch_size) */
+    int32_t *scratch;         /* (n_lanes, n_kv_head, scratch_size) */
     size_t scratch_size;
     int32_t *logits;          /* (n_lanes, n_vocab in whole tiles): in the end the exponentials */
 } transformer_lanes;
