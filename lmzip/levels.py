@@ -20,6 +20,8 @@ METHOD_NAMES = {
     8: "max+net+fields",
     9: "best+net+fields",
     10: "max+tokens",
+    11: "max+tokens/2",
+    12: "max+tokens/4",
 }
 FIRST_NET_METHOD = 5  # as lmzip.native.NET_METHOD, which is the judge; levels do not load the kernel
 TOKEN_METHOD = 10  # as lmzip.native.TOKEN_METHOD
@@ -59,28 +61,26 @@ _LEVELS = {
 }
 _MOST_LANES = 32
 
-# With a transformer there is one setting: with few lanes a step takes most of its time for reading the weights, but a
-# lane begins cold, and none is longer than what a model with a context of 8,192 tokens was made for.
-_TOKENS = Level(
-    TOKEN_METHOD,
-    4,
-    1 * _MIB,
-    ((8 * _KIB, 1), (16 * _KIB, 2), (32 * _KIB, 4), (96 * _KIB, 8), (256 * _KIB, 16)),
-    sample_size=4 << 10,
-)
+# With a transformer there are three settings, which differ in how far it sees and in lanes: with few of those a step
+# takes most of its time for reading the weights, with many for reading keys and values, but a lane begins cold.
+_LANES_OF_TOKENS = ((8 * _KIB, 1), (16 * _KIB, 2), (32 * _KIB, 4), (96 * _KIB, 8), (256 * _KIB, 16))
+_STRONG_TOKENS = Level(TOKEN_METHOD, 4, 1 * _MIB, _LANES_OF_TOKENS, sample_size=4 << 10)
+_TOKENS = Level(TOKEN_METHOD + 1, 4, 1 * _MIB, _LANES_OF_TOKENS, sample_size=4 << 10)
+_MANY_LANES = (*_LANES_OF_TOKENS, (512 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
+_FAST_TOKENS = Level(TOKEN_METHOD + 2, 4, 1 * _MIB, _MANY_LANES, sample_size=4 << 10)
 
 
 def get_level(level: int, *, net: bool | None = None, tokens: bool = False) -> Level:
     """Return the settings of a level; raises ValueError if there is no such level.
 
     net: whether to use one; None means the level's own choice.  A level without a net that is to use one takes the
-    weakest with one.  tokens: whether the net is a transformer, with which all levels are the same.
+    weakest with one.  tokens: whether the net is a transformer, with which there are three settings for nine levels.
     """
     if level not in _LEVELS:
         raise ValueError(f"level must be {MIN_LEVEL} to {MAX_LEVEL}, not {level}")
     choice = _LEVELS[level]
     if tokens:
-        return _TOKENS
+        return _FAST_TOKENS if level <= 3 else _TOKENS if level <= 6 else _STRONG_TOKENS
     if net is None or net == choice.has_net:
         return choice
     return _LEVELS[5] if net else Level(choice.ngram_method, choice.ngram_method, choice.block_size)

@@ -98,6 +98,19 @@ def test_a_long_token_in_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(encode(raw, bytes([1, 255]))) <= 6 < stops
 
 
+def test_methods_differ_in_how_far_they_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a window of 256 tokens method 10 sees all, 11 the half, and 12 the least that there is, also 128."""
+    raw, sizes, model = random_text(150, 4), bytes([1] * 150), token_tools.tiny(window=256)[0]
+    expected = {method: reference.encode_block(raw, method, 1, model, sizes) for method in (10, 11, 12)}
+    assert expected[10] != expected[11] == expected[12]
+    for simd in VARIANTS:
+        monkeypatch.setenv("LMZIP_SIMD", simd)
+        for method, payload in expected.items():
+            kernel = transformer(simd, window=256)
+            assert encode(raw, sizes, 1, kernel, 2, method) == payload, (simd, method)
+            assert decode(payload, len(raw), 1, kernel, 1, method) == raw, (simd, method)
+
+
 def test_ends_of_tokens_as_sure_as_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """Probabilities of ends at both of their limits, right and wrong."""
     tokens = likely_tokens(50, transformer(kind="sharp"))

@@ -27,13 +27,13 @@ STRINGS = sorted({*BYTES, *NESTED, LONGEST})
 
 
 @cache
-def tiny(kind: str = "plausible") -> tuple[bytes, dict]:
+def tiny(kind: str = "plausible", window: int = 128) -> tuple[bytes, dict]:
     """Return weight file and metadata of a transformer whose tokens are STRINGS.
 
     kind: as of tiny_transformer, or sharp: it is sure where tokens end that begin others, for or against.
     """
     sharp = kind == "sharp"
-    changes = {"n_vocab": len(STRINGS), "wide": ["down"], "tied": not sharp}
+    changes = {"n_vocab": len(STRINGS), "wide": ["down"], "tied": not sharp, "window": window}
     tensors, config = tiny_transformer(3, "plausible" if sharp else kind, **changes)
     tensors["vocabulary"] = np.frombuffer(b"".join(STRINGS), np.uint8)
     tensors["vocabulary.size"] = np.array([len(string) for string in STRINGS], np.uint8)
@@ -44,8 +44,8 @@ def tiny(kind: str = "plausible") -> tuple[bytes, dict]:
 
 
 @cache
-def transformer(simd: str | None = None, kind: str = "plausible") -> Transformer:
-    data, config = tiny(kind)
+def transformer(simd: str | None = None, kind: str = "plausible", window: int = 128) -> Transformer:
+    data, config = tiny(kind, window)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.safetensors"
         path.write_bytes(data)
@@ -85,12 +85,19 @@ def random_text(size: int, seed: int = 0) -> bytes:
     return b"".join(rng.choice(NESTED if rng.random() < 0.7 else BYTES) for _ in range(size))[:size]
 
 
-def encode(raw: bytes, sizes: bytes, n_lanes: int = 1, model: Transformer | None = None, n_threads: int = 1) -> bytes:
+def encode(
+    raw: bytes,
+    sizes: bytes,
+    n_lanes: int = 1,
+    model: Transformer | None = None,
+    n_threads: int = 1,
+    method: int = METHOD,
+) -> bytes:
     """Return the payload even where it is larger than the block."""
     payload = ffi.new("uint8_t[]", 2 * len(raw) + 64)
     source, token_sizes = ffi.from_buffer("uint8_t[]", raw), ffi.from_buffer("uint8_t[]", sizes)
     handle = (model or transformer()).handle
-    arguments = METHOD, n_lanes, native.simd_number(), ffi.NULL, handle, source, len(raw), payload, len(payload)
+    arguments = method, n_lanes, native.simd_number(), ffi.NULL, handle, source, len(raw), payload, len(payload)
     coder = ffi.gc(lib.lmz_encoder_new(*arguments), lib.lmz_coder_free)
     lib.lmz_coder_set_threads(coder, n_threads)
     assert lib.lmz_encoder_set_tokens(coder, token_sizes, len(sizes)) == lib.LMZ_DONE
@@ -100,9 +107,14 @@ def encode(raw: bytes, sizes: bytes, n_lanes: int = 1, model: Transformer | None
 
 
 def decode(
-    payload: bytes, raw_size: int, n_lanes: int = 1, model: Transformer | None = None, n_threads: int = 1
+    payload: bytes,
+    raw_size: int,
+    n_lanes: int = 1,
+    model: Transformer | None = None,
+    n_threads: int = 1,
+    method: int = METHOD,
 ) -> bytes:
-    return bytes(native.decode_block(payload, raw_size, METHOD, n_lanes, None, None, n_threads, model or transformer()))
+    return bytes(native.decode_block(payload, raw_size, method, n_lanes, None, None, n_threads, model or transformer()))
 
 
 def outcome(payload: bytes, raw_size: int, n_lanes: int = 1, model: Transformer | None = None) -> bytes | None:

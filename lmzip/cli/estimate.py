@@ -90,7 +90,7 @@ def estimate(source: Source, options: Options) -> Estimate:
     n_available = options.threads or available_threads()
     n_blocks = -(-raw_size // block_size)
     threads = max(1, min(n_available, n_blocks))
-    if choice.method == levels.TOKEN_METHOD:
+    if choice.method >= levels.TOKEN_METHOD:
         data = sample(source.fd, raw_size, _TOKEN_PIECE_SIZE, _N_TOKEN_PIECES)
         choice = replace(choice, lanes=((levels.MAX_BLOCK_SIZE, _N_TOKEN_PIECES),))
     else:

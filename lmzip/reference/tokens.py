@@ -15,6 +15,7 @@ from lmzip.reference import net as net_
 from lmzip.reference.contexts import M32, Lane, hash2, hash3
 from lmzip.reference.ngram import (
     BESIDE_TOKENS,
+    FIRST_TOKEN_METHOD,
     STRETCH_LIMIT,
     Cell,
     Ngram,
@@ -159,7 +160,8 @@ class TokenCoder:
         self.ngram = Ngram(raw_size, method, n_lanes, lambda lane, history: self.view)
         self.stops = Stops(self.ngram)
         self.last = [self.transformer.n_vocab] * n_lanes
-        self.states = [self.transformer.initial_state() for _ in range(n_lanes)]
+        n_halvings = method - FIRST_TOKEN_METHOD
+        self.states = [self.transformer.initial_state(n_halvings) for _ in range(n_lanes)]
 
     def code_block(self, coder: RangeEncoder | RangeDecoder, raw: bytes | None, token_sizes: bytes = b"") -> bytes:
         """Code all steps; raw and the sizes of its tokens, lane by lane, for an encoder."""

@@ -25,6 +25,7 @@ EXPONENTIAL_LIMIT = 30 << 12
 OCTAVES = 94548  # 2^16 log2(e), rounded down
 MAX_EPSILON = 1 << 32
 MAX_NORM_UNIT = 24
+WINDOW_UNIT = 128
 N_KEPT = 4  # first tokens of a lane, which attention always sees
 
 SIGMOID = np.array(tables.sigmoid_table(), np.int64)
@@ -275,7 +276,8 @@ class Layer(NamedTuple):
 class State:
     """What a lane keeps: how many tokens it has taken in, and of the last of them the keys and values of each layer."""
 
-    def __init__(self, n_layer: int) -> None:
+    def __init__(self, n_layer: int, window: int) -> None:
+        self.window = window  # tokens that attention sees
         self.n_tokens = 0  # the start among them
         self.keys: list[list[list[Packed]]] = [[] for _ in range(n_layer)]  # of a layer, a token, a head
         self.values: list[list[list[Packed]]] = [[] for _ in range(n_layer)]
@@ -328,8 +330,9 @@ class Transformer:
         header = json.loads(weight_file[8 : 8 + int.from_bytes(weight_file[:8], "little")])
         return cls(load(weight_file), json.loads(header["__metadata__"]["lmzip"]))
 
-    def initial_state(self) -> State:
-        return State(len(self.layers))
+    def initial_state(self, n_halvings: int = 0) -> State:
+        """Return the state of a lane at its start; n_halvings: of the window (ARITHMETIC 6)."""
+        return State(len(self.layers), max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT))
 
     def embedded(self, token: int) -> np.ndarray:
         """Return the embedding (n_embd,) of a token or, n_vocab, of the start (ARITHMETIC 9.2)."""
@@ -343,7 +346,7 @@ class Transformer:
         queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
         keys.append([rotate(key, state.n_tokens, self.frequencies) for key in new_keys])
         values.append([pack_narrow(value) for value in new_values])
-        if len(keys) > self.window:
+        if len(keys) > state.window:
             del keys[N_KEPT], values[N_KEPT]
         outputs = []
         for n, query in enumerate(queries):

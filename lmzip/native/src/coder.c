@@ -30,6 +30,10 @@ static const uint8_t fields_lane_contexts[] = {MAX_METHOD_CONTEXTS(FIELD), LANE_
 #define best_net_fields_lane_contexts fields_lane_contexts
 #define max_tokens_contexts fields_contexts
 #define max_tokens_lane_contexts fields_lane_contexts
+#define max_tokens_half_contexts fields_contexts
+#define max_tokens_half_lane_contexts fields_lane_contexts
+#define max_tokens_quarter_contexts fields_contexts
+#define max_tokens_quarter_lane_contexts fields_lane_contexts
 #define fast_lane_contexts fast_contexts
 #define quick_lane_contexts quick_contexts
 #define ROW(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \
@@ -86,7 +90,8 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
         c->stop_cells = carve(base, &offset, ((size_t)c->stop_mask + 1) * sizeof *c->stop_cells);
         c->stop_match = carve(base, &offset, 2 * sizeof *c->stop_match);
         c->stop_weights = carve(base, &offset, N_STOP_INPUTS * sizeof *c->stop_weights);
-        offset += transformer_lanes_lay_out(&c->transformer_lanes, c->transformer, c->n_lanes, base ? base + offset : NULL);
+        offset += transformer_lanes_lay_out(&c->transformer_lanes, c->transformer, c->n_lanes, c->method_number - LMZ_TOKEN_METHOD,
+                                            base ? base + offset : NULL);
     }
     return offset;
 }
@@ -166,6 +171,7 @@ size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *
     if (!m || raw_size > LMZ_MAX_RAW_SIZE || n_lanes < 1 || n_lanes > LMZ_MAX_LANES || !has_models(m, n_lanes, net, transformer))
         return 0;
     scratch.n_lanes = n_lanes;
+    scratch.method_number = method;
     take_models(&scratch, m, net, transformer);
     return sizeof scratch + (size_t)n_lanes * sizeof(lmz_lane) + lay_out(&scratch, NULL, m, raw_size);
 }

@@ -185,10 +185,11 @@ void lmz_transformer_free(lmz_transformer *t)
     free(t);
 }
 
-size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, uint8_t *base)
+size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings, uint8_t *base)
 {
     const lmz_transformer_shape *s = &t->shape;
-    const size_t n = (size_t)n_lanes, heads = n * (size_t)s->n_layer * (size_t)s->n_kv_head * (size_t)s->window;
+    lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
+    const size_t n = (size_t)n_lanes, heads = n * (size_t)s->n_layer * (size_t)s->n_kv_head * (size_t)lanes->window;
     const size_t width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
     const size_t group = (size_t)(s->n_head / s->n_kv_head), dim = (size_t)s->head_dim;
     size_t offset = 0;
@@ -211,7 +212,7 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
     lanes->cosines = carve(base, &offset, n * half * 2);
     lanes->sines = carve(base, &offset, n * half * 2);
     /* a vector to normalise; or scores of a group's queries, sums by values and the weights in two parts (attend) */
-    lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * ((size_t)s->window + 4 * dim) + group * (size_t)s->window / 2));
+    lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * ((size_t)lanes->window + 4 * dim) + group * (size_t)lanes->window / 2));
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
     lanes->scratch = carve(base, &offset, n * (size_t)s->n_kv_head * lanes->scratch_size * 4);
     lanes->logits = carve(base, &offset, n * (size_t)whole_tiles(s->n_vocab) * 4);
@@ -257,11 +258,11 @@ int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, co
         if (tokens[i] >= n_vocab)
             return LMZ_E_DAMAGED;
     transformer_lanes lanes = {0};
-    const size_t size = transformer_lanes_lay_out(&lanes, t, n_lanes, NULL);
+    const size_t size = transformer_lanes_lay_out(&lanes, t, n_lanes, 0, NULL);
     uint8_t *memory = allocate_zeroed(size);
     if (!memory)
         return LMZ_E_FULL;
-    transformer_lanes_lay_out(&lanes, t, n_lanes, memory);
+    transformer_lanes_lay_out(&lanes, t, n_lanes, 0, memory);
     transformer_lanes_start(&lanes, t);
     for (size_t s = 0; s < n_steps; s++) {
         transformer_step_all(t, &lanes, n_lanes, n_threads);

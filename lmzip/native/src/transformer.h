@@ -50,7 +50,7 @@ struct lmz_transformer { /* read only once it is complete: any number of coders 
 /* The states of a block's lanes and room for one step of them all.  Keys of a head are a matrix with a row for each of
    the last tokens, whose multiplier is the key's size; values are matrices with a column for each. */
 typedef struct transformer_lanes {
-    int n_lanes;
+    int n_lanes, window;      /* the last tokens of a lane that it sees */
     int *active;              /* (n_lanes) lanes that have tokens to come; what follows by lane is said so, the rest is by place here */
     uint32_t *n_tokens;       /* (n_lanes) by lane: taken in */
     uint32_t *last;           /* (n_lanes) by lane: token to take in next */
@@ -74,8 +74,9 @@ typedef struct transformer_lanes {
 
 static inline int whole_tiles(int n) { return (n + NET_ROW_ALIGN - 1) / NET_ROW_ALIGN * NET_ROW_ALIGN; }
 
-/* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take. */
-size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, uint8_t *base);
+/* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take.  n_halvings: of the
+   window. */
+size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings, uint8_t *base);
 
 /* Make ready for a block: every lane at its start. */
 void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transformer *t);

@@ -240,10 +240,9 @@ typedef struct {
 } cache_to_come;
 
 /* Take in the key and the value of a token. */
-static void remember(const struct lmz_transformer *t, head_cache *cache, uint32_t token, const int8_t *key, packed_scale key_scale,
-                     const int8_t *value, packed_scale value_scale)
+static void remember(const struct lmz_transformer *t, head_cache *cache, uint32_t token, uint32_t window, const int8_t *key,
+                     packed_scale key_scale, const int8_t *value, packed_scale value_scale)
 {
-    const uint32_t window = (uint32_t)t->shape.window;
     const int dim = t->shape.head_dim;
     const int slot = (int)(token < window ? token : N_KEPT + (token - N_KEPT) % (window - N_KEPT));
     matrix_put_row(t->packing, cache->keys, dim, slot, key);
@@ -310,9 +309,9 @@ static void attend(const struct lmz_transformer *t, const head_cache *cache, cac
                    const packed_scale *scales, int group, int32_t *scratch, const int32_t *unit_multiplier, int32_t *out)
 {
     const int dim = t->shape.head_dim, n = cache->n_seen, n_blocks = (n + VALUE_BLOCK - 1) / VALUE_BLOCK;
-    const size_t window = (size_t)t->shape.window, block_stride = 2 * (size_t)group * VALUE_BLOCK;
+    const size_t stride = (size_t)whole_tiles(n), block_stride = 2 * (size_t)group * VALUE_BLOCK;
     const size_t lines_at_once = next->n_lines / (size_t)(2 * n_blocks + 2 * group) + 1;
-    int32_t *scores = scratch, *sums = scores + (size_t)group * window; /* (group, window); (2 group, dim) */
+    int32_t *scores = scratch, *sums = scores + (size_t)group * stride; /* (group, stride); (2 group, dim) */
     int8_t *weights = (int8_t *)(sums + 4 * (size_t)group * (size_t)dim); /* (blocks, 2 group, VALUE_BLOCK) */
     int32_t *totals = sums + 2 * (size_t)group * (size_t)dim;           /* (group, dim) */
     int64_t inverse[128];
@@ -320,11 +319,11 @@ static void attend(const struct lmz_transformer *t, const head_cache *cache, cac
     for (int b = 0; b < n; b += VALUE_BLOCK) {
         const net_matrix keys = {dim, whole_tiles(n - b < VALUE_BLOCK ? n - b : VALUE_BLOCK),
                                  cache->keys + matrix_size(t->packing, (size_t)b, (size_t)dim), cache->key_multiplier + b};
-        product(&keys, queries, group, scores + b, window);
+        product(&keys, queries, group, scores + b, stride);
         fetch_cache(next, lines_at_once);
     }
     for (int h = 0; h < group; h++) {
-        int32_t *row = scores + (size_t)h * window;
+        int32_t *row = scores + (size_t)h * stride;
         const int32_t a = (int32_t)(scales[h].top * t->shape.scale_of_scores >> 12); /* of 32 bits, for a product of such */
         const int places = 20 - scales[h].shift;
         const wide factor = wide_of(a), half = wide_of((int64_t)1 << (places - 1));
@@ -353,7 +352,7 @@ static void attend(const struct lmz_transformer *t, const head_cache *cache, cac
 static head_cache cache_of(const struct lmz_transformer *t, const transformer_lanes *lanes, int place, int layer, int h)
 {
     const lmz_transformer_shape *s = &t->shape;
-    const size_t window = (size_t)s->window, lane = (size_t)lanes->active[place];
+    const size_t window = (size_t)lanes->window, lane = (size_t)lanes->active[place];
     const size_t at = ((lane * (size_t)s->n_layer + (size_t)layer) * (size_t)s->n_kv_head + (size_t)h) * window;
     const size_t bytes = matrix_size(t->packing, at, (size_t)s->head_dim);
     const uint32_t n_seen = lanes->n_tokens[lane] + 1;
@@ -375,7 +374,7 @@ static void attend_head(const struct lmz_transformer *t, transformer_lanes *lane
     int32_t *q = lanes->product + (size_t)place * (size_t)t->max_row + first;
     int32_t *k = q - first + (s->n_head + h) * dim, *v = k + s->n_kv_head * dim;
     const packed_scale key_scale = rotate(k, dim, cosines, sines, key), value_scale = pack8(v, dim, value);
-    remember(t, cache, lanes->n_tokens[lanes->active[place]], key, key_scale, value, value_scale);
+    remember(t, cache, lanes->n_tokens[lanes->active[place]], (uint32_t)lanes->window, key, key_scale, value, value_scale);
     for (int i = 0; i < group; i++)
         scales[i] = rotate(q + i * dim, dim, cosines, sines, queries + (size_t)(i * dim));
     for (int i = 0; i < dim; i++)
