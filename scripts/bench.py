@@ -51,6 +51,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--files", nargs="+", type=Path, required=True, metavar="FILE", help="files to compress")
     parser.add_argument("--levels", type=numbers, default=numbers("1,3,6,9"), help="lmzip's levels, as 1,3,6-9")
+    parser.add_argument("--model", help="also run lmzip's levels with this model, which is installed")
     parser.add_argument("--peers", type=names, default=None, help="peers, as xz,zpaq; none; all if not given")
     parser.add_argument("--runs", type=positive, default=3, help="runs of each program on each file (median counts)")
     parser.add_argument("--threads", type=positive, default=os.cpu_count(), help="threads for lmzip and zpaq")
@@ -78,7 +79,7 @@ def prepare(path: Path, folder: Path, unpack_xz: bool) -> Path:
 
 def run_all(options: argparse.Namespace, report) -> tuple[list[Measurement], list[str]]:
     """Return all measurements and the names of missing programs."""
-    programs, missing = select(options.levels, options.peers, options.threads)
+    programs, missing = select(options.levels, options.peers, options.threads, options.model)
     for name in missing:
         report(f"not installed: {name}")
     measurements = []

@@ -39,11 +39,12 @@ def search_path() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
-def lmzip(level: int, threads: int) -> Program:
-    """Return lmzip at one level."""
+def lmzip(level: int, threads: int, model: str | None = None) -> Program:
+    """Return lmzip at one level, with the level's own model or another."""
+    chosen = ("--model", model) if model else ()
     common = ("-c", "-T", str(threads))
-    compress, decompress = ("lmzip", f"-{level}", *common, "input"), ("lmzip", "-d", *common, "packed")
-    return Program(f"lmzip -{level}", compress, decompress, ours=True)
+    compress, decompress = ("lmzip", *chosen, f"-{level}", *common, "input"), ("lmzip", "-d", *common, "packed")
+    return Program(f"lmzip {model} -{level}" if model else f"lmzip -{level}", compress, decompress, ours=True)
 
 
 def peers(threads: int) -> list[Program]:
@@ -70,10 +71,13 @@ def peers(threads: int) -> list[Program]:
     ]
 
 
-def select(levels: list[int], peer_names: list[str] | None, threads: int) -> tuple[list[Program], list[str]]:
+def select(
+    levels: list[int], peer_names: list[str] | None, threads: int, model: str | None = None
+) -> tuple[list[Program], list[str]]:
     """Return the installed programs to run, lmzip first, and the names of those that are missing.
 
-    peer_names: executables (`xz`) or full names (`xz -9e`); None means all.  Raises ValueError for an unknown one.
+    model: for lmzip besides each level's own.  peer_names: executables (`xz`) or full names (`xz -9e`); None means all.
+    Raises ValueError for an unknown one.
     """
     known = peers(threads)
     names = {word for peer in known for word in (peer.name, peer.compress[0])}
@@ -81,5 +85,8 @@ def select(levels: list[int], peer_names: list[str] | None, threads: int) -> tup
         raise ValueError(f"no such peer: {', '.join(sorted(unknown))}")
     if peer_names is not None:
         known = [peer for peer in known if {peer.name, peer.compress[0]} & set(peer_names)]
-    wanted = [lmzip(level, threads) for level in levels] + known
+    ours = [lmzip(level, threads) for level in levels]
+    if model:
+        ours += [lmzip(level, threads, model) for level in levels]
+    wanted = ours + known
     return [p for p in wanted if p.executable], [p.name for p in wanted if not p.executable]

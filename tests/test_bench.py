@@ -57,6 +57,7 @@ def test_missing_programs_are_reported(bench, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     installed, missing = bench["bench_peers"].select([1], ["xz", "zpaq -m5"], 1)
     assert installed == [] and missing == ["lmzip -1", "xz -9e", "zpaq -m5"]
+    assert bench["bench_peers"].select([6], [], 1, "other")[1] == ["lmzip -6", "lmzip other -6"]
 
 
 def test_unknown_peer_and_level_are_refused(tmp_path):
