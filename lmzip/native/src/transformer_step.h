@@ -14,22 +14,26 @@ static inline int32_t scale(int64_t v, int64_t a, int n)
 
 static int bits_of(uint64_t n) { return n ? 64 - __builtin_clzll(n) : 0; }
 
-static int32_t largest(const int32_t *v, int n)
+typedef struct { /* of n numbers, 0 among them */
+    int32_t low, high;
+} extremes;
+
+static extremes extremes_of(const int32_t *v, int n)
 {
-    int32_t max = 0;
+    extremes e = {0, 0};
     for (int i = 0; i < n; i++) {
-        int32_t a = v[i] < 0 ? -v[i] : v[i];
-        max = a > max ? a : max;
+        e.low = v[i] < e.low ? v[i] : e.low;
+        e.high = v[i] > e.high ? v[i] : e.high;
     }
-    return max;
+    return e;
 }
 
 static inline int32_t shifted(int32_t v, int up, int down) { return (int32_t)((uint32_t)v << up) >> down; }
 
-/* How to shift n numbers so that the largest has `bits` bits; the shift is down - up. */
-static void find_shift(const int32_t *v, int n, int bits, int *up, int *down)
+/* How to shift numbers so that the largest has `bits` bits; the shift is down - up. */
+static void find_shift(extremes e, int bits, int *up, int *down)
 {
-    const int32_t max = largest(v, n);
+    const int32_t max = e.high > -e.low ? e.high : -e.low;
     const int shift = max ? bits_of((uint64_t)max) - bits : 0;
     *up = shift < 0 ? -shift : 0;
     *down = shift > 0 ? shift : 0;
@@ -37,15 +41,11 @@ static void find_shift(const int32_t *v, int n, int bits, int *up, int *down)
 
 static packed_scale pack8(const int32_t *v, int n, int8_t *q)
 {
+    const extremes e = extremes_of(v, n);
     int up, down;
-    find_shift(v, n, 15, &up, &down);
-    int32_t top = 1;
-    for (int i = 0; i < n; i++) {
-        int32_t a = shifted(v[i], up, down);
-        a = a < 0 ? -a : a;
-        top = a > top ? a : top;
-    }
-    const int32_t r = (127 << 24) / top;
+    find_shift(e, 15, &up, &down);
+    const int32_t low = -shifted(e.low, up, down), high = shifted(e.high, up, down), max = low > high ? low : high;
+    const int32_t top = max > 1 ? max : 1, r = (127 << 24) / top;
     for (int i = 0; i < n; i++)
         q[i] = (int8_t)((shifted(v[i], up, down) * r + (1 << 23)) >> 24);
     return (packed_scale){top, down - up};
@@ -54,7 +54,7 @@ static packed_scale pack8(const int32_t *v, int n, int8_t *q)
 static packed_scale pack15(const int32_t *v, int n, int8_t *high, int8_t *low)
 {
     int up, down;
-    find_shift(v, n, 14, &up, &down);
+    find_shift(extremes_of(v, n), 14, &up, &down);
     for (int i = 0; i < n; i++) {
         int32_t w = clamp(shifted(v[i], up, down), 16319), h = (w + 64) >> 7;
         high[i] = (int8_t)h;
@@ -167,7 +167,7 @@ static void normalise(const struct lmz_transformer *t, transformer_lanes *lanes,
     int32_t *scratch = scratch_of(t, lanes, j, 0);
     const int16_t *g = t->norms + (size_t)norm * (size_t)width;
     int up, down;
-    find_shift(x, width, 15, &up, &down);
+    find_shift(extremes_of(x, width), 15, &up, &down);
     uint64_t total = down ? t->shape.epsilon >> 2 * down : t->shape.epsilon << 2 * up;
     for (int i = 0; i < width; i++) {
         int32_t v = shifted(x[i], up, down);
@@ -202,7 +202,7 @@ static packed_scale rotate(int32_t *v, int n, const int16_t *cosines, const int1
 {
     const int half = n / 2;
     int up, down;
-    find_shift(v, n, 15, &up, &down);
+    find_shift(extremes_of(v, n), 15, &up, &down);
     for (int i = 0; i < half; i++) {
         int32_t x = shifted(v[i], up, down), y = shifted(v[half + i], up, down), c = cosines[i], s = sines[i];
         v[i] = (x * c - y * s + (1 << 13)) >> 14;
