@@ -118,6 +118,46 @@ def test_narrow_floats(folder, model, dtype):
     assert_equal(imported(folder)[0], expected)
 
 
+def starts_behind(tensors: dict[str, np.ndarray], model: Any, number: int) -> bool:
+    """Return whether the start's embedding is that of the source's token of that number."""
+    row = model[0]["model.embed_tokens.weight"][number]
+    return bool(np.abs(restored(tensors, "embed")[-1] - row).max() <= 1 / 254)
+
+
+@pytest.mark.parametrize(
+    ("added", "changes", "number"),
+    [
+        ({}, {}, 0),
+        ({}, {"bos_token_id": None}, 1),
+        ({}, {"bos_token_id": None, "eos_token_id": [262, 1]}, 262),
+        ({"<|endoftext|>": 262}, {}, 262),
+        ({"<|endoftext|>": 262}, {"bos_token_id": None, "eos_token_id": None}, 262),
+        ({"<|end_of_text|>": 263, "<|endoftext|>": 262}, {}, 262),
+        ({"<|end_of_text|>": 263, "<|begin_of_text|>": 262}, {}, 262),
+        ({"<|end_of_text|>": 263}, {}, 263),
+        ({"<|endoftext|>": 264}, {}, 0),
+        ({"<|endoftext|>": -1}, {}, 0),
+        ({"<|endoftext|>": "262"}, {}, 0),
+    ],
+)
+def test_a_lane_begins_behind_what_separates_documents(tmp_path, added, changes, number):
+    model = make(**changes)
+    folder = save_directory(tmp_path / "tiny", *model)
+    tokenizer = tiny_llama.tokenizer_json()
+    tokenizer["added_tokens"] += [{"id": i, "content": text, "special": True} for text, i in added.items()]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert starts_behind(imported(folder)[0], model, number)
+
+
+def test_the_start_of_gguf_and_of_a_text_that_is_no_control_token(tmp_path, model, monkeypatch):
+    pytest.importorskip("gguf")
+    tokens = tiny_llama.byte_tokens()
+    monkeypatch.setattr(tiny_llama, "byte_tokens", lambda: [*tokens[:-1], "<|endoftext|>"])
+    assert starts_behind(imported(save_gguf(tmp_path / "tiny.gguf", *model))[0], model, 263)
+    monkeypatch.setattr(tiny_llama, "byte_tokens", lambda: [*tokens[:-3], "<|endoftext|>", *tokens[-2:]])
+    assert starts_behind(imported(save_gguf(tmp_path / "tiny.gguf", *model))[0], model, 0)
+
+
 def test_shards(folder, model):
     expected, _ = imported(folder)
     save_shards(folder, model[0])

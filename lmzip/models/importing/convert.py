@@ -21,6 +21,7 @@ from lmzip.models.importing.quantise import (
     quantise_rows,
 )
 from lmzip.models.importing.source import WINDOW_UNIT, Source, check_shapes, sha256_of
+from lmzip.models.importing.start import start_of
 from lmzip.models.importing.tokenizer import to_json
 from lmzip.models.importing.vocabulary import Vocabulary, vocabulary_of
 from lmzip.models.importing.writer import Layout, Writer, published
@@ -100,7 +101,8 @@ def _convert(
     if out.exists() and any(out.samefile(file) for file in source.weight_files):
         raise UnsupportedError("the output would replace the model's own weights")
     n_rows = check_shapes(source)
-    if max(len(source.bpe.tokens), source.config.start + 1) > n_rows:
+    start = start_of(source.config, source.bpe)
+    if max(len(source.bpe.tokens), start + 1) > n_rows:
         raise UnsupportedError(f"the vocabulary has more tokens than the embeddings, {n_rows}")
     vocabulary = vocabulary_of(source.bpe)
     tokenizer = to_json(source.bpe, vocabulary)
@@ -112,7 +114,7 @@ def _convert(
         writer.put("vocabulary", np.frombuffer(b"".join(vocabulary.strings), np.uint8))
         writer.put("vocabulary.size", np.array([len(string) for string in vocabulary.strings], np.uint8))
         writer.put("frequencies", frequencies_of(source.config.rope_theta, source.config.head_dim))
-        _Conversion(source, writer, vocabulary, progress).run()
+        _Conversion(source, writer, vocabulary, start, progress).run()
         return _digest(descriptor)
 
 
@@ -167,15 +169,18 @@ def _layout(source: Source, vocabulary: Vocabulary, tokenizer_size: int) -> dict
 class _Conversion:
     """The weights of one model on their way from a source to a file, one float32 tensor at a time."""
 
-    def __init__(self, source: Source, writer: Writer, vocabulary: Vocabulary, progress: Progress | None) -> None:
+    def __init__(
+        self, source: Source, writer: Writer, vocabulary: Vocabulary, start: int, progress: Progress | None
+    ) -> None:
         self._source, self._writer, self._vocabulary, self._progress = source, writer, vocabulary, progress
+        self._start = start
         shapes = source.shapes()
         self._n_done, self._n_all = 0, sum(math.prod(s) for name, s in shapes.items() if self._is_matrix(name, s))
 
     def run(self) -> None:
         config, source, writer = self._source.config, self._source, self._writer
         rows = self._rows_of_tokens()
-        for matrix, places in [("embed", [*rows, config.start])] + ([] if config.is_tied else [("head", rows)]):
+        for matrix, places in [("embed", [*rows, self._start])] + ([] if config.is_tied else [("head", rows)]):
             integers, multipliers = quantise_rows(source.load(matrix), matrix)
             writer.put(f"{matrix}.weight", integers[places])
             writer.put(f"{matrix}.multiplier", multipliers[places])
@@ -209,7 +214,7 @@ class _Conversion:
         Such a control token is as unlikely as the byte wherever there is text.
         """
         tokens = self._source.bpe.tokens
-        stand_in = max((i for i, token in enumerate(tokens) if token is None), default=self._source.config.start)
+        stand_in = max((i for i, token in enumerate(tokens) if token is None), default=self._start)
         return [stand_in if row is None else row for row in self._vocabulary.sources]
 
     def _is_matrix(self, name: str, shape: tuple[int, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from lmzip.errors import UnsupportedError
 from lmzip.models.importing import tokenizer
 from lmzip.models.importing.gguf_file import GgufFile
-from lmzip.models.importing.source import Bpe, Config, Source, check_config, integer, shown
+from lmzip.models.importing.source import Bpe, Config, Source, check_config, integer, shown, token_number
 
 _NAMES = {
     "attn_q": "q",
@@ -108,7 +109,7 @@ class GgufSource(Source):
             rope_theta=_shortest(field("rope.freq_base", 10000.0)),
             rms_epsilon=_shortest(field("attention.layer_norm_rms_epsilon")),
             context_size=field("context_length"),
-            start=integer(start, "the start token", 0, (1 << 31) - 1),
+            start=token_number(start),
             is_tied="head" not in self._places,
             has_bias=architecture == "qwen2" or any(name.endswith("q.bias") for name in self._places),
             name=str(fields.get("general.name", path.stem)),
@@ -163,12 +164,14 @@ def _bpe(fields: dict[str, Any]) -> Bpe:
         raise UnsupportedError("the vocabulary is no list of texts")
     usable = (_NORMAL,) if model == "gpt2" else (_NORMAL, _BYTE)
     texts = [token if kind in usable else None for token, kind in zip(tokens, types, strict=True)]
+    controls = {token: number for number, token in enumerate(tokens) if types[number] not in usable}
     if model == "gpt2":
         merges = fields.get("tokenizer.ggml.merges")
-        return tokenizer.byte_level(texts, tokenizer.merges_of(merges), fields.get("tokenizer.ggml.pre", "default"))
+        pre = fields.get("tokenizer.ggml.pre", "default")
+        return replace(tokenizer.byte_level(texts, tokenizer.merges_of(merges), pre), controls=controls)
     if model == "llama":
         scores = fields.get("tokenizer.ggml.scores")
         if not isinstance(scores, list) or len(scores) != len(tokens):
             raise UnsupportedError("the scores of tokens are missing")
-        return tokenizer.sentencepiece(texts, scores)
+        return replace(tokenizer.sentencepiece(texts, scores), controls=controls)
     raise UnsupportedError(f"the tokenizer {shown(model)} is not supported, only gpt2 and llama are")

@@ -10,7 +10,7 @@ import numpy as np
 
 from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.models.importing.safetensors_file import SafetensorsFile
-from lmzip.models.importing.source import Config, Source, check_config, integer, read_json, shown
+from lmzip.models.importing.source import Config, Source, check_config, integer, read_json, shown, token_number
 from lmzip.models.importing.tokenizer import from_hugging_face
 
 _NAMES = {
@@ -157,7 +157,7 @@ def _config(config: dict[str, Any], path: Path, places: dict[str, Any]) -> Confi
         rope_theta=field("rope_theta", rope.get("rope_theta", 10000.0)),
         rms_epsilon=field("rms_norm_eps", 1e-6),
         context_size=field("max_position_embeddings", 2048),
-        start=integer(start, "the start token", 0, (1 << 31) - 1),
+        start=token_number(start),
         is_tied=field("tie_word_embeddings", False) is True,
         has_bias=config["model_type"] == "qwen2" or any(name.endswith(".q.bias") for name in places),
         name=path.resolve().name,

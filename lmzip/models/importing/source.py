@@ -12,7 +12,7 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,7 +38,7 @@ class Config:
     rope_theta: float
     rms_epsilon: float
     context_size: int  # tokens
-    start: int  # number of the token that a text starts behind
+    start: int | None  # number of bos, else of eos; None where the model names neither
     is_tied: bool  # the head is the embeddings
     has_bias: bool  # of queries, keys and values
     name: str
@@ -55,6 +55,7 @@ class Bpe:
     normalizer: dict[str, Any] | None
     pre_tokenizer: dict[str, Any] | None
     ignores_merges: bool = False  # a word that is a token is taken as it is
+    controls: dict[str, int] = field(default_factory=dict)  # numbers of those tokens that have a name, but no text
 
 
 class Source(ABC):
@@ -88,6 +89,11 @@ def integer(value: Any, name: str, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
         raise UnsupportedError(f"{name} is {shown(value)}, which is not from {low} to {high}")
     return value
+
+
+def token_number(value: Any) -> int | None:
+    """Return the number of a token that a model names, None where it names none; raises UnsupportedError."""
+    return None if value is None else integer(value, "the start token", 0, (1 << 31) - 1)
 
 
 def real(value: Any, name: str, low: float, high: float) -> float:

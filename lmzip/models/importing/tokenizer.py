@@ -86,8 +86,10 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise UnsupportedError("a tokenizer that marks the ends of words is not supported")
     tokens: list[str | None] = [None] * n_vocab
-    added = [t.get("content") for t in _list(data.get("added_tokens")) if isinstance(t, dict)]
-    no_text = {text for text in [*added, model.get("unk_token")] if isinstance(text, str)}
+    added = [t for t in _list(data.get("added_tokens")) if isinstance(t, dict)]
+    no_text = {text for text in [*(t.get("content") for t in added), model.get("unk_token")] if isinstance(text, str)}
+    numbers = [(t.get("content"), t.get("id", model["vocab"].get(str(t.get("content"))))) for t in added]
+    controls = {text: n for text, n in numbers if isinstance(text, str) and type(n) is int and 0 <= n < n_vocab}
     for token, number in model["vocab"].items():
         if type(number) is not int or not 0 <= number < n_vocab:
             raise UnsupportedError(f"the token {shown(token)} has the number {shown(number)}, not one of {n_vocab}")
@@ -104,6 +106,7 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
         _normalizer(data.get("normalizer")),
         pre_tokenizer,
         ignores_merges=model.get("ignore_merges") is True,
+        controls=controls,
     )
 
 
