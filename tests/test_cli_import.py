@@ -414,3 +414,4 @@ def test_list_models_has_transformers(tiny):
     row = next(row for row in map(json.loads, done.stdout.splitlines()) if row["model"] == "tiny")
     assert (row["size"], row["sha256"], row["path"]) == (tiny.stat().st_size, sha256(tiny), str(tiny))
     assert row["kb_per_second"] > 0 and row["memory_per_thread"] > row["size"] and not done.stderr
+    assert 0 < row["bits_per_byte"] <= 8 and row["licence"] == "unknown"

@@ -17,6 +17,7 @@ from conftest import SAMPLE
 from tiny_net import tiny_weights
 
 from lmzip import container
+from lmzip.cli.model_listing import bundled_text
 from lmzip.codec import list_frames
 from lmzip.levels import METHOD_NAMES
 from lmzip.models import registry
@@ -391,8 +392,8 @@ def test_list_models_in_columns(tiny):
     done = run("lmzip", "--list-models", env=environment(LMZIP_MODEL_PATH=str(tiny)))
     assert (done.returncode, done.stderr) == (0, b"")
     lines = done.stdout.decode().splitlines()
-    words = ("model", "levels", "weights", "memory a thread", "kB/s a thread", "licence", "sha256", "path")
-    assert [word in lines[0] for word in words] == [True] * len(words)
+    words = ("model", "levels", "weights", "memory a thread", "kB/s a thread", "bits/byte of", "licence", "sha256")
+    assert all(word in lines[0] for word in (*words, "path"))
     assert lines[1].startswith("ngram ") and "-1 to -4" in lines[1] and "none" in lines[1]
     row = next(line for line in lines if line.startswith("tiny "))
     for word in (str(tiny.stat().st_size), sha256(tiny), str(tiny), "Apache-2.0"):
@@ -411,6 +412,16 @@ def test_list_models_as_json(tiny):
     assert (row["licence"], row["path"], row["level"]) == ("Apache-2.0", str(tiny), 6)
     for row in rows.values():
         assert row["kb_per_second"] > 0 and row["memory_per_thread"] > 1 << 20
+        assert 0 < row["bits_per_byte"] <= 8
+
+
+def test_bits_per_byte_are_those_of_the_same_text_for_all():
+    rows = [rows_of(run("lmzip", "--list-models", "--json").stdout) for _ in range(2)]
+    bits = [{name: row["bits_per_byte"] for name, row in table.items()} for table in rows]
+    assert bits[0] == bits[1] and 2 < bits[0]["ngram"] < 6
+    text = bundled_text()[:1000]
+    assert abs(8 * (len(compress(text, "--model=ngram")) - 16) / len(text) - bits[0]["ngram"]) < 0.01
+    assert "bytelm3" not in bits[0] or bits[0]["bytelm3"] < bits[0]["ngram"]
 
 
 @needs_shipped

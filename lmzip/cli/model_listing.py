@@ -1,4 +1,4 @@
-"""--list-models: the models that are here, what they need and how fast they are on this machine."""
+"""--list-models: the models that are here, what they need, and how fast and how good they are on a short text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lmzip.cli.options import Options
 from lmzip.errors import LmzipError
 
 if TYPE_CHECKING:
+    from lmzip.levels import Level
     from lmzip.models.base import Model
 
 _WARM_UP_SIZE = 1 << 10  # bytes; the first ones wait for the weights to be unpacked
@@ -18,11 +19,12 @@ _PILOT_SIZE = 4 << 10
 _TOKEN_WARM_UP_SIZE, _TOKEN_PILOT_SIZE = 64, 1 << 10  # with a transformer, which takes a second for that
 _MAX_TEXT_SIZE = 48 << 10
 _SECONDS = 0.8  # for the measurements of all models together
+_SAMPLE_SIZE = 1000  # bytes whose size is told, the same for all models; a transformer takes a second for them
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is told of a model; memory and speed are those of one thread at `level`, sizes in bytes."""
+    """What is told of a model; memory, speed and bits are those of one thread at `level`, sizes in bytes."""
 
     model: str
     level: int
@@ -30,6 +32,7 @@ class Row:
     size: int  # of the weights
     memory_per_thread: int
     kb_per_second: float  # measured; 1 kB = 1000 bytes
+    bits_per_byte: float  # of the start of the bundled text by itself, container and weights not counted
     sha256: str | None
     licence: str | None
     path: str | None
@@ -64,6 +67,7 @@ def _row(model: Model, seconds: float) -> Row:
         size=getattr(model, "size", 0),
         memory_per_thread=memory,
         kb_per_second=_measure(model, level, seconds),
+        bits_per_byte=_bits_per_byte(model, level),
         sha256=model.digest.hex() or None,
         licence=str(licence) if licence else None,
         path=str(path) if path else None,
@@ -80,12 +84,25 @@ def _is_default(model: Model, level: int) -> bool:
         return False
 
 
+def _choice(model: Model, level: int) -> Level:
+    from lmzip import levels
+
+    return levels.get_level(level, net=bool(model.digest), tokens=levels.TOKEN_METHOD in model.methods)
+
+
+def _bits_per_byte(model: Model, level: int) -> float:
+    """Return what the start of the bundled text comes to: no model has seen anything before it."""
+    text = bundled_text()[:_SAMPLE_SIZE]
+    payload = model.encode_block(text, _choice(model, level).method, 1, None, 1)
+    return round(8 * len(text if payload is None else payload) / len(text), 3)
+
+
 def _measure(model: Model, level: int, seconds: float) -> float:
     """Return the kB/s at which a thread compresses a long text at a level, with as many lanes as its blocks get."""
     from lmzip import levels
 
-    has_tokens = levels.TOKEN_METHOD in model.methods
-    choice = levels.get_level(level, net=bool(model.digest), tokens=has_tokens)
+    choice = _choice(model, level)
+    has_tokens = choice.method == levels.TOKEN_METHOD
     warm_up, pilot = (_TOKEN_WARM_UP_SIZE, _TOKEN_PILOT_SIZE) if has_tokens else (_WARM_UP_SIZE, _PILOT_SIZE)
     lanes = levels.n_lanes(choice, choice.block_size)
     text = bundled_text()
@@ -123,7 +140,8 @@ def _json(rows: list[Row]) -> str:
 
 def _table(rows: list[Row]) -> str:
     """Return the rows as aligned columns; numbers stand at their right end."""
-    cells = [("model", "levels", "weights", "memory a thread", "kB/s a thread", "licence", "sha256", "path")]
+    bits = f"bits/byte of {_SAMPLE_SIZE} bytes"
+    cells = [("model", "levels", "weights", "memory a thread", "kB/s a thread", bits, "licence", "sha256", "path")]
     for row in rows:
         cells.append(
             (
@@ -132,13 +150,14 @@ def _table(rows: list[Row]) -> str:
                 str(row.size) if row.size else "none",
                 str(row.memory_per_thread),
                 f"{row.kb_per_second:.{0 if row.kb_per_second >= 10 else 1}f}",
+                f"{row.bits_per_byte:.3f}",
                 printable(row.licence or "-"),
                 row.sha256 or "-",
                 printable(row.path or "-"),
             )
         )
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    numbers = (2, 3, 4)
+    numbers = (2, 3, 4, 5)
     lines = []
     for line in cells:
         padded = [

@@ -143,7 +143,7 @@ def _talk_options() -> list[click.Option]:
         _choose("progress", "on", "--progress", "Show progress, also where standard error is no terminal."),
         _choose("progress", "off", "--no-progress", "Never show progress."),
         _flag("json", "--json", "One JSON object a file instead of text, also after work."),
-        _choose("action", "list-models", "--list-models", "Show the models that are here."),
+        _choose("action", "list-models", "--list-models", "Show the models that are here, and measure them."),
         _value("completion", "--completion", "SHELL", click.Choice(SHELLS), "Print completions for bash, zsh or fish."),
         _choose("action", "help", "-h --help", "Show this help."),
         _choose("action", "version", "-V --version", "Show the version."),

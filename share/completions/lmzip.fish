@@ -56,7 +56,7 @@ for program in lmzip lmunzip lmcat
     complete -c $program -l progress -d 'Show progress, also where standard error is no terminal'
     complete -c $program -l no-progress -d 'Never show progress'
     complete -c $program -l json -d 'One JSON object a file instead of text, also after work'
-    complete -c $program -l list-models -d 'Show the models that are here'
+    complete -c $program -l list-models -d 'Show the models that are here, and measure them'
     complete -c $program -l completion -x -a 'bash zsh fish' -d 'Print completions for bash, zsh or fish'
     complete -c $program -s h -l help -d 'Show this help'
     complete -c $program -s V -l version -d 'Show the version'
