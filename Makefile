@@ -16,7 +16,7 @@ INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training build wheel lint vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo test test-training test-llm build wheel lint vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -30,6 +30,12 @@ test: $(VENV)/.dev
 # After a change of training or export: their tests, which `make test` skips where torch is not installed.
 test-training: $(VENV)/.train
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_training*.py tests/test_prepare_data.py tests/test_net.py
+
+# After a change of transformers or of importing: tests with the real SmolLM2, each time downloaded (93 MB) and imported anew.
+test-llm: $(VENV)/.dev
+	@mkdir -p work/llm
+	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip --force --get-model smollm2
+	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors $(BIN)/python -m pytest -q --durations=9 tests/test_smollm2.py
 
 # To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
 build: $(VENV)/.built
