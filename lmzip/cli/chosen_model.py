@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lmzip.cli.messages import FOREIGN, CallError, Reporter, reason
+from lmzip.cli.messages import ERROR, FOREIGN, CallError, Reporter, reason
 from lmzip.cli.option_table import ULTRA
 from lmzip.cli.options import AUTO, Options
-from lmzip.errors import LmzipError
+from lmzip.errors import LmzipError, MemoryLimitError
 
 
 def find_model(options: Options, reporter: Reporter) -> None:
@@ -31,13 +31,15 @@ def find_model(options: Options, reporter: Reporter) -> None:
             _unpack_model(options)
     except (LmzipError, OSError, MemoryError) as error:
         if options.model_variable is None:
-            raise CallError(reason(error), FOREIGN) from None
+            lacks_memory = isinstance(error, (MemoryLimitError, MemoryError))
+            raise CallError(reason(error), ERROR if lacks_memory else FOREIGN) from None
         reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
         options.model = AUTO
 
 
 def _unpack_model(options: Options) -> None:
-    """Raise UnsupportedError if the chosen weights are not whole: only to unpack them tells."""
+    """Raise UnsupportedError if the chosen weights are not whole: only to unpack them tells; MemoryLimitError."""
     from lmzip import codec
 
-    codec.compress_memory(options.level, block_size=1, threads=1, model=options.chosen_model)
+    limit = options.memory_limit
+    codec.compress_memory(options.level, block_size=1, threads=1, model=options.chosen_model, memory_limit=limit)

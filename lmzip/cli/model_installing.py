@@ -12,11 +12,13 @@ from lmzip.cli import signals
 from lmzip.cli.messages import CallError, Reporter, printable, reason
 from lmzip.cli.options import Options
 from lmzip.cli.progress import Meter
-from lmzip.errors import LmzipError
+from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.fileio import Target
 
 if TYPE_CHECKING:
     from lmzip.models.importing.known import KnownModel
+
+_LEAST_MEMORY = 128 << 20
 
 
 def install_model(options: Options, reporter: Reporter) -> str:
@@ -66,6 +68,7 @@ def _row(path: Path) -> dict[str, object]:
 
 def _install(options: Options, reporter: Reporter) -> tuple[Path, KnownModel | None]:
     """Return the weight file, and the known model that it is; raises OSError, LmzipError, MemoryError."""
+    _refuse_without_memory()
     from lmzip.cli.model_download import downloaded
     from lmzip.models.importing import known, suggested_name
     from lmzip.models.importing.gguf_source import gguf_package
@@ -90,6 +93,16 @@ def _install(options: Options, reporter: Reporter) -> tuple[Path, KnownModel | N
     _refuse_taken(out, options.force)
     _import(source, out, name, options, reporter)
     return out, model
+
+
+def _refuse_without_memory() -> None:
+    """Raise MemoryLimitError where not even NumPy could be loaded, which does not say so by itself."""
+    from lmzip.models.free_memory import free_memory
+
+    free = free_memory()
+    if free is not None and free < _LEAST_MEMORY:
+        least = _LEAST_MEMORY >> 20
+        raise MemoryLimitError(f"importing needs at least {least} MiB of memory, {free >> 20} MiB are free")
 
 
 def _place(options: Options, name: str) -> Path:
@@ -132,7 +145,8 @@ def _import(source: Path, out: Path, name: str, options: Options, reporter: Repo
             n_counted = n_done
 
         with _folder_of(out, wanted=options.output is None):
-            import_model(source, out, name=name, overwrite=options.force, progress=advance)
+            limit = options.memory_limit
+            import_model(source, out, name=name, overwrite=options.force, memory_limit=limit, progress=advance)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Literal
 from lmzip import container, levels
 from lmzip.codec.blocks import decode_block, encode_block
 from lmzip.codec.choice import choose
-from lmzip.codec.memory import encode_need, fitting_threads
+from lmzip.codec.memory import check_weights, encode_need, fitting_threads
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
@@ -197,6 +197,8 @@ def compress_stream(
     source = Source(read)
     raw = source.take(size)
     last = not source.peek(1)
+    if raw:
+        check_weights(chosen, choice.method, memory_limit)
     need = encode_need(chosen, choice.method, len(raw), n_lanes or levels.n_lanes(choice, len(raw)))
     n_available = threads or available_threads()
     n_threads = 1 if last else n_available

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from lmzip import container
 from lmzip.codec.blocks import check_method, decode_block, model_of, substitute
 from lmzip.codec.frames import Block, FrameEnd, FrameStart, Piece, read_frames
-from lmzip.codec.memory import decode_need, fitting_threads
+from lmzip.codec.memory import check_weights, decode_need, fitting_threads
 from lmzip.codec.salvage import SalvageSource, salvage_frames
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Hole, Progress, Summary
@@ -66,6 +66,7 @@ class FrameReader:
         try:
             model = self._model_for(block)
             check_method(model, block.head)
+            check_weights(model, block.head.method, self._memory_limit)
             need = decode_need(model, block.head)
         except (DamagedError, ModelMissingError, NumericsError, UnsupportedError) as error:
             if not self._salvage:
@@ -192,6 +193,7 @@ def decoded_blocks(read: Read) -> Iterator[bytes]:
             content_hash, model = container.content_hash(), None
         elif isinstance(piece, Block):
             model = model or model_of(piece.header)
+            check_weights(model, piece.head.method, None)
             raw = decode_block(model, piece.head, piece.payload, block_name(piece))
             content_hash.update(raw)
             yield raw

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from lmzip import container
 from lmzip.codec.blocks import check_method, decode_block, model_of
 from lmzip.codec.frames import Block, FrameStart, read_frames
-from lmzip.codec.memory import decode_need, fitting_threads
+from lmzip.codec.memory import check_weights, decode_need, fitting_threads
 from lmzip.codec.source import FileSource
 from lmzip.container import BlockHead, FrameHeader, ModelRecord
 from lmzip.errors import TruncatedError
@@ -96,6 +96,7 @@ class BlockReader:
         header, block = self._blocks[bisect_right(self._starts, offset) - 1]
         model = model_of(header)
         check_method(model, block.head)
+        check_weights(model, block.head.method, self._memory_limit)
         fitting_threads(1, decode_need(model, block.head), self._memory_limit)
         self._file.seek(block.offset + header.block_head_size)
         payload = self._file.read(block.head.payload_size)

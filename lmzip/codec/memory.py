@@ -10,6 +10,7 @@ from lmzip.codec.workers import available_threads
 from lmzip.container import STORED, BlockHead
 from lmzip.errors import MemoryLimitError
 from lmzip.models.base import Model
+from lmzip.models.free_memory import free_memory
 
 
 class Need(NamedTuple):
@@ -37,6 +38,24 @@ def fitting_threads(n_threads: int, need: Need, memory_limit: int | None) -> int
     )
 
 
+def check_weights(model: Model, method: int, memory_limit: int | None) -> None:
+    """Raise MemoryLimitError if the weights alone, still to be loaded, are beyond memory_limit or what the system has.
+
+    To be called before encode_need() and decode_need(), which load them to know the rest.
+    """
+    loading = model.loading_size(method)
+    if not loading:
+        return
+    shared = model.shared_size(method)
+    if memory_limit is not None and shared > memory_limit:
+        most = memory_limit >> 20
+        raise MemoryLimitError(f"the model {model.name} needs more than {shared >> 20} MiB, the limit is {most} MiB")
+    free = free_memory()
+    if free is not None and loading > free:
+        least = -(-loading >> 20)
+        raise MemoryLimitError(f"the model {model.name} needs {least} MiB to be loaded, {free >> 20} MiB are free")
+
+
 def decode_need(model: Model, head: BlockHead) -> Need:
     """Return what decoding a block like this needs."""
     if head.method == STORED:
@@ -57,9 +76,14 @@ def compress_memory(
     block_size: int | None = None,
     threads: int | None = None,
     model: str | None = None,
+    memory_limit: int | None = None,
 ) -> int:
-    """Return the bytes that compressing a long input needs, the interpreter itself not counted; loads the kernel."""
+    """Return the bytes that compressing a long input needs, the interpreter itself not counted; loads the weights.
+
+    Raises MemoryLimitError if the weights alone are beyond memory_limit bytes or what the system has left.
+    """
     choice, chosen = choose(level, model)
+    check_weights(chosen, choice.method, memory_limit)
     size = block_size or choice.block_size
     need = encode_need(chosen, choice.method, size, levels.n_lanes(choice, size))
     return need.of_threads(threads or available_threads())

@@ -51,3 +51,7 @@ class Model(ABC):
     def shared_size(self, method: int) -> int:
         """Return the bytes that all blocks of that method share, however many are coded at once: the weights."""
         return 0
+
+    def loading_size(self, method: int) -> int:
+        """Return the bytes that loading the weights for that method takes at most; 0 once they are there, or if few."""
+        return 0

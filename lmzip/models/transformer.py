@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lmzip.native.transformer import Transformer
 
 
+_MODULES_SIZE = 64 << 20  # address space of NumPy, safetensors and tokenizers, which come with the weights
 MAX_LANES = 64  # of a block (ARITHMETIC 9.10), as lmzip.native.transformer.MAX_LANES
 
 
@@ -131,3 +132,9 @@ class TransformerModel(NgramModel):
     def shared_size(self, method: int) -> int:
         # The embeddings are there twice: as rows to take in and as the matrix of the last product.
         return self.size + self.size // 2 if self.needs_weights(method) else 0
+
+    def loading_size(self, method: int) -> int:
+        # While it is unpacked the file is mapped, and one of its tensors copied.  Rather too much than too little: what
+        # is written in Rust panics, or even hangs, where memory ends meanwhile.
+        is_loaded = self._loaded is not None or not self.needs_weights(method)
+        return 0 if is_loaded else self.shared_size(method) + self.size + self.size // 4 + _MODULES_SIZE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import NamedTuple
@@ -45,7 +46,7 @@ class Transformer:
         """Start without matrices: contiguous buffers as in lmz_transformer_new (lmz.h).
 
         simd: as for native.Net.  Raises UnsupportedError for a variant that this processor does not have, ValueError
-        for a shape or numbers beyond the budget and where there is no memory.
+        for a shape or numbers beyond the budget, MemoryError.
         """
         variant = simd_number(simd, lib.lmz_simd_best())
         wide = sum(1 << PRODUCTS.index(name) for name in set(shape.wide))
@@ -55,6 +56,7 @@ class Transformer:
             raise ValueError("norms or frequencies of another shape")
         numbers = [*shape[:8], wide, shape.has_head, shape.epsilon, scale_of_scores(max(1, shape.head_dim))]
         self.shape = shape
+        ffi.errno = 0
         handle = lib.lmz_transformer_new(
             ffi.new("lmz_transformer_shape *", numbers),
             ffi.from_buffer("int16_t[]", norms),
@@ -63,6 +65,8 @@ class Transformer:
             variant,
         )
         if handle == ffi.NULL:
+            if ffi.errno == errno.ENOMEM:
+                raise MemoryError("not enough memory for a model")
             raise ValueError("not a transformer that this kernel runs")
         self.handle = ffi.gc(handle, lib.lmz_transformer_free)
 

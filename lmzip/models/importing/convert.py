@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lmzip.errors import ModelMissingError, UnsupportedError
+from lmzip.errors import MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.models.free_memory import free_memory
 from lmzip.models.importing.quantise import (
     epsilon_of,
     frequencies_of,
@@ -32,6 +33,8 @@ PRODUCTS = ("in", "out", "up", "down", "head")
 DEFAULT_WIDE = ("in", "down")
 DEFAULT_WINDOW = 1024
 MAX_WINDOW = 8192
+_MEMORY_PER_WEIGHT = 8  # bytes, of the tensor at hand
+_BASE_MEMORY = 64 << 20  # vocabulary, merges, copies of pieces
 _PARTS = {"in": ("q", "k", "v"), "out": ("out",), "up": ("gate", "up"), "down": ("down",)}  # of a layer's matrices
 
 Progress = Callable[[int, int], None]
@@ -45,6 +48,7 @@ def import_model(
     window: int = DEFAULT_WINDOW,
     wide: Iterable[str] = DEFAULT_WIDE,
     overwrite: bool = True,
+    memory_limit: int | None = None,
     progress: Progress | None = None,
 ) -> bytes:
     """Turn a Hugging Face model directory or a GGUF file into the weight file `out`; return its digest, 32 bytes.
@@ -53,14 +57,15 @@ def import_model(
     window: tokens that attention sees, a multiple of 128 up to 8192; less if the model was made for less.
     wide: which products take 15 bits, of "in", "out", "up", "down" and "head".
     overwrite: whether `out` may be there already; otherwise FileExistsError is raised.
+    memory_limit: bytes that may be needed, at most what the system has left.
     progress: called with how many weights are done and how many there are.
 
-    Raises ModelMissingError if there is no such model, UnsupportedError for one that is damaged or of a kind that
-    lmzip cannot run, OSError if a file cannot be read or written; `out` is then as it was.
+    Raises ModelMissingError if there is no such model, UnsupportedError for one that is damaged or of a kind that lmzip
+    cannot run, MemoryLimitError, OSError if a file cannot be read or written; `out` is then as it was.
     """
     source = open_source(Path(path))
     try:
-        return _convert(source, Path(out), name, window, set(wide), overwrite, progress)
+        return _convert(source, Path(out), name, window, set(wide), overwrite, memory_limit, progress)
     finally:
         source.close()
 
@@ -89,6 +94,7 @@ def _convert(
     window: int,
     wide: set[str],
     overwrite: bool,
+    memory_limit: int | None,
     progress: Progress | None,
 ) -> bytes:
     name = _name(source.config.name) if name is None else name
@@ -101,6 +107,7 @@ def _convert(
     if out.exists() and any(out.samefile(file) for file in source.weight_files):
         raise UnsupportedError("the output would replace the model's own weights")
     n_rows = check_shapes(source)
+    _check_memory(source, memory_limit)
     start = start_of(source.config, source.bpe)
     if max(len(source.bpe.tokens), start + 1) > n_rows:
         raise UnsupportedError(f"the vocabulary has more tokens than the embeddings, {n_rows}")
@@ -116,6 +123,15 @@ def _convert(
         writer.put("frequencies", frequencies_of(source.config.rope_theta, source.config.head_dim))
         _Conversion(source, writer, vocabulary, start, progress).run()
         return _digest(descriptor)
+
+
+def _check_memory(source: Source, memory_limit: int | None) -> None:
+    """Raise MemoryLimitError if the largest tensor, as the file has it, as float32 and as int8, is too much."""
+    largest = max(math.prod(shape) for shape in source.shapes().values())
+    need = _BASE_MEMORY + _MEMORY_PER_WEIGHT * largest
+    for what, size in (("the limit is", memory_limit), ("free are", free_memory())):
+        if size is not None and need > size:
+            raise MemoryLimitError(f"importing needs {-(-need >> 20)} MiB of memory, {what} {size >> 20} MiB")
 
 
 def _name(text: str) -> str:
