@@ -362,6 +362,89 @@ def test_only_get_model_runs_pip(wheels, sources, tmp_path):
         assert finish(run_python(code, *arguments, cwd=tmp_path, env=home(tmp_path)))[1].endswith(b"-")
 
 
+# The hub: huggingface_hub is another one here
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+HUB = """
+import fnmatch, pathlib, shutil, time, types
+def snapshot_download(repo_id, *, revision, local_dir, cache_dir, allow_patterns, token):
+    assert (repo_id, revision, token) == ("HuggingFaceTB/SmolLM2-135M", COMMIT, False)
+    assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
+    folder = pathlib.Path(local_dir)
+    folder.mkdir()
+    pathlib.Path(cache_dir).mkdir()
+    (folder / "config.json").touch()
+    if DOES == "wait":
+        time.sleep(60)
+    if DOES == "fail":
+        raise OSError("404 Client Error.\\n\\nRevision Not Found")
+    for path in pathlib.Path(DOES).iterdir():
+        if any(fnmatch.fnmatch(path.name, pattern) for pattern in allow_patterns):
+            shutil.copy(path, folder)
+    return str(folder)
+sys.modules["huggingface_hub"] = types.SimpleNamespace(snapshot_download=snapshot_download) if DOES else None
+"""
+
+
+def from_hub(tmp_path: Path, does, *arguments, name: str = f"smollm2-135m-base@{COMMIT}"):
+    """Start lmzip --get-model where the hub does something, or gives the model directory `does`."""
+    (tmp_path / "tmp").mkdir(exist_ok=True)
+    code = f"COMMIT, DOES = {COMMIT!r}, {does and str(does)!r}\n{HUB}"
+    env = home(tmp_path, TMPDIR=str(tmp_path / "tmp"))
+    return run_python(code, *arguments, "--get-model", name, env=env, cwd=tmp_path)
+
+
+def test_get_a_model_of_the_hub(sources, tmp_path):
+    path = tmp_path / "home" / "lmzip" / "models" / "smollm2-135m-base.safetensors"
+    (sources / "tiny" / "pytorch_model.bin").write_bytes(b"not to be copied")
+    digest = import_model(sources / "tiny", tmp_path / "expected", name="smollm2-135m-base").hex()
+    (tmp_path / "expected").unlink()
+    status, stdout, stderr = finish(from_hub(tmp_path, sources / "tiny"))
+    assert (status, stderr) == (0, b"") and sha256(path) == digest and digest.encode() in stdout
+    assert names_in(tmp_path / "tmp") == [] and names_in(path.parent) == [path.name]
+    status, _, stderr = finish(from_hub(tmp_path, "fail"))
+    assert status == 1 and b"already exists; -f" in stderr, "what is there is not downloaded over"
+    assert finish(from_hub(tmp_path, sources / "tiny", "-f", "-q"))[0] == 0 and sha256(path) == digest
+
+
+@pytest.mark.parametrize(
+    ("does", "status", "words"),
+    [("fail", 1, b"could not be downloaded: 404 Client Error.\n"), ("mamba", 3, b"mamba"), (None, 3, b"lmzip[llm]")],
+)
+def test_downloads_from_the_hub_that_fail(does, status, words, sources, tmp_path):
+    result = finish(from_hub(tmp_path, sources / does if does == "mamba" else does))
+    assert result[:2] == (status, b"") and result[2].count(b"\n") == 1 and words in result[2]
+    assert names_in(tmp_path) == ["tmp"] and names_in(tmp_path / "tmp") == []
+
+
+def test_a_signal_ends_a_download_from_the_hub(tmp_path):
+    process = from_hub(tmp_path, "wait")
+    wait_until(lambda: list((tmp_path / "tmp").glob("lmzip-*/*/config.json")), "the download to begin")
+    process.send_signal(signal.SIGTERM)
+    assert finish(process)[0] == -signal.SIGTERM
+    assert names_in(tmp_path / "tmp") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("smollm2-135m-base", "https://huggingface.co/HuggingFaceTB/SmolLM2-135M/commits/main"),
+        ("smollm2-360m-base", "SmolLM2-360M/commits/main"),
+        ("smollm2-135m-base@", "smollm2-135m-base@REVISION"),
+        ("smollm2-135m-base@main", "40 hexadecimal digits"),
+        (f"smollm2-135m-base@{COMMIT[:-1]}", "40 hexadecimal digits"),
+        (f"smollm2-135m-base@{COMMIT}\n", "40 hexadecimal digits"),
+        (f"smollm2-135m-base@{COMMIT.upper()}", "40 hexadecimal digits"),
+        (f"smollm2@{COMMIT}", "no revisions"),
+        (f"gpt@{COMMIT}", "there is smollm2, smollm2-135m-base@REVISION, "),
+    ],
+)
+def test_a_model_of_the_hub_takes_a_whole_revision(name, words, tmp_path):
+    status, stdout, stderr = finish(from_hub(tmp_path, "fail", name=name))
+    assert (status, stdout, stderr.count(b"\n")) == (1, b"", 1) and words in stderr.decode()
+    assert names_in(tmp_path / "tmp") == []
+
+
 # Models that are missing
 
 

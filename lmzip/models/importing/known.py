@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmzip.errors import LmzipError
 from lmzip.models.importing.source import sha256_of
 
 
@@ -38,6 +40,48 @@ KNOWN = {
         ),
     ]
 }
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A model directory in a repository of the Hugging Face hub; which state of it, the caller says.
+
+    Commits of these were not looked at when this was written, so none is pinned here.
+    """
+
+    name: str
+    repository: str
+
+    @property
+    def history(self) -> str:
+        """Where people see its commits."""
+        return f"https://huggingface.co/{self.repository}/commits/main"
+
+
+HUB = {
+    model.name: model
+    for model in [
+        HubModel("smollm2-135m-base", "HuggingFaceTB/SmolLM2-135M"),
+        HubModel("smollm2-360m-base", "HuggingFaceTB/SmolLM2-360M"),
+    ]
+}
+_REVISION = re.compile("[0-9a-f]{40}")
+
+
+def find(asked: str) -> KnownModel | tuple[HubModel, str]:
+    """Return the model that a NAME or NAME@REVISION stands for, one of the hub with its revision; raises LmzipError."""
+    name, at, revision = asked.partition("@")
+    if name in HUB:
+        if not _REVISION.fullmatch(revision):
+            raise LmzipError(
+                f"say which commit, as {name}@REVISION with its 40 hexadecimal digits; {HUB[name].history} lists them"
+            )
+        return HUB[name], revision
+    if name not in KNOWN:
+        raise LmzipError(f"no such model is known; there is {', '.join([*KNOWN, *(f'{n}@REVISION' for n in HUB)])}")
+    if at:
+        raise LmzipError(f"{name} has no revisions: say --get-model {name}")
+    return KNOWN[name]
 
 
 def by_file(path: Path) -> KnownModel | None:
