@@ -73,11 +73,14 @@ def _load(path: Path, config: dict[str, Any], simd: str | None) -> Transformer:
             return np.ascontiguousarray(array)
 
         vocabulary = file.get_tensor("vocabulary")
-        if vocabulary.dtype != np.uint8:
-            raise ValueError(f"vocabulary is {vocabulary.dtype}")
-
+        if vocabulary.dtype != np.uint8 or vocabulary.ndim != 1:
+            raise ValueError(f"vocabulary is {vocabulary.dtype} {list(vocabulary.shape)}")
         s = TransformerShape(**numbers, wide=tuple(wide), has_head="head.weight" in names)
         layers = range(s.n_layer)
+        matrices = _matrices(s)
+        for _, _, place, n_rows, n_in in matrices:  # before memory is taken for what the file does not have
+            if f"{place}.weight" not in names or file.get_slice(f"{place}.weight").get_shape() != [n_rows, n_in]:
+                raise ValueError(f"{place}.weight is missing or has another shape")
         norm_names = [f"layers.{i}.{name}.norm" for i in layers for name in ("in", "up")] + ["head.norm"]
         model = Transformer(
             s,
@@ -86,31 +89,35 @@ def _load(path: Path, config: dict[str, Any], simd: str | None) -> Transformer:
             frequencies=tensor("frequencies", np.uint32, s.head_dim // 2),
             simd=simd,
         )
-
         model.set_vocabulary(np.ascontiguousarray(vocabulary), tensor("vocabulary.size", np.uint8, s.n_vocab))
-
-        def put(name: str, layer: int, place: str, n_rows: int, n_in: int) -> None:
+        for product, layer, place, n_rows, n_in in matrices:
             bias = f"{place}.bias"
             model.set_matrix(
-                name,
+                product,
                 layer,
                 tensor(f"{place}.weight", np.int8, n_rows, n_in),
                 tensor(f"{place}.multiplier", np.int32, n_rows),
                 n_rows,
-                tensor(bias, np.int32, n_rows) if name == "in" and bias in names else None,
+                tensor(bias, np.int32, n_rows) if product == "in" and bias in names else None,
             )
-
-        put("embed", 0, "embed", s.n_vocab + 1, s.n_embd)
-        if s.has_head:
-            put("head", 0, "head", s.n_vocab, s.n_embd)
-        width = s.n_head * s.head_dim
-        for i in layers:
-            put("in", i, f"layers.{i}.in", width + 2 * s.n_kv_head * s.head_dim, s.n_embd)
-            put("out", i, f"layers.{i}.out", s.n_embd, width)
-            put("up", i, f"layers.{i}.up", 2 * s.n_hidden, s.n_embd)
-            put("down", i, f"layers.{i}.down", s.n_embd, s.n_hidden)
     model.check_complete()
     return model
+
+
+def _matrices(s: TransformerShape) -> list[tuple[str, int, str, int, int]]:
+    """Return product, layer, place in the file, rows and columns of each matrix (ARITHMETIC 9.11)."""
+    width, n_in = s.n_head * s.head_dim, (s.n_head + 2 * s.n_kv_head) * s.head_dim
+    matrices = [("embed", 0, "embed", s.n_vocab + 1, s.n_embd)]
+    if s.has_head:
+        matrices.append(("head", 0, "head", s.n_vocab, s.n_embd))
+    for i in range(s.n_layer):
+        matrices += [
+            ("in", i, f"layers.{i}.in", n_in, s.n_embd),
+            ("out", i, f"layers.{i}.out", s.n_embd, width),
+            ("up", i, f"layers.{i}.up", 2 * s.n_hidden, s.n_embd),
+            ("down", i, f"layers.{i}.down", s.n_embd, s.n_hidden),
+        ]
+    return matrices
 
 
 def _number(value: Any, limit: int) -> int:
