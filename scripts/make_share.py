@@ -170,12 +170,27 @@ without it the exit status is 3, and the message has its SHA-256.
 shows the models that are here with their memory and speed,
 .B \-\-estimate
 what they would make of a file.
+.PP
+A transformer, a large language model, may take the place of the net:
+.B "lmzip \-\-get\-model smollm2"
+downloads one once (93 MB; 137 MB on the disk), and
+.B "\-\-model smollm2"
+compresses with it;
+.B \-\-ultra
+takes the largest that is here.
+Text comes out far smaller, but at some kilobytes a second and core at best, in both directions,
+and with some 450 MB of memory for small files, 800 MB for long ones; where the weights do not fit, nothing is begun.
+Binaries do without it.
+Whoever unpacks needs the same weights: a file names them by their SHA-256.
+Other models of the kinds llama and qwen2 come in by
+.BR \-\-import\-model .
 .SH EXAMPLES
 .nf
 lmzip \-v report.txt                  # becomes report.txt.lmz
 lmunzip report.txt.lmz               # and back
 lmcat a.log.lmz b.log | grep error   # whether compressed or not
 lmzip \-\-estimate big.log             # size, time and memory beforehand
+lmzip \-\-ultra book.txt               # with a transformer, once one is installed
 .fi
 .PP
 With
