@@ -41,7 +41,7 @@ class GgufSource(Source):
             self.weight_files = [path]
             self._places = {_canonical(name): name for name in self._file.tensors}
             self.config = check_config(self._config(path))
-            self.bpe = _bpe(self._file.fields)
+            self.bpe = bpe_of(self._file.fields)
         except BaseException:
             self.close()
             raise
@@ -155,7 +155,7 @@ def _unpermuted(values: np.ndarray, head_dim: int) -> np.ndarray:
     return np.ascontiguousarray(heads.swapaxes(1, 2)).reshape(values.shape)
 
 
-def _bpe(fields: dict[str, Any]) -> Bpe:
+def bpe_of(fields: dict[str, Any]) -> Bpe:
     model, tokens = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.tokens")
     types = fields.get("tokenizer.ggml.token_type")
     if not isinstance(tokens, list) or not isinstance(types, list) or len(types) != len(tokens):

@@ -39,7 +39,7 @@ class HuggingFaceSource(Source):
             raise ModelMissingError(f"{path} is no model directory: it has no config.json")
         config = read_json(path / "config.json")
         _refuse_variants(config)
-        self.weight_files = _weight_files(path)
+        self.weight_files = weight_files(path)
         self._files: list[SafetensorsFile] = []
         self._places: dict[str, tuple[SafetensorsFile, str]] = {}
         try:
@@ -83,7 +83,7 @@ def _canonical(name: str) -> str:
     return _ROOT_NAMES.get(name, name)
 
 
-def _weight_files(path: Path) -> list[Path]:
+def weight_files(path: Path) -> list[Path]:
     """Return the files of weights, sorted by name; raises ModelMissingError, OSError, UnsupportedError."""
     single, index = path / "model.safetensors", path / "model.safetensors.index.json"
     if single.exists():

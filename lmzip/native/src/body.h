@@ -69,7 +69,8 @@ static void code_token(struct lmz_coder *c, int place, code_lane_byte *code)
 {
     const lmz_transformer *t = c->transformer;
     const int index = c->transformer_lanes.active[place];
-    const uint32_t *e = transformer_exponentials(t, &c->transformer_lanes, place);
+    const uint32_t *e = c->outside ? c->outside + (size_t)place * (size_t)t->shape.n_vocab
+                                   : transformer_exponentials(t, &c->transformer_lanes, place);
     const token_node *node = t->vocabulary.nodes;
     lmz_lane *lane = &c->lanes[index];
     const uint32_t size = c->rc.decoding ? 0 : *lane->token_sizes++, start = lane->position;
@@ -96,7 +97,8 @@ static void code_tokens(struct lmz_coder *c, code_lane_byte *code)
     for (int i = 0; i < c->n_lanes; i++)
         if (c->lanes[i].position < c->lanes[i].end)
             c->transformer_lanes.active[n++] = i;
-    transformer_step_all(c->transformer, &c->transformer_lanes, n, c->n_threads);
+    if (!c->outside)
+        transformer_step_all(c->transformer, &c->transformer_lanes, n, c->n_threads);
     for (int place = 0; place < n && !c->rc.failed; place++)
         code_token(c, place, code);
 }

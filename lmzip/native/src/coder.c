@@ -6,6 +6,7 @@
 #include "memory.h"
 #include "mixer.h"
 #include "net_thread.h"
+#include "outside.h"
 #include "probability.h"
 #include "slots.h"
 
@@ -90,8 +91,10 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
         c->stop_cells = carve(base, &offset, ((size_t)c->stop_mask + 1) * sizeof *c->stop_cells);
         c->stop_match = carve(base, &offset, 2 * sizeof *c->stop_match);
         c->stop_weights = carve(base, &offset, N_STOP_INPUTS * sizeof *c->stop_weights);
-        offset += transformer_lanes_lay_out(&c->transformer_lanes, c->transformer, c->n_lanes, c->method_number - LMZ_TOKEN_METHOD,
-                                            base ? base + offset : NULL);
+        uint8_t *lanes = base ? base + offset : NULL;
+        const int n_halvings = c->method_number - LMZ_TOKEN_METHOD;
+        offset += c->transformer->step ? transformer_lanes_lay_out(&c->transformer_lanes, c->transformer, c->n_lanes, n_halvings, lanes)
+                                       : outside_lanes_lay_out(&c->transformer_lanes, c->n_lanes, lanes);
     }
     return offset;
 }
@@ -268,6 +271,11 @@ int lmz_encoder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
 }
 
 int lmz_coder_run(lmz_coder *c, uint64_t n_steps)
+{
+    return c->transformer && !c->transformer->step ? LMZ_E_DAMAGED : coder_run(c, n_steps);
+}
+
+int coder_run(struct lmz_coder *c, uint64_t n_steps)
 {
     if (c->transformer && !c->rc.decoding && !c->lanes[0].token_sizes)
         return LMZ_E_DAMAGED; /* nobody said how to cut */

@@ -71,6 +71,7 @@ struct lmz_coder {
     const uint64_t *history[LMZ_MAX_LANES]; /* of each lane, for the net */
     const lmz_transformer *transformer; /* or NULL */
     transformer_lanes transformer_lanes;
+    const uint32_t *outside; /* (active lanes, n_vocab) exponentials from elsewhere, in a step of lmz_coder_run_tokens; else NULL */
     uint32_t *token_tree; /* (512) of the byte that is being coded */
     uint8_t *is_token_end;      /* (raw_size + 1) of every position: whether a token ended there */
     uint32_t *stop_cells, stop_mask; /* (stop_mask + 1) cells of what ends a token, see stop_view.h */

@@ -91,6 +91,11 @@ void lmz_transformer_free(lmz_transformer *t);
 int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
                         uint32_t *exponentials);
 
+/* Make a transformer that is a vocabulary and no more, as lmz_transformer_set_vocabulary takes it; what it would predict,
+   the caller tells (lmz_coder_run_tokens).  At most 2^24 - 1 tokens.  Return NULL when there is no memory or for what is
+   no vocabulary. */
+lmz_transformer *lmz_transformer_new_outside(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab);
+
 /* --- blocks --------------------------------------------------------------------------------------------------------- */
 
 typedef struct lmz_coder lmz_coder;
@@ -113,8 +118,17 @@ int lmz_encoder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_toke
 /* Let a block with a net and several lanes use up to n_threads threads, by default one; the result is the same. */
 void lmz_coder_set_threads(lmz_coder *coder, int n_threads);
 
-/* Advance by at most n_steps steps, one byte of every lane each, or with a transformer one token. */
+/* Advance by at most n_steps steps, one byte of every lane each, or with a transformer one token.  Return
+   LMZ_E_DAMAGED for one from outside. */
 int lmz_coder_run(lmz_coder *coder, uint64_t n_steps);
+
+/* Fill `lanes` (at most n_lanes) with the numbers of those that have not ended, rising; return how many they are. */
+int lmz_coder_lanes(const lmz_coder *coder, uint32_t *lanes);
+
+/* With a transformer from outside: advance by one step, by one token of each of the n lanes that lmz_coder_lanes tells.
+   exponentials: (n, n_vocab), within 1 .. 2^31, what is predicted for each; tokens: (n) the tokens that were coded, if
+   the block is not failed.  Return as lmz_coder_run, LMZ_E_DAMAGED for exponentials beyond that and for other coders. */
+int lmz_coder_run_tokens(lmz_coder *coder, const uint32_t *exponentials, uint32_t *tokens);
 
 /* Raw bytes coded so far. */
 size_t lmz_coder_position(const lmz_coder *coder);

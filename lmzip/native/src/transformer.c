@@ -251,7 +251,7 @@ void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *la
 int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
                         uint32_t *exponentials)
 {
-    if (n_lanes < 1 || n_lanes > LMZ_MAX_LANES / 2 || !lmz_transformer_is_complete(t))
+    if (n_lanes < 1 || n_lanes > LMZ_MAX_LANES / 2 || !lmz_transformer_is_complete(t) || !t->step)
         return LMZ_E_DAMAGED;
     const size_t n_vocab = (size_t)t->shape.n_vocab, n = (size_t)n_lanes;
     for (size_t i = 0; i < n_steps * n; i++)

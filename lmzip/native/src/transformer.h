@@ -42,7 +42,7 @@ struct lmz_transformer { /* read only once it is complete: any number of coders 
     int has_embedding;
     vocabulary vocabulary;
     matrix_packing packing;
-    transformer_step *step;
+    transformer_step *step; /* NULL: exponentials come from outside the kernel (outside.c) */
     void *memory;
     size_t memory_size;
 };
