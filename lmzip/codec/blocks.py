@@ -76,8 +76,8 @@ def check_method(model: Model, head: BlockHead) -> None:
 def model_of(header: FrameHeader) -> Model:
     """Return the model that a frame's header, already checked, asks for.
 
-    The digest alone does not say which: all models here are nets, and one that was coded as something else, or by
-    another arithmetic, is not here whoever has its weights (FORMAT 3.2).  Raises ModelMissingError, UnsupportedError,
+    The digest alone does not say which: nets are exact, others are bound to numerics, and one that was coded as
+    something else is not here whoever has its weights (FORMAT 3.2).  Raises ModelMissingError, UnsupportedError,
     NumericsError, DamagedError.
     """
     record = header.model()
@@ -85,6 +85,8 @@ def model_of(header: FrameHeader) -> Model:
         return registry.by_name(registry.BUILT_IN)
     if not record.is_known:
         raise UnsupportedError(f"needs a newer lmzip: model {record.name} (sha256 {record.digest.hex()}...)")
+    if record.kind == container.BOUND_KIND and any(record.fingerprint):
+        return registry.bound(record.digest, record.name, record.fingerprint, record.numerics)
     if record.kind == container.BOUND_KIND or any(record.fingerprint):
         bound = record.numerics or f"fingerprint {record.fingerprint.hex()}"
         raise NumericsError(f"needs the model {_name_of(record)} and its arithmetic, which is not here: {bound}")
@@ -92,6 +94,15 @@ def model_of(header: FrameHeader) -> Model:
         kind = container.MODEL_KINDS[record.kind]
         raise UnsupportedError(f"needs a newer lmzip: model {_name_of(record)} of kind {record.kind}, {kind}")
     return registry.by_digest(record.digest, record.name)
+
+
+def record_of(model: Model) -> ModelRecord | None:
+    """Return the record that names a model in a header; None for the built-in one."""
+    if not model.digest:
+        return None
+    if model.fingerprint:
+        return ModelRecord(container.BOUND_KIND, model.digest, model.fingerprint, model.name, model.numerics)
+    return ModelRecord(container.NET_KIND, model.digest, bytes(container.FINGERPRINT_SIZE), model.name, "")
 
 
 def substitute(header: FrameHeader, head: BlockHead) -> Model | None:
@@ -107,7 +118,8 @@ def substitute(header: FrameHeader, head: BlockHead) -> Model | None:
     except LmzipError:
         return None
     is_net = record and record.is_known and record.kind == container.NET_KIND and not any(record.fingerprint)
-    return built_in if is_net and head.method in built_in.methods else None
+    is_bound = record and record.kind == container.BOUND_KIND
+    return built_in if (is_net or is_bound) and head.method in built_in.methods else None
 
 
 def _name_of(record: ModelRecord) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Literal
 
 from lmzip import container, levels
-from lmzip.codec.blocks import decode_block, encode_block
+from lmzip.codec.blocks import decode_block, encode_block, record_of
 from lmzip.codec.choice import choose
 from lmzip.codec.memory import check_weights, encode_need, fitting_threads
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
-from lmzip.container import BlockHead, FrameHeader, ModelRecord, Trailer
+from lmzip.container import BlockHead, FrameHeader, Trailer
 from lmzip.errors import DamagedError, LmzipError, VerifyError
 from lmzip.models.base import Model
 
@@ -46,10 +46,7 @@ class FrameWriter:
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
         self._choice, self._model = choice, model
         self._header = container.pack_header()
-        digest, name = self._model.digest, self._model.name
-        self._record = (
-            ModelRecord(container.NET_KIND, digest, bytes(container.FINGERPRINT_SIZE), name, "") if digest else None
-        )
+        self._record = record_of(model)
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
         self._content_hash = container.content_hash()

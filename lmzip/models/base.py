@@ -16,11 +16,17 @@ class Model(ABC):
 
     name: str
     methods: frozenset[int]  # method numbers (1 to 15) that a block head may carry
+    numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
 
     @property
     @abstractmethod
     def digest(self) -> bytes:
         """SHA-256 of the weights, 32 bytes; b"" for a model without weights."""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """16 bytes that tell the arithmetic from others; b"" for one that is exact."""
+        return b""
 
     def needs_weights(self, method: int) -> bool:
         """Return whether blocks of that method can be decoded with the weights only, not by the built-in model."""

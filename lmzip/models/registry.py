@@ -2,7 +2,8 @@
 
 Searched in this order: the built-in n-gram predictor, the nets that ship in data/, weight files that this process was
 given by path, those in the folders and files of LMZIP_MODEL_PATH (separated as in PATH), those in the user's data
-folder.
+folder.  Directories and GGUF files of Hugging Face's models are found in the same places; only what asks for one of
+them, by hf: and its path or by a frame that is bound to numerics, loads torch.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from pathlib import Path
 
 from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.models.base import Model
+from lmzip.models.hf import settings
 
 BUILT_IN = "ngram"
 SUFFIX = ".safetensors"
 _SHIPPED = Path(__file__).with_name("data")
-_given: list[Path] = []
+_given: list[Path] = []  # weight files
+_given_foreign: list[Path] = []  # models of Hugging Face
 
 
 def default_name() -> str:
@@ -37,13 +40,27 @@ def weight_files(*, with_given: bool = True) -> Iterator[Path]:
 
     with_given: those too that only this process was told of.
     """
-    configured = [Path(p) for p in os.environ.get("LMZIP_MODEL_PATH", "").split(os.pathsep) if p]
-    for place in [_SHIPPED, *(_given if with_given else []), *configured, user_folder()]:
+    for place in [_SHIPPED, *(_given if with_given else []), *_configured(), user_folder()]:
         try:
             found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
         except (OSError, ValueError):
             continue
         yield from found
+
+
+def _configured() -> list[Path]:
+    return [Path(p) for p in os.environ.get("LMZIP_MODEL_PATH", "").split(os.pathsep) if p]
+
+
+def _foreign_places(*, with_given: bool = True) -> Iterator[Path]:
+    """Yield what may be models of Hugging Face: directories with config.json, GGUF files; themselves or in a folder."""
+    yield from _given_foreign if with_given else ()
+    for place in [*_configured(), user_folder()]:
+        try:
+            within = sorted(place.iterdir()) if place.is_dir() else []
+            yield from (path for path in (place, *within) if (path / "config.json").is_file() or path.suffix == ".gguf")
+        except (OSError, ValueError):
+            continue
 
 
 def _nets(first: str = "", *, with_given: bool = True) -> Iterator[Model]:
@@ -85,10 +102,12 @@ def _load(path: Path) -> Model:
 
 @cache
 def by_name(name: str) -> Model:
-    """Return the model of that name, or that of the weight file at that path.
+    """Return the model of that name, that of the weight file at that path, or behind hf: one of Hugging Face.
 
     Raises ModelMissingError, UnsupportedError for a file that holds no model.
     """
+    if name.startswith(settings.PREFIX):
+        return _hugging_face(name.removeprefix(settings.PREFIX))
     if name == BUILT_IN:
         from lmzip.models.ngram import NgramModel  # loads the kernel
 
@@ -109,6 +128,34 @@ def by_name(name: str) -> Model:
             return model
     hint = f"; --model {BUILT_IN} does without" if name == default_name() else _hint(name)
     raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}{hint}")
+
+
+def configure(chosen: settings.Settings) -> None:
+    """Say how models of Hugging Face are run from now on."""
+    settings.configure(chosen)
+    by_name.cache_clear()
+
+
+def _hugging_face(name: str) -> Model:
+    from lmzip.models.hf.opening import open_model
+
+    try:
+        model = open_model(name, settings.current())
+    except OSError as error:
+        raise ModelMissingError(f"cannot read the model {name}: {error.strerror or error}") from None
+    _given_foreign.append(model.path)
+    return model
+
+
+@cache
+def bound(digest: bytes, name: str, fingerprint: bytes, numerics: str) -> Model:
+    """Return the model of a frame's record that is bound to numerics (FORMAT 3.2).
+
+    Raises ModelMissingError, NumericsError where another arithmetic comes out here, UnsupportedError without torch.
+    """
+    from lmzip.models.hf.opening import bound_model
+
+    return bound_model(digest, name, fingerprint, numerics, _foreign_places())
 
 
 @cache
@@ -154,4 +201,16 @@ def strongest() -> Path:
 
 def is_installed(digest: bytes) -> bool:
     """Return whether a process that is given no path finds the model with this digest."""
-    return any(model.digest == digest for model in _nets(with_given=False))
+    return any(model.digest == digest for model in _nets(with_given=False)) or _has_foreign(digest)
+
+
+def _has_foreign(digest: bytes) -> bool:
+    from lmzip.models.hf.directory import digest_of, find_files
+
+    for place in _foreign_places(with_given=False):
+        try:
+            if digest_of(find_files(place)) == digest:
+                return True
+        except (OSError, ModelMissingError, UnsupportedError):
+            continue
+    return False

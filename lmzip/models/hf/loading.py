@@ -1,0 +1,147 @@
+"""From a model's files to a module of torch: never code from a directory, never pickles, never a part left to chance."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+from lmzip.errors import NumericsError, UnsupportedError
+from lmzip.models.hf.directory import ModelFiles, n_weights
+from lmzip.models.hf.numerics import MAX_THREADS, Numerics, plain_version
+from lmzip.models.hf.settings import Settings
+
+MISSING = "models of Hugging Face need torch and transformers: pip install 'lmzip[hf]'"
+_MAX_CPU_NAME = 6
+
+
+def quiet_torch() -> Any:
+    """Return torch; raises UnsupportedError where it is not installed."""
+    # What cuBLAS needs to be deterministic is read when CUDA starts.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        import torch
+    except ImportError:
+        raise UnsupportedError(MISSING) from None
+    return torch
+
+
+def quiet_transformers(*, offline: bool = True) -> Any:
+    """Return transformers, which prints nothing and stays off the network; raises UnsupportedError without it."""
+    quiet_torch()
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import transformers
+    except ImportError:
+        raise UnsupportedError(MISSING) from None
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return transformers
+
+
+def resolve_device(settings: Settings) -> str:
+    """Return the device to use, by its name in torch; raises UnsupportedError where it is not here."""
+    torch = quiet_torch()
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    wanted = settings.device
+    if wanted == "auto":
+        return "cuda:0" if n_cuda else "cpu"
+    kind, _, number = wanted.partition(":")
+    if kind == "cuda" and not n_cuda:
+        raise UnsupportedError("no CUDA device that torch can use is here; --device cpu does without")
+    if kind == "cuda":
+        index = int(number or 0)
+        if index >= n_cuda:
+            raise UnsupportedError(f"there is no CUDA device {index} here, only {n_cuda}")
+        return f"cuda:{index}"
+    return "cpu"
+
+
+def numerics_of(device: str, dtype: str | None, threads: int) -> Numerics:
+    """Return what this machine computes with; dtype None: what is usual on the device."""
+    torch, transformers = quiet_torch(), quiet_transformers()
+    if device == "cpu":
+        name = torch.backends.cpu.get_cpu_capability().lower()
+        name = "base" if name == "default" else "".join(c for c in name if c.isalnum())[:_MAX_CPU_NAME]
+        kind, usual = f"cpu/{name}", "float32"
+    else:
+        major, minor = torch.cuda.get_device_capability(device)
+        kind, usual = f"cuda/sm{major}{minor}", "bfloat16"
+    versions = plain_version(torch.__version__), plain_version(transformers.__version__)
+    return Numerics(kind, dtype or usual, max(1, min(threads, MAX_THREADS)), *versions)
+
+
+def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
+    """Return the model in evaluation mode; raises UnsupportedError, MemoryError, OSError."""
+    torch, transformers = quiet_torch(), quiet_transformers()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not files.is_gguf:
+                _check_all_there(torch, transformers, files)
+            module = _load(transformers, files, getattr(torch, dtype))
+            return module.eval().to(device)
+    except (UnsupportedError, OSError, MemoryError):
+        raise
+    except Exception as error:  # whatever torch and transformers raise for what they do not take
+        raise failure(error, f"{files.path}: transformers cannot load it") from None
+
+
+def failure(error: Exception, what: str) -> Exception:
+    """Return the error to raise for one of torch or transformers."""
+    from lmzip.models.hf.tokens import first_line
+
+    text = str(error)
+    if type(error).__name__ == "OutOfMemoryError" or "not enough memory" in text or "can't allocate memory" in text:
+        return MemoryError()
+    if "does not have a deterministic implementation" in text:
+        return NumericsError(f"{what}: it computes something that is not the same each time there ({first_line(error)})")
+    return UnsupportedError(f"{what} ({first_line(error)})")
+
+
+def _check_all_there(torch: Any, transformers: Any, files: ModelFiles) -> None:
+    """Raise UnsupportedError where the files hold fewer numbers than the configuration asks for.
+
+    Before anything is allocated: transformers would make up what is missing.
+    """
+    config = transformers.AutoConfig.from_pretrained(str(files.path), local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    wanted, there = sum(p.numel() for p in module.parameters()), n_weights(files)
+    if wanted > there:
+        raise UnsupportedError(f"{files.path}: its files hold {there} weights, its configuration asks for {wanted}")
+
+
+def _load(transformers: Any, files: ModelFiles, dtype: Any) -> Any:
+    options: dict[str, Any] = {
+        "dtype": dtype,
+        "local_files_only": True,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+    }
+    if files.is_gguf:
+        options["gguf_file"] = files.path.name
+        folder = str(files.path.parent)
+    else:
+        options["use_safetensors"] = True
+        folder = str(files.path)
+    # Said in any case: a configuration may name a kernel from the hub.
+    for attention in ("sdpa", "eager"):
+        try:
+            module, info = transformers.AutoModelForCausalLM.from_pretrained(
+                folder, attn_implementation=attention, **options
+            )
+            break
+        except ValueError as error:
+            if attention == "eager" or "scaled_dot_product_attention" not in str(error):
+                raise
+    for what in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if info.get(what):
+            first = sorted(map(str, info[what]))[0]
+            raise UnsupportedError(f"{files.path}: its weights are not those of its configuration ({what}: {first})")
+    return module

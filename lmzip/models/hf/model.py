@@ -1,0 +1,190 @@
+"""A model of Hugging Face mixed with the n-gram predictor: frames of it are bound to the numerics of a machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lmzip import native
+from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
+from lmzip.models.hf.directory import ModelFiles, digest_of, identity_of
+from lmzip.models.hf.numerics import Numerics
+from lmzip.models.ngram import NgramModel
+from lmzip.native import outside
+
+if TYPE_CHECKING:
+    from lmzip.models.base import Progress
+    from lmzip.models.cutting import Cutter
+    from lmzip.models.hf.stepping import Runner
+    from lmzip.models.hf.tokens import Tokens
+
+_WAIT = 0.1  # seconds between two looks at whether a waiting block is still wanted
+_ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
+_T = TypeVar("_T")
+
+
+class HfModel(NgramModel):
+    """The built-in model with one in floating point: adds the method of tokens, keeps those without a net.
+
+    Loading, and coding with it, takes place in one thread at a time: how torch computes is a setting of the process.
+    """
+
+    methods = frozenset([*range(1, native.NET_METHOD), native.TOKEN_METHOD])
+
+    def __init__(self, files: ModelFiles, device: str, numerics: Numerics) -> None:
+        """device: by its name in torch.  Reads nothing yet."""
+        self.files, self.device, self.arithmetic = files, device, numerics
+        self.path, self.name, self.config = files.path, files.name, files.config
+        self.numerics = numerics.text()
+        self._lock = threading.RLock()
+        self._loaded: tuple[Runner, outside.Vocabulary, Tokens, bytes] | None = None
+        self._cutter: Cutter | None = None
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of all files (HF.md), read when first asked for; raises ModelMissingError, UnsupportedError."""
+        self._identity = self._read(identity_of)
+        return self._read(digest_of)
+
+    @property
+    def fingerprint(self) -> bytes:
+        """16 bytes that tell the arithmetic; loads the model.  Raises as encode_block does."""
+        return self._load()[3]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the weights' files."""
+        return self._read(lambda files: files.size)
+
+    @property
+    def cutter(self) -> Cutter:
+        """What cuts text for the encoder; raises UnsupportedError without the package `tokenizers`."""
+        tokens = self._load()[2]
+        with self._lock:
+            if self._cutter is None:
+                self._cutter = tokens.cutter()
+            return self._cutter
+
+    def _load(self) -> tuple[Runner, outside.Vocabulary, Tokens, bytes]:
+        with self._lock:
+            if self._loaded is None:
+                from lmzip.models.hf.opening import load
+
+                assert self.digest
+                try:
+                    self._loaded = load(self.files, self.device, self.arithmetic)
+                except OSError as error:
+                    raise self._missing(error) from None
+                finally:
+                    self._check_unchanged()
+            return self._loaded
+
+    def _check_unchanged(self) -> None:
+        if self._read(identity_of) != self._identity:
+            raise ModelMissingError(f"the model {self.path} changed meanwhile")
+
+    def _read(self, read: Callable[[ModelFiles], _T]) -> _T:
+        try:
+            return read(self.files)
+        except OSError as error:
+            raise self._missing(error) from None
+
+    def _missing(self, error: OSError) -> ModelMissingError:
+        return ModelMissingError(f"cannot read the model {self.path}: {error.strerror or error}")
+
+    @contextmanager
+    def _alone(self, progress: Progress | None) -> Iterator[None]:
+        """Within: no other block is coded with this model, and torch computes as it is to."""
+        from lmzip.models.hf.arithmetic import fixed
+        from lmzip.models.hf.loading import failure
+
+        while not self._lock.acquire(timeout=_WAIT):
+            if progress:
+                progress(0)
+        try:
+            with fixed(self.arithmetic.threads):
+                yield
+        except (LmzipError, MemoryError, ValueError, OSError):
+            raise
+        except RuntimeError as error:  # of torch
+            raise failure(error, f"{self.path} cannot be run") from None
+        finally:
+            self._lock.release()
+
+    def encode_block(
+        self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
+    ) -> bytes | None:
+        if not self.needs_weights(method):
+            return super().encode_block(raw, method, n_lanes, progress, n_threads)
+        _check_lanes(n_lanes)
+        runner, vocabulary, _, _ = self._load()
+        chunk_size = -(-len(raw) // n_lanes)
+        chunks = [bytes(raw[at : at + chunk_size]) for at in range(0, len(raw), chunk_size)]
+        sizes = b"".join(map(self.cutter.sizes, chunks))
+        with self._alone(progress):
+            return outside.encode_block(raw, n_lanes, vocabulary, sizes, _predictor(runner, n_lanes), progress)
+
+    def decode_block(
+        self,
+        payload,
+        raw_size: int,
+        method: int,
+        n_lanes: int = 1,
+        progress: Progress | None = None,
+        n_threads: int = 1,
+    ):
+        if not self.needs_weights(method):
+            return super().decode_block(payload, raw_size, method, n_lanes, progress, n_threads)
+        _check_lanes(n_lanes)
+        runner, vocabulary, _, _ = self._load()
+        with self._alone(progress):
+            return outside.decode_block(payload, raw_size, n_lanes, vocabulary, _predictor(runner, n_lanes), progress)
+
+    def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
+        if not self.needs_weights(method):
+            return super().memory_size(method, raw_size, n_lanes)
+        _check_lanes(n_lanes)
+        runner, vocabulary, _, _ = self._load()
+        own = native.memory_size(method, raw_size, n_lanes, None, vocabulary)
+        item = _ITEM_SIZE[self.arithmetic.dtype]
+        # Logits and what becomes of them, in four places at once, of each lane; and what it keeps of its tokens.
+        return own + n_lanes * (16 * runner.n_vocab + _cache_items(runner) * item)
+
+    def needs_weights(self, method: int) -> bool:
+        return method >= native.TOKEN_METHOD
+
+    def shared_size(self, method: int) -> int:
+        if not self.needs_weights(method):
+            return 0
+        module = self._load()[0].module
+        return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
+
+
+def _predictor(runner: Runner, n_lanes: int) -> outside.Predict:
+    from lmzip.models.hf.stepping import Lanes
+
+    return Lanes(runner, n_lanes).predict
+
+
+def _cache_items(runner: Runner) -> int:
+    """Return about how many numbers are kept for a lane: keys and values of a window, if there is one."""
+    config: Any = runner.config
+
+    def number(*names: str) -> int:
+        found = (getattr(config, name, None) for name in names)
+        return next((n for n in found if type(n) is int), 0)
+
+    heads = number("num_attention_heads")
+    width = number("hidden_size")
+    kept = number("num_key_value_heads") or heads
+    head_dim = number("head_dim") or (width // heads if heads else 0)
+    # Room for a window, and twice as much while it slides.
+    return number("num_hidden_layers") * (2 * 2 * runner.window * kept * head_dim or 32 * width)
+
+
+def _check_lanes(n_lanes: int) -> None:
+    if n_lanes > outside.MAX_LANES:
+        raise UnsupportedError(f"needs a newer lmzip: {n_lanes} lanes with a model of tokens")

@@ -1,0 +1,159 @@
+"""From a place or from a frame's record to a model of Hugging Face that is ready, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lmzip.errors import LmzipError, ModelMissingError, NumericsError, UnsupportedError
+from lmzip.models.hf import loading, settings
+from lmzip.models.hf.arithmetic import fixed
+from lmzip.models.hf.directory import ModelFiles, find_files
+from lmzip.models.hf.model import HfModel
+from lmzip.models.hf.numerics import Numerics, parse
+from lmzip.models.hf.settings import Settings
+from lmzip.models.hf.tokens import Tokens, read_tokens
+from lmzip.native import outside
+
+_HUB_NAME = re.compile(r"(?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96}")
+_HUB_PATTERNS = ["*.json", "*.safetensors", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model"]
+
+
+def open_model(name: str, chosen: Settings) -> HfModel:
+    """Return the model at a path, or of that name on the hub where a download was allowed.
+
+    Raises ModelMissingError, UnsupportedError, OSError.
+    """
+    if not name:
+        raise ModelMissingError("after hf: comes a directory or a GGUF file")
+    path = Path(name)
+    if not path.exists():
+        path = _download(name, chosen)
+    device = loading.resolve_device(chosen)
+    threads = chosen.threads or _available_threads()
+    return _opened(find_files(path).path, device, loading.numerics_of(device, chosen.dtype, threads))
+
+
+def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places: Iterator[Path]) -> HfModel:
+    """Return the model of a frame, once it predicts here what the probe did there.
+
+    places: directories and GGUF files that may be it.  Raises ModelMissingError where none has the digest,
+    NumericsError where another arithmetic comes out, UnsupportedError.
+    """
+    there = parse(text)
+    chosen = settings.current()
+    try:
+        if chosen.device == "auto":
+            device = loading.resolve_device(Settings(there.device_kind))
+        else:
+            device = loading.resolve_device(chosen)
+        here = loading.numerics_of(device, chosen.dtype or there.dtype, chosen.threads or there.threads)
+    except UnsupportedError as error:
+        raise NumericsError(f"is bound to {there.text()}: {error}") from None
+    asked = [n for n in ("device_kind", "dtype", "threads") if getattr(here, n) != getattr(there, n)]
+    if asked:
+        raise _other_arithmetic(there, here)
+    model = _find(digest, name, device, here, places)
+    if model.fingerprint != fingerprint:
+        raise _other_arithmetic(there, here)
+    return model
+
+
+def _find(digest: bytes, name: str, device: str, here: Numerics, places: Iterator[Path]) -> HfModel:
+    for place in sorted(dict.fromkeys(places), key=lambda path: name not in (path.name, path.stem)):
+        try:
+            model = _opened(find_files(place).path, device, here)
+            if model.digest == digest:
+                return model
+        except (LmzipError, OSError):
+            continue
+    raise ModelMissingError(
+        f"needs the model {name} of Hugging Face (digest {digest.hex()}), which is not here; --model hf:PATH or "
+        "LMZIP_MODEL_PATH can give it"
+    )
+
+
+def _other_arithmetic(there: Numerics, here: Numerics) -> NumericsError:
+    found = there.differences(here)
+    what = f"different: {', '.join(found)}" if found else "nothing that is known differs, so it is the processor"
+    return NumericsError(
+        f"the file is sound, but this machine computes other numbers: it needs {there.text()}, here is {here.text()}; "
+        f"{what}; try the versions of torch and transformers, the --device and the machine that it was made with"
+    )
+
+
+@cache
+def _opened(path: Path, device: str, numerics: Numerics) -> HfModel:
+    return HfModel(find_files(path), device, numerics)
+
+
+def _available_threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _download(name: str, chosen: Settings) -> Path:
+    """Return the local directory of a model of the hub; raises ModelMissingError."""
+    if not _HUB_NAME.fullmatch(name) or set(name.split("/")) & {".", ".."}:
+        raise ModelMissingError(f"there is no {name}")
+    if not chosen.allow_download:
+        raise ModelMissingError(f"there is no {name}; if it is a name on the Hugging Face hub, --allow-download gets it")
+    loading.quiet_transformers(offline=False)
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.utils import disable_progress_bars
+
+        disable_progress_bars()
+        return Path(snapshot_download(name, allow_patterns=_HUB_PATTERNS))
+    except Exception as error:  # whatever the network and the hub come up with
+        from lmzip.models.hf.tokens import first_line
+
+        raise ModelMissingError(f"{name} cannot be downloaded ({first_line(error)})") from None
+
+
+def load(files: ModelFiles, device: str, numerics: Numerics) -> tuple[Any, outside.Vocabulary, Tokens, bytes]:
+    """Return runner, vocabulary in the kernel, tokens and fingerprint of a model.
+
+    Raises UnsupportedError, NumericsError, OSError, MemoryError.
+    """
+    from lmzip.models.hf.probe import fingerprint_of
+    from lmzip.models.hf.stepping import Runner
+
+    module = loading.load_module(files, device, numerics.dtype)
+    config = module.config.get_text_config(decoder=True)
+    n_vocab = _n_vocab(module, config)
+    tokens = read_tokens(files, n_vocab)
+    strings, numbers = zip(*tokens.vocabulary, strict=True)
+    runner = Runner(module, device, list(numbers), _start(config, n_vocab))
+    try:
+        vocabulary = outside.Vocabulary(strings)
+        with fixed(numerics.threads):
+            fingerprint = fingerprint_of(runner)
+    except (LmzipError, MemoryError):
+        raise
+    except Exception as error:  # of a module that does not run as others do
+        raise loading.failure(error, f"{files.path} cannot be run") from None
+    return runner, vocabulary, tokens, fingerprint
+
+
+def _n_vocab(module: Any, config: Any) -> int:
+    """Return how many tokens a module predicts; raises UnsupportedError."""
+    head = module.get_output_embeddings()
+    weight = getattr(head, "weight", None)
+    size = weight.shape[0] if weight is not None else getattr(config, "vocab_size", 0)
+    if type(size) is not int or size < 1:
+        raise UnsupportedError("the model predicts no tokens")
+    return size
+
+
+def _start(config: Any, n_vocab: int) -> int:
+    """Return the token that every text begins with: the model's own start, else its end, else its first."""
+    for name in ("bos_token_id", "eos_token_id"):
+        found = getattr(config, name, None)
+        found = found[0] if isinstance(found, list) and found else found
+        if type(found) is int and 0 <= found < n_vocab:
+            return found
+    return 0

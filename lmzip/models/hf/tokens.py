@@ -1,0 +1,245 @@
+"""A model's tokens as byte strings, from whatever tokenizer it has; and how its tokenizer cuts text.
+
+Tokens that no text can give (special ones) stand for nothing: a text that looks like one is data.  Where a tokenizer
+cannot be followed, text is cut into the longest tokens: that costs ratio, nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lmzip.errors import UnsupportedError
+from lmzip.models.cutting import Cutter
+from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles
+from lmzip.models.importing.gguf_file import GgufFile
+from lmzip.models.importing.gguf_source import bpe_of
+from lmzip.models.importing.source import Bpe, read_json
+from lmzip.models.importing.tokenizer import from_hugging_face
+from lmzip.models.importing.vocabulary import MAX_STRING_SIZE, SPACE, byte_string, token_of_byte
+
+_BYTES = [bytes([byte]) for byte in range(256)]
+_BYTE_TOKEN = re.compile("<0x[0-9A-F]{2}>")
+_MAX_SPECIAL = 256  # of a vocabulary of bytes
+_BYT5_SPECIAL = 3
+_NO_CUTTING = b'{"version":"1.0","added_tokens":[],"model":{"type":"WordLevel","vocab":{"?":0},"unk_token":"?"}}'
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Byte strings by a model's own numbers, and its tokenizer without what changes text."""
+
+    strings: list[bytes | None]  # None: stands for no text, twice there, or too long
+    tokenizer: bytes  # JSON of the package `tokenizers` with these numbers
+
+    @cached_property
+    def vocabulary(self) -> list[tuple[bytes, int | None]]:
+        """The strings, sorted, with the number of each; None for a single byte that the model has no token for."""
+        found = [(string, number) for number, string in enumerate(self.strings) if string is not None]
+        return sorted([*found, *((byte, None) for byte in _missing(self.strings))], key=lambda item: item[0])
+
+    def cutter(self) -> Cutter:
+        """Return what cuts text; raises UnsupportedError without the package `tokenizers`."""
+        return Cutter([string or b"" for string in self.strings] + _missing(self.strings), self.tokenizer)
+
+
+def read_tokens(files: ModelFiles, n_vocab: int) -> Tokens:
+    """Return the tokens of a model that predicts n_vocab of them; raises OSError, UnsupportedError."""
+    if files.is_gguf:
+        gguf = GgufFile(files.path)
+        gguf.close()
+        bpe = bpe_of(gguf.fields)
+        return _of_bpe(bpe, bpe.tokens[:n_vocab], [])
+    if files.has("tokenizer_config.json"):
+        name = read_json(files.path / "tokenizer_config.json").get("tokenizer_class")
+        if name == "ByT5Tokenizer":
+            return _of_bytes(_BYT5_SPECIAL, n_vocab)
+    if files.has("tokenizer.json"):
+        return _of_json(read_json(files.path / "tokenizer.json"), n_vocab)
+    if any(files.has(name) for name in set(TOKENIZER_FILES) - {"tokenizer_config.json", "special_tokens_map.json"}):
+        return _of_json(_converted(files), n_vocab)
+    if 256 <= n_vocab <= 256 + _MAX_SPECIAL:
+        return _of_bytes(0, n_vocab)
+    raise UnsupportedError(f"{files.path} has no tokenizer, and {n_vocab} tokens are no vocabulary of bytes")
+
+
+def _of_bytes(first: int, n_vocab: int) -> Tokens:
+    """Return a vocabulary in which byte b is token first + b, and what is around them stands for nothing."""
+    if n_vocab < first + 256:
+        raise UnsupportedError(f"a vocabulary of {n_vocab} tokens does not hold every byte")
+    strings = [None] * first + _BYTES + [None] * (n_vocab - first - 256)
+    return Tokens(list(strings), _NO_CUTTING)
+
+
+def _converted(files: ModelFiles) -> Json:
+    """Return the JSON that transformers makes of older tokenizers' files; raises UnsupportedError."""
+    from lmzip.models.hf.loading import quiet_transformers
+
+    transformers = quiet_transformers()
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(files.path), use_fast=True, local_files_only=True, trust_remote_code=False
+        )
+        return json.loads(tokenizer.backend_tokenizer.to_str())
+    except Exception as error:  # whatever transformers raises for what it does not take
+        raise UnsupportedError(f"{files.path}: its tokenizer cannot be used ({first_line(error)})") from None
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, cut where it is long."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _of_json(data: Json, n_vocab: int) -> Tokens:
+    """Return the tokens of a tokenizer.json."""
+    model = data.get("model")
+    kind = model.get("type", "BPE") if isinstance(model, dict) else None
+    added = [token for token in _list(data.get("added_tokens")) if isinstance(token, dict)]
+    texts = [token for token in added if token.get("special") is not True and _is_text(token, n_vocab)]
+    special = {token.get("content") for token in added if token.get("special") is True}
+    if not isinstance(model, dict) or kind not in ("BPE", "Unigram", "WordPiece", "WordLevel"):
+        raise UnsupportedError("the tokenizer is of no kind that lmzip knows")
+    if kind == "BPE":
+        try:
+            # Numbers beyond those that the model predicts are of no use, but no fault here.
+            vocab = {t: i for t, i in model["vocab"].items() if type(i) is not int or not i >= n_vocab}
+            kept = [token for token in added if token not in texts]
+            bpe = from_hugging_face(data | {"model": model | {"vocab": vocab}, "added_tokens": kept}, n_vocab)
+            return _of_bpe(bpe, bpe.tokens, texts)
+        except (KeyError, AttributeError):
+            raise UnsupportedError("the tokenizer has no vocabulary") from None
+        except UnsupportedError:
+            pass  # it cannot be followed, but its strings may be known
+    names = _names(model, kind, n_vocab)
+    is_byte_level = '"ByteLevel"' in json.dumps([data.get("pre_tokenizer"), data.get("decoder")])
+    unknown = model.get("unk_token")
+    unknown_number = model.get("unk_id")
+    strings: list[bytes | None] = [
+        None
+        if name is None or name in special or name == unknown or number == unknown_number
+        else _string(name, kind, is_byte_level)
+        for number, name in enumerate(names)
+    ]
+    return Tokens(_without_doubles(_with_texts(strings, texts), names), _cutting_unigram(model, kind, texts))
+
+
+def _of_bpe(bpe: Bpe, tokens: list[str | None], texts: list[Json]) -> Tokens:
+    found = [None if token is None else byte_string(token, bpe.is_byte_level) for token in tokens]
+    strings = _without_doubles(_with_texts(found, texts), tokens)
+    vocab = {token: number for number, token in enumerate(tokens) if token is not None}
+    for number, byte in enumerate(_missing(strings), len(strings)):
+        vocab.setdefault(token_of_byte(byte[0], bpe.is_byte_level), number)
+    model = {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": not bpe.is_byte_level,
+        "ignore_merges": bpe.ignores_merges,
+        "vocab": vocab,
+        "merges": [[a, b] for a, b in bpe.merges if a in vocab and b in vocab and a + b in vocab],
+    }
+    tokenizer = _tokenizer_json(model, bpe.normalizer, bpe.pre_tokenizer, texts)
+    return Tokens(strings, tokenizer)
+
+
+def _tokenizer_json(model: Json, normalizer: Json | None, pre_tokenizer: Json | None, texts: list[Json]) -> bytes:
+    data = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {
+                "id": token["id"],
+                "content": token["content"],
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": False,
+            }
+            for token in texts
+        ],
+        "normalizer": normalizer,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": None,
+        "decoder": None,
+        "model": model,
+    }
+    return json.dumps(data).encode()
+
+
+def _cutting_unigram(model: Json, kind: str, texts: list[Json]) -> bytes:
+    """Return a tokenizer for a Unigram model; others are not followed."""
+    if kind != "Unigram":
+        return _NO_CUTTING
+    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+    return _tokenizer_json(model, spaces, None, texts)
+
+
+def _names(model: Json, kind: str, n_vocab: int) -> list[str | None]:
+    """Return the tokens by number, as the tokenizer spells them; raises UnsupportedError."""
+    vocab, names = model.get("vocab"), [None] * n_vocab  # type: Any, list[str | None]
+    if kind == "Unigram" and isinstance(vocab, list):
+        pairs = [(item[0], i) for i, item in enumerate(vocab) if isinstance(item, list) and item]
+    elif isinstance(vocab, dict):
+        pairs = list(vocab.items())
+    else:
+        raise UnsupportedError("the tokenizer has no vocabulary")
+    for name, number in pairs:
+        if isinstance(name, str) and type(number) is int and 0 <= number < n_vocab:
+            names[number] = name
+    return names
+
+
+def _string(name: str, kind: str, is_byte_level: bool) -> bytes | None:
+    if kind == "WordPiece":
+        return name.removeprefix("##").encode("utf-8", "ignore")
+    return byte_string(name, is_byte_level)
+
+
+def _is_text(token: Json, n_vocab: int) -> bool:
+    content, number = token.get("content"), token.get("id")
+    return (
+        isinstance(content, str)
+        and content.isprintable() | content.isspace()
+        and type(number) is int
+        and (0 <= number < n_vocab)
+    )
+
+
+def _with_texts(strings: list[bytes | None], texts: list[Json]) -> list[bytes | None]:
+    """Return strings with those of tokens that were added as texts, such as runs of spaces."""
+    for token in texts:
+        strings[token["id"]] = token["content"].encode("utf-8", "replace")
+    return strings
+
+
+def _without_doubles(strings: list[bytes | None], names: list[str | None]) -> list[bytes | None]:
+    """Return strings of which each is there once: the first, but one like <0x41> only where there is no other."""
+    kept: dict[bytes, int] = {}
+    fallbacks = [i for i, name in enumerate(names) if name is not None and _BYTE_TOKEN.fullmatch(name)]
+    later = set(fallbacks)
+    for number in [*(i for i in range(len(strings)) if i not in later), *fallbacks]:
+        string = strings[number]
+        if string and len(string) <= MAX_STRING_SIZE:
+            kept.setdefault(string, number)
+    return [string if string and kept.get(string) == i else None for i, string in enumerate(strings)]
+
+
+def _missing(strings: list[bytes | None]) -> list[bytes]:
+    """Return the single bytes that are no token; their numbers follow those of the model's own."""
+    there = set(strings)
+    return [byte for byte in _BYTES if byte not in there]
+
+
+def _list(value: Any) -> list:
+    return value if isinstance(value, list) else []
