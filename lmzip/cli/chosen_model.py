@@ -6,6 +6,7 @@ from lmzip.cli.messages import ERROR, FOREIGN, CallError, Reporter, reason
 from lmzip.cli.option_table import ULTRA
 from lmzip.cli.options import AUTO, Options
 from lmzip.errors import LmzipError, MemoryLimitError
+from lmzip.models.hf.settings import Settings
 
 
 def find_model(options: Options, reporter: Reporter) -> None:
@@ -16,16 +17,24 @@ def find_model(options: Options, reporter: Reporter) -> None:
     """
     from lmzip.models import registry
 
-    if options.model_is_found or options.model in (AUTO, registry.BUILT_IN):
+    if options.model_is_found:
         return
     options.model_is_found = True
     compresses = options.mode == "compress" and options.action not in ("test", "list-models")
+    # Decompression takes the threads from the frame: with others, other sums come out.
+    threads = options.threads or None if compresses else None
+    registry.configure(Settings(options.device, options.dtype, threads, options.allow_download))
+    if options.model in (AUTO, registry.BUILT_IN):
+        return
     try:
         if options.model == ULTRA:
             # What is compressed says by itself which model it needs.
             options.model = str(registry.strongest()) if compresses else AUTO
             if not compresses:
                 return
+        if options.is_foreign and not compresses:
+            registry.tell_of(options.model)
+            return
         registry.by_name(options.model)
         if compresses:
             _unpack_model(options)

@@ -8,7 +8,7 @@ from lmzip._version import __version__
 from lmzip.cli import signals
 from lmzip.cli.inputs import STDIN, input_names
 from lmzip.cli.messages import CallError, Reporter, printable, put, reason
-from lmzip.cli.options import DEVICES, Options, parse
+from lmzip.cli.options import DEVICES, Options, is_device, parse
 from lmzip.errors import LmzipError, Skipped
 from lmzip.fileio import discard_pending, is_terminal, standard_output
 
@@ -70,10 +70,14 @@ def _print_and_leave(options: Options, reporter: Reporter) -> bool:
 
 def _refuse_call(options: Options) -> None:
     """Raise CallError for a call that cannot be right, before anything is read or loaded."""
-    if options.device not in DEVICES:
-        cuda = options.device.partition(":")[0] == "cuda"
-        reason_ = "no model here has a CUDA path" if cuda else f"no device {printable(options.device)}"
-        raise CallError(f"{reason_}; --device may be {' or '.join(DEVICES)}")
+    if not is_device(options.device):
+        raise CallError(f"no device {printable(options.device)}; --device may be {', '.join(DEVICES)} or cuda:N")
+    if options.mode == "compress" and options.action in (None, "bench", "estimate") and not options.is_foreign:
+        if options.device not in ("auto", "cpu"):
+            raise CallError("no model here has a CUDA path but --model hf:PATH; --device may be auto or cpu")
+        if options.dtype or options.allow_download:
+            name = "--dtype" if options.dtype else "--allow-download"
+            raise CallError(f"{name} is for models of Hugging Face: --model hf:PATH")
     if options.action:
         return
     reads_stdin = not (options.names or options.files0_from or options.files_from)

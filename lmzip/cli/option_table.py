@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lmzip.cli.option_types import RangeType, SizeType, SuffixType, TimeType
+from lmzip.models.hf.settings import DTYPES
 
 EPILOGUE = (
     "With no FILE, or when FILE is -, standard input goes to standard output.  FILE is replaced by FILE.lmz, which "
@@ -116,8 +117,8 @@ def _how_options() -> list[click.Option]:
             "--model",
             "NAME|PATH",
             text,
-            "Model to compress with, or a weight file; auto (default): what the level says.  Files stay "
-            "where lmunzip would need this option too.",
+            "Model to compress with, a weight file, or hf:PATH, a directory of Hugging Face; auto (default): what the "
+            "level says.  Files stay where lmunzip would need this option too.",
         ),
         _choose(
             "model",
@@ -126,7 +127,15 @@ def _how_options() -> list[click.Option]:
             "The largest transformer that is here: far smaller files of text, in far more time and memory; the last of "
             "--model, --ultra counts.",
         ),
-        _value("device", "--device", "NAME", text, "Where to compute: auto or cpu."),
+        _value("device", "--device", "NAME", text, "Where to compute hf: models: auto (default), cpu, cuda, cuda:N."),
+        _value(
+            "dtype",
+            "--dtype",
+            "TYPE",
+            click.Choice(DTYPES),
+            "Numbers of hf: models: float32 (default on cpu), bfloat16 (on cuda) or float16.",
+        ),
+        _flag("allow_download", "--allow-download", "Get a hf: model by its name from the Hugging Face hub."),
         _choose("verification", "on", "--verify", "Decode the output and compare; default when the input is removed."),
         _choose("verification", "off", "--no-verify", "Do not verify."),
         _flag("salvage", "--salvage", "Decompress the sound blocks of a damaged file, report holes, keep the file."),

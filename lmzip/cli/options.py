@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,9 +11,16 @@ import click
 
 from lmzip.cli.option_table import STANDARD_OUTPUT, make_command
 from lmzip.fileio import SUFFIX
+from lmzip.models.hf.settings import PREFIX
 
 AUTO = "auto"
-DEVICES = ("auto", "cpu")
+DEVICES = ("auto", "cpu", "cuda")
+_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
+
+
+def is_device(name: str) -> bool:
+    """Return whether there are devices of that name, if not here."""
+    return _DEVICE.fullmatch(name) is not None
 
 
 @dataclass
@@ -35,10 +43,12 @@ class Options:
     threads: int | None = None
     memory_limit: int | None = None
     block_size: int | None = None
-    model: str = AUTO  # name, path of a weight file, AUTO or ULTRA
+    model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
     model_is_found: bool = False  # whether it was looked for
     device: str = "auto"
+    dtype: str | None = None  # of models of Hugging Face
+    allow_download: bool = False  # of such
     verification: str | None = None  # "on", "off", None: not said
     salvage: bool = False
     range: tuple[int, int] | None = None
@@ -74,8 +84,18 @@ class Options:
 
     @property
     def verifies(self) -> bool:
-        """Whether compression decodes what it wrote; --estimate counts it in too."""
-        return self.verification == "on" or (self.verification is None and self._would_remove_input())
+        """Whether compression decodes what it wrote; --estimate counts it in too.
+
+        What only this machine can decode is never removed on trust.
+        """
+        if self.verification == "on":
+            return True
+        return self._would_remove_input() and (self.verification is None or self.is_foreign)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the model is one of Hugging Face, whose arithmetic is this machine's."""
+        return self.model.startswith(PREFIX)
 
     def _would_remove_input(self) -> bool:
         if self.salvage or self.to_stdout:
@@ -116,10 +136,10 @@ def _from_environment(options: Options, given: set[str], environment: Mapping[st
         options.model, options.model_variable = value, "LMZIP_MODEL"
     value = environment.get("LMZIP_DEVICE")
     if value and "device" not in given:
-        if value in DEVICES:
+        if is_device(value):
             options.device = value
         else:
-            options.warnings.append(f"LMZIP_DEVICE={value!r} ignored: there is {' and '.join(DEVICES)}")
+            options.warnings.append(f"LMZIP_DEVICE={value!r} ignored: there is {', '.join(DEVICES)} and cuda:N")
     value = environment.get("LMZIP_THREADS")
     if value and "threads" not in given:
         if value.isascii() and value.isdigit() and int(value[:5]) <= 4096:

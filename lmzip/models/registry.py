@@ -136,6 +136,16 @@ def configure(chosen: settings.Settings) -> None:
     by_name.cache_clear()
 
 
+def tell_of(name: str) -> None:
+    """Make a model of Hugging Face known to frames that need it: hf: and its path.  Raises as by_name does."""
+    from lmzip.models.hf.opening import place_of
+
+    try:
+        _given_foreign.append(place_of(name.removeprefix(settings.PREFIX), settings.current()))
+    except OSError as error:
+        raise ModelMissingError(f"cannot read the model {name}: {error.strerror or error}") from None
+
+
 def _hugging_face(name: str) -> Model:
     from lmzip.models.hf.opening import open_model
 

@@ -13,13 +13,14 @@ _lmzip() {
     -M | --memlimit | --memory) return ;;
     --block-size) return ;;
     --model) compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen -W 'auto ngram bytelm3' -f -- "$current"); return ;;
-    --device) mapfile -t COMPREPLY < <(compgen -W 'auto cpu' -- "$current"); return ;;
+    --device) mapfile -t COMPREPLY < <(compgen -W 'auto cpu cuda' -- "$current"); return ;;
+    --dtype) mapfile -t COMPREPLY < <(compgen -W 'float32 bfloat16 float16' -- "$current"); return ;;
     --range) return ;;
     --max-time) return ;;
     --completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh fish' -- "$current"); return ;;
     esac
     if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '-d --decompress --uncompress -z --compress -t --test -l --list --estimate --bench --import-model --get-model -c --stdout --to-stdout -o --output -k --keep --rm -f --force -r --recursive -S --suffix --files0-from --files-from -n --no-name -N --name --sync -1 -2 -3 -4 -5 -6 -7 -8 -9 --fast --best -T --threads -M --memlimit --memory --block-size --model --ultra --device --verify --no-verify --salvage --range --max-time -v --verbose -q --quiet --progress --no-progress --json --list-models --completion -h --help -V --version' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '-d --decompress --uncompress -z --compress -t --test -l --list --estimate --bench --import-model --get-model -c --stdout --to-stdout -o --output -k --keep --rm -f --force -r --recursive -S --suffix --files0-from --files-from -n --no-name -N --name --sync -1 -2 -3 -4 -5 -6 -7 -8 -9 --fast --best -T --threads -M --memlimit --memory --block-size --model --ultra --device --dtype --allow-download --verify --no-verify --salvage --range --max-time -v --verbose -q --quiet --progress --no-progress --json --list-models --completion -h --help -V --version' -- "$current")
         return
     fi
     # Compressed files only, where they are what is worked on; directories always, to get to them.

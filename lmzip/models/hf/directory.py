@@ -125,11 +125,21 @@ def n_weights(files: ModelFiles) -> int:
     return total
 
 
+_digests: dict[tuple[tuple[int, ...], ...], bytes] = {}  # by identity_of: gigabytes take seconds
+
+
 def digest_of(files: ModelFiles) -> bytes:
     """Return SHA-256 over the names, sizes and digests of all files; raises OSError, UnsupportedError.
 
     A GGUF file counts as `model.gguf`, whatever it is called: it is the whole model.
     """
+    identity = identity_of(files)
+    if identity not in _digests:
+        _digests[identity] = _hashed(files)
+    return _digests[identity]
+
+
+def _hashed(files: ModelFiles) -> bytes:
     total = hashlib.sha256(_LABEL)
     named = [("model.gguf" if files.is_gguf else path.name, path) for path in files.others + files.weights]
     for name, path in sorted(named):

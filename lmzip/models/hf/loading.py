@@ -1,9 +1,11 @@
-"""From a model's files to a module of torch: never code from a directory, never pickles, never a part left to chance."""
+"""From a model's files to a module of torch: no code from a directory, no pickles, nothing left to chance."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from lmzip.errors import NumericsError, UnsupportedError
@@ -26,11 +28,10 @@ def quiet_torch() -> Any:
     return torch
 
 
-def quiet_transformers(*, offline: bool = True) -> Any:
+def quiet_transformers() -> Any:
     """Return transformers, which prints nothing and stays off the network; raises UnsupportedError without it."""
     quiet_torch()
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["HF_HUB_OFFLINE"] = "1"  # read when it is imported; a download that was allowed is over by then
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
@@ -100,7 +101,9 @@ def failure(error: Exception, what: str) -> Exception:
     if type(error).__name__ == "OutOfMemoryError" or "not enough memory" in text or "can't allocate memory" in text:
         return MemoryError()
     if "does not have a deterministic implementation" in text:
-        return NumericsError(f"{what}: it computes something that is not the same each time there ({first_line(error)})")
+        return NumericsError(
+            f"{what}: it computes something that is not the same each time there ({first_line(error)})"
+        )
     return UnsupportedError(f"{what} ({first_line(error)})")
 
 
@@ -115,6 +118,22 @@ def _check_all_there(torch: Any, transformers: Any, files: ModelFiles) -> None:
     wanted, there = sum(p.numel() for p in module.parameters()), n_weights(files)
     if wanted > there:
         raise UnsupportedError(f"{files.path}: its files hold {there} weights, its configuration asks for {wanted}")
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Within: transformers does not draw how far it is with a GGUF file, which it does whatever it was told."""
+    try:
+        from transformers import modeling_gguf_pytorch_utils as place
+    except ImportError:
+        yield
+        return
+    before = getattr(place, "tqdm", None)
+    place.tqdm = lambda tensors, **_: tensors
+    try:
+        yield
+    finally:
+        place.tqdm = before
 
 
 def _load(transformers: Any, files: ModelFiles, dtype: Any) -> Any:
@@ -133,9 +152,10 @@ def _load(transformers: Any, files: ModelFiles, dtype: Any) -> Any:
     # Said in any case: a configuration may name a kernel from the hub.
     for attention in ("sdpa", "eager"):
         try:
-            module, info = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, attn_implementation=attention, **options
-            )
+            with _no_bar():
+                module, info = transformers.AutoModelForCausalLM.from_pretrained(
+                    folder, attn_implementation=attention, **options
+                )
             break
         except ValueError as error:
             if attention == "eager" or "scaled_dot_product_attention" not in str(error):

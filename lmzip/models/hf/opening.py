@@ -1,4 +1,4 @@
-"""From a place or from a frame's record to a model of Hugging Face that is ready, or to the reason why there is none."""
+"""From a place or a frame's record to a model of Hugging Face, or to the reason why there is none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from lmzip.errors import LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.models.hf import loading, settings
 from lmzip.models.hf.arithmetic import fixed
-from lmzip.models.hf.directory import ModelFiles, find_files
+from lmzip.models.hf.directory import ModelFiles, digest_of, find_files
 from lmzip.models.hf.model import HfModel
 from lmzip.models.hf.numerics import Numerics, parse
 from lmzip.models.hf.settings import Settings
@@ -28,14 +28,21 @@ def open_model(name: str, chosen: Settings) -> HfModel:
 
     Raises ModelMissingError, UnsupportedError, OSError.
     """
+    path = place_of(name, chosen)
+    device = loading.resolve_device(chosen)
+    threads = chosen.threads or _available_threads()
+    return _opened(path, device, loading.numerics_of(device, chosen.dtype, threads))
+
+
+def place_of(name: str, chosen: Settings) -> Path:
+    """Return the directory or GGUF file of that path, or of that name on the hub; loads no torch.
+
+    Raises as open_model does.
+    """
     if not name:
         raise ModelMissingError("after hf: comes a directory or a GGUF file")
     path = Path(name)
-    if not path.exists():
-        path = _download(name, chosen)
-    device = loading.resolve_device(chosen)
-    threads = chosen.threads or _available_threads()
-    return _opened(find_files(path).path, device, loading.numerics_of(device, chosen.dtype, threads))
+    return find_files(path if path.exists() else _download(name, chosen)).path
 
 
 def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places: Iterator[Path]) -> HfModel:
@@ -45,6 +52,7 @@ def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places:
     NumericsError where another arithmetic comes out, UnsupportedError.
     """
     there = parse(text)
+    path = _find(digest, name, places)
     chosen = settings.current()
     try:
         if chosen.device == "auto":
@@ -57,18 +65,20 @@ def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places:
     asked = [n for n in ("device_kind", "dtype", "threads") if getattr(here, n) != getattr(there, n)]
     if asked:
         raise _other_arithmetic(there, here)
-    model = _find(digest, name, device, here, places)
+    model = _opened(path, device, here)
+    if model.digest != digest:
+        raise ModelMissingError(f"the model {path} changed meanwhile")
     if model.fingerprint != fingerprint:
         raise _other_arithmetic(there, here)
     return model
 
 
-def _find(digest: bytes, name: str, device: str, here: Numerics, places: Iterator[Path]) -> HfModel:
+def _find(digest: bytes, name: str, places: Iterator[Path]) -> Path:
     for place in sorted(dict.fromkeys(places), key=lambda path: name not in (path.name, path.stem)):
         try:
-            model = _opened(find_files(place).path, device, here)
-            if model.digest == digest:
-                return model
+            files = find_files(place)
+            if digest_of(files) == digest:
+                return files.path
         except (LmzipError, OSError):
             continue
     raise ModelMissingError(
@@ -100,12 +110,15 @@ def _download(name: str, chosen: Settings) -> Path:
     if not _HUB_NAME.fullmatch(name) or set(name.split("/")) & {".", ".."}:
         raise ModelMissingError(f"there is no {name}")
     if not chosen.allow_download:
-        raise ModelMissingError(f"there is no {name}; if it is a name on the Hugging Face hub, --allow-download gets it")
-    loading.quiet_transformers(offline=False)
+        raise ModelMissingError(
+            f"there is no {name}; if it is a name on the Hugging Face hub, --allow-download gets it"
+        )
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.utils import disable_progress_bars
-
+    except ImportError:
+        raise UnsupportedError(loading.MISSING) from None
+    try:
         disable_progress_bars()
         return Path(snapshot_download(name, allow_patterns=_HUB_PATTERNS))
     except Exception as error:  # whatever the network and the hub come up with

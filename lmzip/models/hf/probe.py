@@ -1,4 +1,4 @@
-"""The fingerprint of an arithmetic: a hash of what a model predicts in fixed steps, run whenever it is loaded (HF.md)."""
+"""The fingerprint of an arithmetic: a hash of what a model predicts in fixed steps when it is loaded (HF.md)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,108 @@
+"""Models of Hugging Face on the command line: round trips, what lmunzip refuses, what is always verified."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import tiny_hf
+from cli_tools import environment, run, run_python
+
+pytest.importorskip("torch", reason="torch is not installed: make test-hf")
+pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
+
+# In a frame of one block the model is named only where it pays: here it always does.
+ALWAYS = """
+sys.path.insert(0, os.environ["TESTS"])
+import codec_tools, lmzip.codec.blocks
+lmzip.codec.blocks.encode_auto = codec_tools.encode_as_the_level_says
+"""
+TEXT = b"the thin thing in the inn " * 8
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_hf.save(tmp_path_factory.mktemp("models") / "tiny", "gpt2")
+
+
+def compress(*arguments, code: str = "", **changes: str):
+    """Run lmzip with a model that is used for every block; return status and standard error."""
+    tests = str(Path(__file__).parent)
+    process = run_python(ALWAYS + code, "-T1", *arguments, env=environment(TESTS=tests, **changes))
+    _, stderr = process.communicate(timeout=120)
+    assert b"Traceback" not in stderr, stderr.decode()
+    return process.returncode, stderr.decode()
+
+
+def test_round_trip_and_what_lmunzip_needs(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(TEXT)
+    status, said = compress("-v", "--model", f"hf:{folder}", file)
+    packed = tmp_path / "a.lmz"
+    assert status == 2 and "lmunzip will not find the model" in said and file.exists(), "it was only this call's"
+    assert "verified" in said
+    listed = run("lmzip", "-lv", packed, env=environment(PATH="/nonexistent"))
+    assert listed.returncode == 0 and b"numerics cpu/" in listed.stdout and b"1 max+tokens" in listed.stdout
+    done = run("lmunzip", "-c", packed)
+    assert done.returncode == 3 and done.stdout == b"" and b"hf:PATH" in done.stderr and done.stderr.count(b"\n") == 1
+    done = run("lmunzip", "-c", "--dtype=bfloat16", f"--model=hf:{folder}", packed)
+    assert done.returncode == 3 and done.stdout == b"" and b"different: --dtype" in done.stderr
+    assert done.stderr.count(b"\n") == 1
+    file.unlink()
+    done = run("lmunzip", "-T3", packed, env=environment(LMZIP_MODEL_PATH=str(folder)))
+    assert done.returncode == 0 and file.read_bytes() == TEXT and not packed.exists(), done.stderr
+
+
+def test_no_verify_does_not_remove_on_trust(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(TEXT)
+    status, said = compress("-v", "--no-verify", "--model", f"hf:{folder}", file, LMZIP_MODEL_PATH=str(folder))
+    assert status == 0 and "verified" in said and not file.exists()
+
+
+def test_a_decoder_that_computes_otherwise_keeps_the_input(tmp_path: Path, folder: Path) -> None:
+    """Noise that comes up after the probe: the file does not decode, so it is never published."""
+    file = tmp_path / "a"
+    file.write_bytes(TEXT)
+    noise = """
+import torch
+from lmzip.models.hf.stepping import Runner
+forward, steps = Runner.forward, iter(range(10**9))
+def noisy(self, tokens, cache):
+    logits, kept = forward(self, tokens, cache)
+    return logits + (next(steps) > 60) * torch.randn(logits.shape), kept
+Runner.forward = noisy
+"""
+    status, said = compress("--no-verify", "--model", f"hf:{folder}", file, code=noise)
+    assert status == 1 and "does not decode" in said
+    assert sorted(os.listdir(tmp_path)) == ["a"] and file.read_bytes() == TEXT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--model=hf:/nonexistent"], 3, "there is no /nonexistent"),
+        (["--model=hf:nobody/nothing"], 3, "--allow-download"),
+        (["--model=hf:"], 3, "directory"),
+        (["--dtype=float32"], 1, "--dtype is for"),
+        (["--allow-download"], 1, "--allow-download is for"),
+        (["--device=cuda"], 1, "no model here has a CUDA path"),
+        (["--device=cuda:x", "--model=hf:x"], 1, "no device cuda:x"),
+        (["--dtype=float64", "--model=hf:x"], 1, "float64"),
+    ],
+)
+def test_refusals(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(TEXT)
+    done = run("lmzip", *arguments, file)
+    assert done.returncode == status and message in done.stderr.decode() and done.stderr.count(b"\n") == 1
+    assert sorted(os.listdir(tmp_path)) == ["a"]
+
+
+def test_estimate_counts_verification_in(folder: Path) -> None:
+    from lmzip.cli.options import parse
+
+    assert parse("lmzip", ["--no-verify", "--model=hf:x", "a"]).verifies
+    assert not parse("lmzip", ["--no-verify", "-k", "--model=hf:x", "a"]).verifies
+    assert not parse("lmzip", ["--no-verify", "a"]).verifies

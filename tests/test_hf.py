@@ -1,0 +1,376 @@
+"""Models of Hugging Face as predictors: any architecture gives any bytes back, by its own arithmetic or not at all."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_hf
+from codec_tools import pack, record_of, unpack, written_before_error
+
+from lmzip import codec, container, native
+from lmzip.codec.blocks import record_of as real_record_of
+from lmzip.errors import DamagedError, ModelMissingError, NumericsError, VerifyError
+from lmzip.models import registry
+from lmzip.models.hf.settings import Settings
+
+torch = pytest.importorskip("torch", reason="torch is not installed: make test-hf")
+pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
+
+METHOD = native.TOKEN_METHOD
+TEXT = b"the thin thing in the inn, then <s> the \xc3\xa9 in </s>" * 4
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory):
+    """A function that returns the directory of a tiny model of a kind, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(kind: str) -> Path:
+        if kind not in made:
+            made[kind] = tiny_hf.save(tmp_path_factory.mktemp("hf") / f"tiny-{kind}", kind)
+        return made[kind]
+
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Every test starts with one thread, and knows of no model."""
+
+    def forget() -> None:
+        registry.configure(Settings(device="cpu", threads=1))
+        registry.bound.cache_clear()
+        registry._given_foreign.clear()
+
+    forget()
+    yield
+    forget()
+    registry.configure(Settings())
+
+
+def packed(folder: Path, data: bytes = TEXT, **options) -> bytes:
+    return pack(data, model=f"hf:{folder}", threads=1, **options)[0]
+
+
+def methods_of(frames: bytes) -> list[int]:
+    import io
+
+    return [block.head.method for frame in codec.list_frames(io.BytesIO(frames)) for block in frame.blocks]
+
+
+# --- round trips ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", tiny_hf.CONFIGS)
+def test_every_architecture_gives_all_bytes_back(folders, always_the_net, kind: str) -> None:
+    """With a window that slides, lanes of different lengths, special tokens as text, and what is no text at all."""
+    data = TEXT[:150] + random.Random(3).randbytes(20) + b"\0" * 30
+    frame = packed(folders(kind), data, n_lanes=2)
+    assert methods_of(frame) == [METHOD]
+    assert unpack(frame, threads=1)[0] == data
+
+
+@pytest.mark.parametrize("n_lanes", [1, 4, 64])
+def test_lanes(folders, always_the_net, n_lanes: int) -> None:
+    data = TEXT + b"the in " * 40
+    frame = packed(folders("llama"), data, n_lanes=n_lanes)
+    assert methods_of(frame) == [METHOD] and unpack(frame, threads=1)[0] == data
+
+
+def test_blocks_in_several_threads(folders, always_the_net) -> None:
+    """One block at a time is coded with a model, whatever the codec's threads do; the bytes are the same."""
+    frames = {
+        pack(TEXT, model=f"hf:{folders('gpt2')}", block_size=80, threads=threads, verify=True)[0] for threads in (1, 3)
+    }
+    assert len(frames) == 1
+    (frame,) = frames
+    assert unpack(frame, threads=3)[0] == TEXT
+
+
+def test_what_does_not_pay_needs_no_model(folders) -> None:
+    """Random weights predict nothing: the encoder leaves them out, and the frame names no model."""
+    frame = packed(folders("gpt2"), TEXT)
+    assert methods_of(frame) == [4]
+    registry._given_foreign.clear()
+    assert unpack(frame)[0] == TEXT
+    assert len(packed(folders("gpt2"), b"")) < 40
+
+
+def test_bytes_as_a_vocabulary(tmp_path: Path, always_the_net) -> None:
+    """Without any tokenizer, numbers 0 .. 255 are bytes; ByT5's come behind three that are none."""
+    for name, n_vocab, tokenizer in (("plain", 256, None), ("more", 260, None), ("byt5", 384, "ByT5Tokenizer")):
+        folder = tiny_hf.save(tmp_path / name, "gpt2", vocab_size=n_vocab)
+        (folder / "tokenizer.json").unlink()
+        if tokenizer:
+            (folder / "tokenizer_config.json").write_text(f'{{"tokenizer_class": "{tokenizer}"}}')
+        data = bytes(range(256)) + b"the in " * 20 + bytes(80)
+        frame = packed(folder, data, n_lanes=2)
+        assert methods_of(frame) == [METHOD] and unpack(frame)[0] == data
+        model = registry.by_name(f"hf:{folder}")
+        numbers = dict(model._load()[2].vocabulary)
+        assert numbers[b"A"] == (68 if tokenizer else 65) and len(numbers) == 256
+
+
+def test_gguf(tmp_path: Path, always_the_net) -> None:
+    pytest.importorskip("gguf")
+    pytest.importorskip("accelerate", reason="transformers reads GGUF with accelerate only")
+    import tiny_llama
+
+    tensors, config = tiny_llama.tiny_llama()
+    path = tiny_llama.save_gguf(tmp_path / "tiny.gguf", tensors, config)
+    frame = packed(path, TEXT, n_lanes=2)
+    assert methods_of(frame) == [METHOD] and unpack(frame)[0] == TEXT
+    assert real_record_of(registry.by_name(f"hf:{path}")).name == "tiny"
+
+
+def test_several_shards(folders, tmp_path: Path, always_the_net) -> None:
+    import transformers
+
+    module = transformers.AutoModelForCausalLM.from_pretrained(folders("llama"))
+    module.save_pretrained(tmp_path / "shards", max_shard_size="20KB")
+    assert (tmp_path / "shards" / "model.safetensors.index.json").exists()
+    (tmp_path / "shards" / "tokenizer.json").write_bytes((folders("llama") / "tokenizer.json").read_bytes())
+    frame = packed(tmp_path / "shards")
+    assert methods_of(frame) == [METHOD] and unpack(frame)[0] == TEXT
+
+
+# --- a window that slides is the model run again ----------------------------------------------------------------------
+
+
+def reference(module, start: int, numbers: list[int], window: int) -> list[np.ndarray]:
+    """Return the logits before each token of one lane, each from a run of its own over all tokens that it may see."""
+    found, seen = [], [start]
+    for number in numbers:
+        with torch.no_grad():
+            found.append(module(torch.tensor([seen])).logits[0, -1].numpy())
+        if len(seen) == window:
+            seen = [start, *seen[window // 2 + 1 :]]
+        seen.append(number)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "gemma3", "mamba", "opt"])
+def test_steps_predict_what_the_model_does(folders, kind: str) -> None:
+    """Beside transformers without any cache, as close as floating point gets."""
+    from lmzip.models.hf.arithmetic import fixed
+    from lmzip.models.hf.stepping import Lanes
+
+    runner = registry.by_name(f"hf:{folders(kind)}")._load()[0]
+    assert runner.window == tiny_hf.WINDOW or kind == "mamba"
+    rng, n_steps = random.Random(1), 60
+    tokens = [[rng.randrange(runner.n_vocab) for _ in range(n_steps)] for _ in range(2)]
+    window = 10**9 if kind == "mamba" else runner.window
+    expected = [reference(runner.module, runner.start, [int(runner.fed[t]) for t in lane], window) for lane in tokens]
+    lanes = Lanes(runner, 2)
+    with fixed(1):
+        last = [runner.n_vocab] * 2
+        for step in range(n_steps):
+            found = lanes.predict([0, 1], last).astype(float)
+            for lane in (0, 1):
+                logits = expected[lane][step][runner.kept.numpy()].astype(float)
+                p = np.exp(logits - logits.max())
+                there = found[lane][runner.has_number] / found[lane].max()
+                assert np.abs(there - p).max() < 1e-4, (kind, step)
+            last = [tokens[0][step], tokens[1][step]]
+
+
+# --- what binds a frame to its arithmetic -----------------------------------------------------------------------------
+
+
+def bound(folder: Path) -> bytes:
+    return packed(folder, TEXT, n_lanes=2)
+
+
+def test_the_record(folders, always_the_net) -> None:
+    header = container.FrameHeader(bound(folders("gpt2"))[:128])
+    record = header.model()
+    assert record is not None and record.kind == container.BOUND_KIND and any(record.fingerprint)
+    assert record.name == "tiny-gpt2"
+    assert record.numerics.startswith("cpu/") and " f32 1t torch" in record.numerics
+    assert record == real_record_of(registry.by_name(f"hf:{folders('gpt2')}"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (Settings(threads=2), "the number of threads"),
+        (Settings(dtype="bfloat16"), "--dtype"),
+        (Settings(dtype="float16"), "--dtype"),
+    ],
+)
+def test_another_arithmetic_is_refused(folders, always_the_net, settings: Settings, what: str) -> None:
+    frame = bound(folders("gpt2"))
+    assert unpack(frame)[0] == TEXT
+    registry.configure(settings)
+    registry.bound.cache_clear()
+    written, error = written_before_error(frame)
+    assert written == b"" and isinstance(error, NumericsError) and error.exit_status == 3
+    assert f"different: {what};" in str(error) and "the file is sound" in str(error) and "\n" not in str(error)
+
+
+def test_a_device_that_is_not_here_is_refused(folders, always_the_net, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = bound(folders("gpt2"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    registry.configure(Settings(device="cuda"))
+    registry.bound.cache_clear()
+    written, error = written_before_error(frame)
+    assert written == b"" and isinstance(error, NumericsError) and "no CUDA device" in str(error)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_other_types_are_found_in_the_frame(folders, always_the_net, dtype: str) -> None:
+    """The decoder takes type and threads from the frame, not from what it would do itself."""
+    registry.configure(Settings(device="cpu", dtype=dtype, threads=2))
+    frame = bound(folders("llama"))
+    registry.configure(Settings())
+    assert methods_of(frame) == [METHOD] and unpack(frame)[0] == TEXT
+
+
+def test_another_probe_is_refused(folders, always_the_net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing that is told differs, but other numbers come out."""
+    frame = bound(folders("gpt2"))
+    record = container.FrameHeader(frame[:128]).model()
+    model = registry.by_name(f"hf:{folders('gpt2')}")
+    loaded = model._load()
+    monkeypatch.setattr(model, "_loaded", (*loaded[:3], bytes(16)))
+    written, error = written_before_error(frame)
+    assert written == b"" and isinstance(error, NumericsError)
+    assert record.numerics in str(error) and "nothing that is known differs" in str(error)
+
+
+@pytest.mark.parametrize("text", ["", "cpu f32", "cpu/avx2 f64 1t torch2 tf5", "cpu/avx2 f32 0t torch2 tf5", "a" * 41])
+def test_an_unknown_grammar_is_refused(folders, always_the_net, text: str) -> None:
+    record = container.FrameHeader(bound(folders("gpt2"))[:128]).model()
+    with pytest.raises(NumericsError, match="arithmetic that this lmzip does not know"):
+        registry.bound(record.digest, record.name, record.fingerprint, text)
+
+
+def test_without_the_model(folders, always_the_net) -> None:
+    frame = bound(folders("gpt2"))
+    registry._given_foreign.clear()
+    registry.bound.cache_clear()
+    written, error = written_before_error(frame)
+    assert written == b"" and isinstance(error, ModelMissingError) and error.exit_status == 3
+    assert "tiny-gpt2" in str(error) and "hf:PATH" in str(error)
+    registry.tell_of(f"hf:{folders('gpt2')}")
+    assert unpack(frame)[0] == TEXT
+
+
+def test_found_where_models_are(folders, always_the_net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory is named itself, or lies in a folder that is."""
+    folder = folders("gpt2")
+    frame = bound(folder)
+    model = registry.by_name(f"hf:{folder}")
+    for place in (folder, folder.parent):
+        monkeypatch.setenv("LMZIP_MODEL_PATH", f"/nonexistent:{place}")
+        registry._given_foreign.clear()
+        registry.bound.cache_clear()
+        assert unpack(frame)[0] == TEXT and registry.is_installed(model.digest)
+    monkeypatch.delenv("LMZIP_MODEL_PATH")
+    assert not registry.is_installed(model.digest)
+
+
+def test_any_changed_file_is_another_model(folders, tmp_path: Path) -> None:
+    from lmzip.models.hf.directory import digest_of, find_files
+
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for file in folders("gpt2").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    digests = [digest_of(find_files(folders("gpt2"))), digest_of(find_files(folder))]
+    assert digests[0] == digests[1], "where it lies says nothing"
+    (folder / "README.md").write_text("says nothing either")
+    digests.append(digest_of(find_files(folder)))
+    assert len(set(digests)) == 1
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data + b" ")
+        digests.append(digest_of(find_files(folder)))
+        (folder / name).write_bytes(data)
+    (folder / "tokenizer_config.json").write_text("{}")
+    digests.append(digest_of(find_files(folder)))
+    assert len(set(digests)) == 5
+
+
+# --- noise is noticed -------------------------------------------------------------------------------------------------
+
+
+def with_noise(monkeypatch: pytest.MonkeyPatch, after: int, size: float = 1e-3) -> None:
+    """From the step `after` on, logits differ a little from those that they should be."""
+    from lmzip.models.hf.stepping import Runner
+
+    forward, steps = Runner.forward, iter(range(10**9))
+
+    def noisy(self, tokens, cache):
+        logits, kept = forward(self, tokens, cache)
+        if next(steps) >= after:
+            logits = logits + size * torch.randn(logits.shape, generator=torch.Generator().manual_seed(1))
+        return logits, kept
+
+    monkeypatch.setattr(Runner, "forward", noisy)
+
+
+@pytest.mark.parametrize("after", [0, 1, 30, 60])
+def test_noise_in_the_decoder_is_noticed(folders, always_the_net, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
+    frame = bound(folders("gpt2"))
+    with_noise(monkeypatch, after, 0.1)
+    written, error = written_before_error(frame)
+    assert written == b"" and isinstance(error, DamagedError)
+
+
+def test_noise_in_the_probe_is_noticed(folders, always_the_net, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = bound(folders("gpt2"))
+    model = registry.by_name(f"hf:{folders('gpt2')}")
+    monkeypatch.setattr(model, "_loaded", None)
+    with_noise(monkeypatch, 20, 1e-5)
+    written, error = written_before_error(frame)
+    assert written == b"" and isinstance(error, NumericsError)
+
+
+def test_noise_in_the_encoder_is_noticed_by_verification(
+    folders, always_the_net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.by_name(f"hf:{folders('gpt2')}").fingerprint  # noqa: B018 - loads it
+    with_noise(monkeypatch, 50)
+    with pytest.raises(VerifyError):
+        packed(folders("gpt2"), verify=True)
+
+
+# --- integers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 10.0, 40.0])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_integers_lose_nothing_to_speak_of(spread: float, dtype: str) -> None:
+    """Against -sum log2 p of the softmax in float64, of tokens drawn from it: under 0.1 %."""
+    from lmzip.models.hf.exponentials import exponentials_of
+
+    rng = np.random.default_rng(7)
+    values = torch.from_numpy((spread * rng.standard_normal((40, 50_000))).astype(np.float32)).to(getattr(torch, dtype))
+    kept = torch.arange(0, 50_000, 2)
+    e = exponentials_of(values, kept)
+    assert e.dtype == np.uint32 and e.min() >= 1 and e.max() <= 1 << 31
+    logits = values.double().numpy()[:, ::2]
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    p /= p.sum(1, keepdims=True)
+    tokens = [rng.choice(p.shape[1], p=row) for row in p]
+    best = -np.log2(p[np.arange(40), tokens]).sum()
+    ours = -np.log2(e[np.arange(40), tokens] / e.sum(1, dtype=np.uint64)).sum()
+    assert ours <= best * 1.001 + 1e-3
+
+
+def test_what_is_no_number_does_no_harm() -> None:
+    from lmzip.models.hf.exponentials import exponentials_of
+
+    nan, inf = float("nan"), float("inf")
+    logits = torch.tensor([[nan] * 4, [inf, 0, -inf, nan], [-inf] * 4, [inf, inf, 1, 2]])
+    e = exponentials_of(logits, torch.arange(4))
+    assert e.min() >= 1 and e.max() < 1 << 31
+    assert e[1].tolist() == [2**31 - 128, 1, 1, 1] and len(set(e[0].tolist())) == 1
+
+
+def test_the_helper_of_other_tests_is_of_nets_only(tiny_model) -> None:
+    assert record_of(tiny_model) == real_record_of(tiny_model)

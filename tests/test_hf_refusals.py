@@ -1,0 +1,258 @@
+"""Directories that are damaged, hostile or of another kind: one line, nothing executed, nothing made up."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import tiny_hf
+
+from lmzip import native
+from lmzip.errors import LmzipError, MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.models import registry
+from lmzip.models.hf.settings import Settings
+
+torch = pytest.importorskip("torch", reason="torch is not installed: make test-hf")
+pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_hf.save(tmp_path_factory.mktemp("hf") / "tiny", "gpt2")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy to be damaged."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in whole.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    return copy
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    registry.configure(Settings(device="cpu", threads=1))
+    yield
+    registry.configure(Settings())
+    registry._given_foreign.clear()
+
+
+def refusal(path: Path | str) -> str:
+    """Return what is said of a model that cannot be used."""
+    with pytest.raises(LmzipError) as caught:
+        model = registry.by_name(f"hf:{path}")
+        model.encode_block(b"the thin thing " * 9, native.TOKEN_METHOD, 1, None, 1)
+    assert caught.value.exit_status in (1, 3) and "\n" not in str(caught.value)
+    assert isinstance(caught.value, (ModelMissingError, UnsupportedError))
+    return str(caught.value)
+
+
+class Evil:
+    """What a pickle can do."""
+
+    def __reduce__(self):
+        return (sys.exit, ("a pickle was loaded",))
+
+
+def test_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    assert "no config.json" in refusal(tmp_path)
+    assert "no config.json" in refusal(tmp_path / "file")
+    assert "--allow-download gets" in refusal("nobody/nothing-of-the-kind")
+    assert "there is no" in refusal("/nonexistent/../x y")
+    assert "directory or a GGUF file" in refusal("")
+
+
+def test_pickles_are_refused(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(Evil()))
+    assert "pickles" in refusal(folder)
+
+
+def test_a_pickle_beside_safetensors_is_left_alone(folder: Path) -> None:
+    for name in ("pytorch_model.bin", "training_args.bin", "vocab.pkl"):
+        (folder / name).write_bytes(pickle.dumps(Evil()))
+    model = registry.by_name(f"hf:{folder}")
+    assert len(model.fingerprint) == 16
+
+
+def test_code_of_a_directory_is_not_run(folder: Path) -> None:
+    """A type that transformers knows is its own, one that it does not is refused, whatever auto_map says."""
+    (folder / "modeling_evil.py").write_text("raise SystemExit('code was run')\n")
+    mapped = {"AutoConfig": "modeling_evil.Config", "AutoModelForCausalLM": "modeling_evil.Model"}
+    tiny_hf.change_config(folder, auto_map=mapped)
+    assert len(registry.by_name(f"hf:{folder}").fingerprint) == 16
+    tiny_hf.change_config(folder, model_type="evil", architectures=["Evil"])
+    assert "transformers cannot load it" in refusal(folder)
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"auto_map": {"AutoTokenizer": ["modeling_evil.T", None]}})
+    )
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.json").write_text("{}")
+    tiny_hf.change_config(folder, model_type="gpt2", architectures=["GPT2LMHeadModel"])
+    assert "tokenizer" in refusal(folder)
+
+
+def test_a_kernel_from_the_hub_is_not_fetched(folder: Path) -> None:
+    tiny_hf.change_config(folder, _attn_implementation="evil/attention", attn_implementation="evil/attention")
+    model = registry.by_name(f"hf:{folder}")
+    assert len(model.fingerprint) == 16
+    assert model._load()[0].module.config._attn_implementation in ("sdpa", "eager")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantization_config": {"quant_method": "evil"}}, "quantised"),
+        ({"is_encoder_decoder": True}, "encoder with a decoder"),
+        ({"model_type": None}, "no model_type"),
+        ({"model_type": 7}, "no model_type"),
+        ({"model_type": "bert_that_nobody_knows"}, "cannot load"),
+        ({"model_type": "t5"}, "cannot load"),
+        ({"n_layer": 10**7}, "n_layer is 10000000"),
+        ({"num_labels": 10**9}, "num_labels"),
+        ({"n_embd": 1 << 40}, "n_embd"),
+        ({"n_embd": 1 << 20}, "cannot load|weights"),
+        ({"n_embd": -3}, "cannot load"),
+        ({"n_embd": "wide"}, "cannot load"),
+        ({"n_layer": 3}, "its configuration asks for"),
+        ({"n_layer": 1}, ""),
+        ({"vocab_size": 100_000}, "its configuration asks for"),
+        ({"n_head": 5}, "cannot load"),
+    ],
+)
+def test_configurations(folder: Path, changes: dict, message: str) -> None:
+    import re
+
+    tiny_hf.change_config(folder, **changes)
+    if changes == {"n_layer": 1}:  # weights of no use are passed over
+        assert len(registry.by_name(f"hf:{folder}").fingerprint) == 16
+    else:
+        assert re.search(message, refusal(folder))
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "noise", "gone", "list"])
+def test_damaged_files(folder: Path, name: str, damage: str) -> None:
+    path = folder / name
+    data = path.read_bytes()
+    path.unlink()
+    if damage == "list":
+        path.write_bytes(b"[1]")
+    elif damage != "gone":
+        path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "noise": b"\xff" * len(data)}[damage])
+    refusal(folder)
+
+
+def test_renamed_tensors_are_not_made_up(folder: Path) -> None:
+    """As many numbers as there should be, but under other names: transformers would start from random ones."""
+    import tiny_llama
+    from safetensors.numpy import load_file
+
+    tensors = load_file(folder / "model.safetensors")
+    name = sorted(tensors)[-1]
+    tensors["other"] = tensors.pop(name)
+    tiny_llama.save_tensors(folder / "model.safetensors", tensors)
+    assert "missing_keys" in refusal(folder)
+
+
+def test_an_adapter_is_not_half_a_model(folder: Path) -> None:
+    (folder / "adapter_config.json").write_text("{}")
+    assert "adapter" in refusal(folder)
+
+
+def test_no_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    tiny_hf.change_config(folder, vocab_size=264)
+    # 264 tokens may be bytes and eight others, so this one is taken for a vocabulary of bytes.
+    assert len(registry.by_name(f"hf:{folder}").fingerprint) == 16
+    (folder / "tokenizer.json").write_text('{"model": {"type": "Gibberish"}}')
+    assert "no kind" in refusal(folder)
+
+
+def test_the_files_change(folder: Path) -> None:
+    model = registry.by_name(f"hf:{folder}")
+    assert len(model.digest) == 32
+    (folder / "config.json").write_bytes((folder / "config.json").read_bytes() + b"\n")
+    with pytest.raises(ModelMissingError, match="changed meanwhile"):
+        model.encode_block(b"the thin thing " * 9, native.TOKEN_METHOD, 1, None, 1)
+    (folder / "model.safetensors").unlink()
+    with pytest.raises((ModelMissingError, UnsupportedError)):
+        model.encode_block(b"the thin thing " * 9, native.TOKEN_METHOD, 1, None, 1)
+    assert model.encode_block(b"the thin thing " * 9, 4, 1, None, 1) is not None, "what needs no weights goes on"
+
+
+@pytest.mark.parametrize("package", ["torch", "transformers"])
+def test_missing_packages(whole: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert "pip install 'lmzip[hf]'" in refusal(whole)
+
+
+def test_no_cuda(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    registry.configure(Settings(device="cuda:1", threads=1))
+    assert "no CUDA device" in refusal(whole)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    registry.by_name.cache_clear()
+    assert "no CUDA device 1" in refusal(whole)
+
+
+def test_too_little_memory(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from codec_tools import pack
+
+    with pytest.raises(MemoryLimitError):
+        pack(b"the thin " * 90, model=f"hf:{whole}", memory_limit=1 << 20)
+    model = registry.by_name(f"hf:{whole}")
+    assert model.memory_size(native.TOKEN_METHOD, 1000, 8) > model.memory_size(native.TOKEN_METHOD, 1000, 1)
+    assert 0 < model.shared_size(native.TOKEN_METHOD) < 1 << 20 and model.shared_size(4) == 0
+    with pytest.raises(UnsupportedError, match="128 lanes"):
+        model.memory_size(native.TOKEN_METHOD, 1000, 128)
+
+    def fail(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    monkeypatch.setattr(type(model._load()[0]), "forward", fail)
+    with pytest.raises(MemoryLimitError):
+        pack(b"the thin " * 90, model=f"hf:{whole}")
+
+
+def test_a_fault_of_torch_is_one_line(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = registry.by_name(f"hf:{whole}")
+
+    def fail(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied\nand so on")
+
+    monkeypatch.setattr(type(model._load()[0]), "forward", fail)
+    with pytest.raises(UnsupportedError, match="cannot be run .mat1 and mat2 shapes cannot be multiplied.$"):
+        model.encode_block(b"the thin thing " * 9, native.TOKEN_METHOD, 1, None, 1)
+
+
+def test_downloads_only_when_allowed(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    asked = []
+
+    def snapshot_download(name: str, **options) -> str:
+        asked.append((name, options["allow_patterns"]))
+        return str(whole)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+    assert "--allow-download" in refusal("some/model") and not asked
+    registry.configure(Settings(device="cpu", threads=1, allow_download=True))
+    assert registry.by_name("hf:some/model").path == whole
+    ((name, patterns),) = asked
+    assert name == "some/model" and not any(p.endswith((".bin", ".pt", ".py", ".pkl")) or p == "*" for p in patterns)
+
+    def offline(name: str, **options) -> str:
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    registry.by_name.cache_clear()
+    assert "some/model cannot be downloaded (no route)" in refusal("some/model")
