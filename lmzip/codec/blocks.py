@@ -118,7 +118,7 @@ def substitute(header: FrameHeader, head: BlockHead) -> Model | None:
     except LmzipError:
         return None
     is_net = record and record.is_known and record.kind == container.NET_KIND and not any(record.fingerprint)
-    is_bound = record and record.kind == container.BOUND_KIND
+    is_bound = record and record.kind == container.BOUND_KIND and any(record.fingerprint)
     return built_in if (is_net or is_bound) and head.method in built_in.methods else None
 
 

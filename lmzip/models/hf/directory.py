@@ -14,7 +14,7 @@ from typing import Any
 from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.models.importing.gguf_file import GgufFile
 from lmzip.models.importing.hf_source import weight_files
-from lmzip.models.importing.source import integer, open_regular, read_json
+from lmzip.models.importing.source import integer, open_regular, read_json, shown
 
 GGUF_SUFFIX = ".gguf"
 _PIECE_SIZE = 1 << 20
@@ -94,13 +94,18 @@ def _refuse(path: Path, config: dict[str, Any]) -> None:
         raise UnsupportedError(f"{path} is an encoder with a decoder, not a causal language model")
     if not isinstance(config.get("model_type"), str):
         raise UnsupportedError(f"{path}/config.json has no model_type")
-    _check_integers(config)
+    _check_members(config)
 
 
-def _check_integers(config: dict[str, Any]) -> None:
+def _check_members(config: dict[str, Any], within: str = "") -> None:
+    """Raise UnsupportedError for numbers beyond reason, and for names of programs that transformers would fetch."""
     for key, value in config.items():
+        if key in ("kernels", "kernel_config", "use_kernels") and value:
+            raise UnsupportedError(f"config.json names a program, which lmzip does not run ({shown(key)})")
+        if "implementation" in key + within and isinstance(value, str) and not value.isidentifier():
+            raise UnsupportedError(f"config.json names a program, which lmzip does not run ({shown(value)})")
         if isinstance(value, dict):
-            _check_integers(value)
+            _check_members(value, key)
         elif type(value) is int:
             limit = _LIMITS.get(key, _MAX_INTEGER)
             integer(value, key, -limit, limit)

@@ -32,6 +32,7 @@ def quiet_transformers() -> Any:
     """Return transformers, which prints nothing and stays off the network; raises UnsupportedError without it."""
     quiet_torch()
     os.environ["HF_HUB_OFFLINE"] = "1"  # read when it is imported; a download that was allowed is over by then
+    os.environ["USE_HUB_KERNELS"] = "0"  # programs that transformers would fetch for some layers
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
@@ -83,9 +84,8 @@ def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if not files.is_gguf:
-                _check_all_there(torch, transformers, files)
-            module = _load(transformers, files, getattr(torch, dtype))
+            config = None if files.is_gguf else _config(torch, transformers, files)
+            module = _load(transformers, files, config, getattr(torch, dtype))
             return module.eval().to(device)
     except (UnsupportedError, OSError, MemoryError):
         raise
@@ -107,17 +107,20 @@ def failure(error: Exception, what: str) -> Exception:
     return UnsupportedError(f"{what} ({first_line(error)})")
 
 
-def _check_all_there(torch: Any, transformers: Any, files: ModelFiles) -> None:
-    """Raise UnsupportedError where the files hold fewer numbers than the configuration asks for.
+def _config(torch: Any, transformers: Any, files: ModelFiles) -> Any:
+    """Return the configuration of a directory.
 
-    Before anything is allocated: transformers would make up what is missing.
+    Raises UnsupportedError where the files hold fewer numbers than it asks for, before anything is allocated:
+    transformers would make up what is missing.
     """
     config = transformers.AutoConfig.from_pretrained(str(files.path), local_files_only=True, trust_remote_code=False)
+    config._attn_implementation = "eager"  # not what the file says, which may need other packages
     with torch.device("meta"):
         module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     wanted, there = sum(p.numel() for p in module.parameters()), n_weights(files)
     if wanted > there:
         raise UnsupportedError(f"{files.path}: its files hold {there} weights, its configuration asks for {wanted}")
+    return config
 
 
 @contextmanager
@@ -136,7 +139,7 @@ def _no_bar() -> Iterator[None]:
         place.tqdm = before
 
 
-def _load(transformers: Any, files: ModelFiles, dtype: Any) -> Any:
+def _load(transformers: Any, files: ModelFiles, config: Any, dtype: Any) -> Any:
     options: dict[str, Any] = {
         "dtype": dtype,
         "local_files_only": True,
@@ -147,9 +150,8 @@ def _load(transformers: Any, files: ModelFiles, dtype: Any) -> Any:
         options["gguf_file"] = files.path.name
         folder = str(files.path.parent)
     else:
-        options["use_safetensors"] = True
+        options |= {"use_safetensors": True, "config": config}
         folder = str(files.path)
-    # Said in any case: a configuration may name a kernel from the hub.
     for attention in ("sdpa", "eager"):
         try:
             with _no_bar():

@@ -75,11 +75,12 @@ class HfModel(NgramModel):
 
                 assert self.digest
                 try:
-                    self._loaded = load(self.files, self.device, self.arithmetic)
+                    loaded = load(self.files, self.device, self.arithmetic)
                 except OSError as error:
                     raise self._missing(error) from None
                 finally:
                     self._check_unchanged()
+                self._loaded = loaded
             return self._loaded
 
     def _check_unchanged(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from lmzip.errors import UnsupportedError
 from lmzip.models.hf.exponentials import exponentials_of
 
-MAX_WINDOW = 1024  # tokens: beyond, little is gained and much memory and time lost (DESIGN 3a)
+MAX_WINDOW = 1024  # tokens: beyond, little is gained, while memory and time grow
 _MAX_PIECE = 512  # tokens of all lanes together that are run at once when a window slides
 _MIN_WINDOW = 8
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
