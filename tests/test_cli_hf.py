@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cli_tools
 import pytest
 import tiny_hf
 from cli_tools import environment, run, run_python
@@ -18,7 +19,14 @@ sys.path.insert(0, os.environ["TESTS"])
 import codec_tools, lmzip.codec.blocks
 lmzip.codec.blocks.encode_auto = codec_tools.encode_as_the_level_says
 """
+SECONDS = 600  # every process loads torch, which takes its time on a busy machine
+pytestmark = pytest.mark.timeout(5 * SECONDS)
 TEXT = b"the thin thing in the inn " * 8
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli_tools, "TIMEOUT", SECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +38,7 @@ def compress(*arguments, code: str = "", **changes: str):
     """Run lmzip with a model that is used for every block; return status and standard error."""
     tests = str(Path(__file__).parent)
     process = run_python(ALWAYS + code, "-T1", *arguments, env=environment(TESTS=tests, **changes))
-    _, stderr = process.communicate(timeout=120)
+    _, stderr = process.communicate(timeout=SECONDS)
     assert b"Traceback" not in stderr, stderr.decode()
     return process.returncode, stderr.decode()
 

@@ -96,7 +96,7 @@ CASES = [
     (["lmzip", "-d", ""], PACKED),
     (["lmzip", "-vdc", ""], PACKED),
     (["lmzip", "--test", ""], PACKED),
-    (["lmzip", "--device", ""], ["auto", "cpu"]),
+    (["lmzip", "--device", ""], ["auto", "cpu", "cuda"]),
     (["lmzip", "--model", "b"], ["bytelm3"]),
     (["lmunzip", "--model", ""], ["auto", "bytelm3", "ngram", *ALL]),
     (["lmzip", "--no-v"], ["--no-verify"]),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tiny_hf
 from codec_tools import pack, record_of, unpack, written_before_error
+from conftest import ROOT
 
 from lmzip import codec, container, native
 from lmzip.codec.blocks import record_of as real_record_of
@@ -135,6 +136,16 @@ def test_several_shards(folders, tmp_path: Path, always_the_net) -> None:
     (tmp_path / "shards" / "tokenizer.json").write_bytes((folders("llama") / "tokenizer.json").read_bytes())
     frame = packed(tmp_path / "shards")
     assert methods_of(frame) == [METHOD] and unpack(frame)[0] == TEXT
+
+
+def test_a_gpu_gets_many_lanes(folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lmzip import levels
+    from lmzip.codec.choice import choose
+
+    name = f"hf:{folders('gpt2')}"
+    usual = levels.n_lanes(choose(6, name)[0], 1 << 20)
+    monkeypatch.setattr(registry.by_name(name), "likes_lanes", True)
+    assert usual < levels.n_lanes(choose(6, name)[0], 1 << 20) == 64
 
 
 # --- a window that slides is the model run again ----------------------------------------------------------------------
@@ -337,6 +348,21 @@ def test_noise_in_the_encoder_is_noticed_by_verification(
     with_noise(monkeypatch, 50)
     with pytest.raises(VerifyError):
         packed(folders("gpt2"), verify=True)
+
+
+def test_the_script_that_measures(folders, tmp_path: Path, monkeypatch, capsys, always_the_net) -> None:
+    import importlib
+    import json
+
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    script = importlib.import_module("bench_hf")
+    (tmp_path / "a").write_bytes(TEXT)
+    options = ["--model", f"hf:{folders('gpt2')}", "--device=cpu", "--threads=1", "--limit=99", str(tmp_path / "a")]
+    assert script.main([*options, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["raw_size"] == 99 and found["bits_per_byte"] == 8 * found["compressed_size"] / 99
+    assert script.main(options) == 0 and "the same bytes" in capsys.readouterr().out
+    assert script.main(["--model=hf:/nonexistent", "x"]) == 1 and "there is no" in capsys.readouterr().err
 
 
 # --- integers ---------------------------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def test_runs_of_spaces_that_were_added_are_text(read) -> None:
 def test_fallback_to_bytes(read) -> None:
     data = tiny_llama.fallback_json()
     data["added_tokens"] = [t | {"special": True} for t in data["added_tokens"]]
+    data["added_tokens"].append(added(260, "\u2581th", special=False))  # Gemma lists some of its pieces so
     tokens = read(data, 265)
     vocabulary = check(tokens)
     assert vocabulary[b" th"] == 260 and vocabulary[b"t"] == 261, "the token of a text goes before <0x74>"

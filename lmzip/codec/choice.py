@@ -17,4 +17,5 @@ def choose(level: int, model: str | None) -> tuple[levels.Level, Model]:
         return choice, registry.by_name(registry.default_name() if choice.has_net else registry.BUILT_IN)
     levels.get_level(level)  # before a model is looked for
     chosen = registry.by_name(model)
-    return levels.get_level(level, net=model != registry.BUILT_IN, tokens=levels.TOKEN_METHOD in chosen.methods), chosen
+    choice = levels.get_level(level, net=model != registry.BUILT_IN, tokens=levels.TOKEN_METHOD in chosen.methods)
+    return levels.with_many_lanes(choice) if chosen.likes_lanes else choice, chosen

@@ -16,6 +16,7 @@ class Model(ABC):
 
     name: str
     methods: frozenset[int]  # method numbers (1 to 15) that a block head may carry
+    likes_lanes: bool = False  # whether many at once take hardly longer than one: on a GPU
     numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
 
     @property

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 _WAIT = 0.1  # seconds between two looks at whether a waiting block is still wanted
 _ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 _T = TypeVar("_T")
+_torch_lock = threading.RLock()  # of all models: how torch computes is a setting of the process
 
 
 class HfModel(NgramModel):
     """The built-in model with one in floating point: adds the method of tokens, keeps those without a net.
 
-    Loading, and coding with it, takes place in one thread at a time: how torch computes is a setting of the process.
+    Loading, and coding with it, takes place in one thread at a time.
     """
 
     methods = frozenset([*range(1, native.NET_METHOD), native.TOKEN_METHOD])
@@ -38,8 +39,7 @@ class HfModel(NgramModel):
         """device: by its name in torch.  Reads nothing yet."""
         self.files, self.device, self.arithmetic = files, device, numerics
         self.path, self.name, self.config = files.path, files.name, files.config
-        self.numerics = numerics.text()
-        self._lock = threading.RLock()
+        self.numerics, self.likes_lanes = numerics.text(), numerics.device_kind == "cuda"
         self._loaded: tuple[Runner, outside.Vocabulary, Tokens, bytes] | None = None
         self._cutter: Cutter | None = None
 
@@ -63,13 +63,13 @@ class HfModel(NgramModel):
     def cutter(self) -> Cutter:
         """What cuts text for the encoder; raises UnsupportedError without the package `tokenizers`."""
         tokens = self._load()[2]
-        with self._lock:
+        with _torch_lock:
             if self._cutter is None:
                 self._cutter = tokens.cutter()
             return self._cutter
 
     def _load(self) -> tuple[Runner, outside.Vocabulary, Tokens, bytes]:
-        with self._lock:
+        with _torch_lock:
             if self._loaded is None:
                 from lmzip.models.hf.opening import load
 
@@ -102,7 +102,7 @@ class HfModel(NgramModel):
         from lmzip.models.hf.arithmetic import fixed
         from lmzip.models.hf.loading import failure
 
-        while not self._lock.acquire(timeout=_WAIT):
+        while not _torch_lock.acquire(timeout=_WAIT):
             if progress:
                 progress(0)
         try:
@@ -113,7 +113,7 @@ class HfModel(NgramModel):
         except RuntimeError as error:  # of torch
             raise failure(error, f"{self.path} cannot be run") from None
         finally:
-            self._lock.release()
+            _torch_lock.release()
 
     def encode_block(
         self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1

@@ -126,12 +126,13 @@ def _of_json(data: Json, n_vocab: int) -> Tokens:
         else _string(name, kind, is_byte_level)
         for number, name in enumerate(names)
     ]
-    return Tokens(_without_doubles(_with_texts(strings, texts), names), _cutting_unigram(model, kind, texts))
+    strings = _without_doubles(_with_texts(strings, texts, is_byte_level), names)
+    return Tokens(strings, _cutting_unigram(model, kind, texts))
 
 
 def _of_bpe(bpe: Bpe, tokens: list[str | None], texts: list[Json]) -> Tokens:
     found = [None if token is None else byte_string(token, bpe.is_byte_level) for token in tokens]
-    strings = _without_doubles(_with_texts(found, texts), tokens)
+    strings = _without_doubles(_with_texts(found, texts, bpe.is_byte_level), tokens)
     vocab = {token: number for number, token in enumerate(tokens) if token is not None}
     for number, byte in enumerate(_missing(strings), len(strings)):
         vocab.setdefault(token_of_byte(byte[0], bpe.is_byte_level), number)
@@ -216,10 +217,14 @@ def _is_text(token: Json, n_vocab: int) -> bool:
     )
 
 
-def _with_texts(strings: list[bytes | None], texts: list[Json]) -> list[bytes | None]:
-    """Return strings with those of tokens that were added as texts, such as runs of spaces."""
+def _with_texts(strings: list[bytes | None], texts: list[Json], is_byte_level: bool) -> list[bytes | None]:
+    """Return strings with those of tokens that were added as texts, such as runs of spaces.
+
+    Their bytes stand for themselves in byte-level tokenizers; others list pieces of their vocabulary there.
+    """
     for token in texts:
-        strings[token["id"]] = token["content"].encode("utf-8", "replace")
+        text = token["content"]
+        strings[token["id"]] = text.encode("utf-8", "replace") if is_byte_level else byte_string(text, False)
     return strings
 
 
