@@ -66,17 +66,16 @@ _MOST_LANES = 32
 _LANES_OF_TOKENS = ((8 * _KIB, 1), (16 * _KIB, 2), (32 * _KIB, 4), (96 * _KIB, 8), (256 * _KIB, 16))
 _STRONG_TOKENS = Level(TOKEN_METHOD, 4, 1 * _MIB, _LANES_OF_TOKENS, sample_size=4 << 10)
 _TOKENS = Level(TOKEN_METHOD + 1, 4, 1 * _MIB, _LANES_OF_TOKENS, sample_size=4 << 10)
-_MANY_LANES = (*_LANES_OF_TOKENS, (512 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
-_FAST_TOKENS = Level(TOKEN_METHOD + 2, 4, 1 * _MIB, _MANY_LANES, sample_size=4 << 10)
-
+_MORE_LANES = (*_LANES_OF_TOKENS, (512 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
+_FAST_TOKENS = Level(TOKEN_METHOD + 2, 4, 1 * _MIB, _MORE_LANES, sample_size=4 << 10)
 
 # A GPU runs many lanes in the time of one.
-_MANY_LANES = ((4 * _KIB, 1), (16 * _KIB, 8), (64 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
+_LANES_OF_A_GPU = ((4 * _KIB, 1), (16 * _KIB, 8), (64 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
 
 
 def with_many_lanes(choice: Level) -> Level:
     """Return the settings for a model that runs on a GPU: as many lanes as tokens may have."""
-    return replace(choice, lanes=_MANY_LANES)
+    return replace(choice, lanes=_LANES_OF_A_GPU)
 
 
 def get_level(level: int, *, net: bool | None = None, tokens: bool = False) -> Level:
