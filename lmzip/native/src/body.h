@@ -62,23 +62,44 @@ INLINE void code_byte(struct lmz_coder *c, lmz_lane *lane, int lane_index, const
     }
 LMZ_METHODS(CODE_LANES)
 
+#define WORTH_A_TEAM 8 /* trees: each takes some microseconds, as to start a thread does */
+
 typedef void code_lane_byte(struct lmz_coder *, lmz_lane *, int lane_index);
+
+static const uint32_t *exponentials_of(const struct lmz_coder *c, int place)
+{
+    return c->outside ? c->outside + (size_t)place * (size_t)c->transformer->shape.n_vocab
+                      : transformer_exponentials(c->transformer, &c->transformer_lanes, place);
+}
+
+typedef struct {
+    struct lmz_coder *c;
+    int n; /* active lanes */
+} trees_of;
+
+/* A team's member makes trees of tokens' first bytes: sums over the whole vocabulary. */
+static void make_first_trees(const team_member *me, void *argument)
+{
+    const trees_of *t = argument;
+    const vocabulary *v = &t->c->transformer->vocabulary;
+    for (int place; (place = team_take(me)) < t->n;)
+        token_tree(v, v->nodes, exponentials_of(t->c, place), tree_of_tokens(t->c, t->c->transformer_lanes.active[place]));
+}
 
 /* Code the next token of the lane at a place among the active ones: STOP or go on, byte by byte. */
 static void code_token(struct lmz_coder *c, int place, code_lane_byte *code)
 {
     const lmz_transformer *t = c->transformer;
     const int index = c->transformer_lanes.active[place];
-    const uint32_t *e = c->outside ? c->outside + (size_t)place * (size_t)t->shape.n_vocab
-                                   : transformer_exponentials(t, &c->transformer_lanes, place);
-    const token_node *node = t->vocabulary.nodes;
+    const uint32_t *e = exponentials_of(c, place);
+    const token_node *const root = t->vocabulary.nodes, *node = root;
     lmz_lane *lane = &c->lanes[index];
     const uint32_t size = c->rc.decoding ? 0 : *lane->token_sizes++, start = lane->position;
     for (;;) {
         if (node->is_token && (!node->n_children || lane->position == lane->end))
             break;
-        const uint64_t others = token_tree(&t->vocabulary, node, e, c->token_tree);
-        if (node->is_token && code_stop(c, lane, start, (uint32_t)(node - t->vocabulary.nodes), stop_probability(node, e, others),
+        const uint64_t others = node == root ? 0 : token_tree(&t->vocabulary, node, e, tree_of_tokens(c, index));
+        if (node->is_token && code_stop(c, lane, start, (uint32_t)(node - root), stop_probability(node, e, others),
                                         lane->position - start == size))
             break;
         if (lane->position == lane->end || !(node = (code(c, lane, index), vocabulary_child(&t->vocabulary, node, lane->history & 255)))) {
@@ -99,6 +120,7 @@ static void code_tokens(struct lmz_coder *c, code_lane_byte *code)
             c->transformer_lanes.active[n++] = i;
     if (!c->outside)
         transformer_step_all(c->transformer, &c->transformer_lanes, n, c->n_threads);
+    team_run(make_first_trees, &(trees_of){c, n}, n < WORTH_A_TEAM ? 1 : c->n_threads);
     for (int place = 0; place < n && !c->rc.failed; place++)
         code_token(c, place, code);
 }

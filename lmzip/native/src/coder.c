@@ -85,7 +85,7 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
     if (c->net)
         offset += net_lanes_lay_out(&c->net_lanes, c->net, c->n_lanes, base ? base + offset : NULL);
     if (c->transformer) {
-        c->token_tree = carve(base, &offset, 512 * sizeof *c->token_tree);
+        c->token_trees = carve(base, &offset, (size_t)c->n_lanes * 512 * sizeof *c->token_trees);
         c->stop_mask = power_above((uint64_t)raw_size * 2 + 1024, 1u << STOP_TABLE_BITS) - 1;
         c->is_token_end = carve(base, &offset, raw_size + 1);
         c->stop_cells = carve(base, &offset, ((size_t)c->stop_mask + 1) * sizeof *c->stop_cells);
@@ -220,7 +220,7 @@ static struct lmz_coder *coder_new(int method, int n_lanes, int simd, const lmz_
         lane->end = (uint32_t)(end < raw_size ? end : raw_size);
         lane->line_start = lane->above_start = lane->field_start = lane->start;
         lane->field_starts[0][0] = lane->start;
-        lane->tree = c->net ? c->net_lanes.tree + (size_t)i * 512 : c->token_tree;
+        lane->tree = c->net ? c->net_lanes.tree + (size_t)i * 512 : c->transformer ? tree_of_tokens(c, i) : NULL;
         c->history[i] = &lane->history;
     }
     c->net_lanes.history = c->history;
