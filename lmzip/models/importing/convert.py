@@ -30,7 +30,7 @@ from lmzip.models.weights import MAX_NAME_SIZE, METADATA_KEY
 
 FORMAT = "transformer-1"
 PRODUCTS = ("in", "out", "up", "down", "head")
-DEFAULT_WIDE = ("in", "down")
+DEFAULT_WIDE = ("in", "down", "head")
 DEFAULT_WINDOW = 1024
 MAX_WINDOW = 8192
 _MEMORY_PER_WEIGHT = 8  # bytes, of the tensor at hand

