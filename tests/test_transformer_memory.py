@@ -17,11 +17,13 @@ from tiny_llama import save_directory, tiny_llama
 from lmzip import codec
 from lmzip.codec import memory
 from lmzip.errors import MemoryLimitError
+from lmzip.levels import DEFAULT_LEVEL, get_level
 from lmzip.models import free_memory, registry
 from lmzip.models.importing import convert, import_model
 
 TEXT = SAMPLE.read_bytes()[:3000]
 MIB = 1 << 20
+METHOD = get_level(DEFAULT_LEVEL, tokens=True).method
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def packed(folder) -> bytes:
         patch.setattr("lmzip.codec.blocks.encode_auto", codec_tools.encode_as_the_level_says)
         output = BytesIO()
         codec.compress_stream(BytesIO(TEXT).read, output.write, model=str(folder / "w.safetensors"))
-    assert {block.head.method for block in codec.list_frames(BytesIO(output.getvalue()))[0].blocks} == {10}
+    assert {block.head.method for block in codec.list_frames(BytesIO(output.getvalue()))[0].blocks} == {METHOD}
     return output.getvalue()
 
 
@@ -73,11 +75,11 @@ def refuse_all(model, packed: bytes, memory_limit: int | None) -> str:
 
 def test_weights_beyond_the_limit_are_not_loaded(model, packed):
     assert "the limit is 10 MiB" in refuse_all(model, packed, 10 * MIB)
-    refuse_all(model, packed, model.shared_size(10) - 1)
+    refuse_all(model, packed, model.shared_size(METHOD) - 1)
 
 
 def test_weights_beyond_what_is_free_are_not_loaded(model, packed, monkeypatch):
-    monkeypatch.setattr(memory, "free_memory", lambda: model.loading_size(10) - 1)
+    monkeypatch.setattr(memory, "free_memory", lambda: model.loading_size(METHOD) - 1)
     assert "MiB are free" in refuse_all(model, packed, None)
     with pytest.raises(MemoryLimitError):
         list(codec.decoded_blocks(BytesIO(packed).read))
@@ -89,10 +91,10 @@ def test_where_nothing_is_known_or_needed_nothing_is_refused(folder, packed, mon
     codec.decompress_stream(BytesIO(packed).read, output.write)
     assert output.getvalue() == TEXT
     model = registry.by_name(str(folder / "w.safetensors"))
-    assert model.loading_size(10) == model.loading_size(4) == 0, "weights are there by now, or not needed"
+    assert model.loading_size(METHOD) == model.loading_size(4) == 0, "weights are there by now, or not needed"
     monkeypatch.setattr(memory, "free_memory", lambda: 0)
     codec.decompress_stream(BytesIO(packed).read, output.write)
-    need = model.shared_size(10) + model.memory_size(10, len(TEXT), 1)
+    need = model.shared_size(METHOD) + model.memory_size(METHOD, len(TEXT), 1)
     with pytest.raises(MemoryLimitError, match="--memlimit="):
         codec.decompress_stream(BytesIO(packed).read, output.write, memory_limit=need)
 

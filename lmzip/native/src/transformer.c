@@ -185,7 +185,8 @@ void lmz_transformer_free(lmz_transformer *t)
     free(t);
 }
 
-size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings, uint8_t *base)
+size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
+                                 uint8_t *base)
 {
     const lmz_transformer_shape *s = &t->shape;
     lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
@@ -212,7 +213,8 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
     lanes->cosines = carve(base, &offset, n * half * 2);
     lanes->sines = carve(base, &offset, n * half * 2);
     /* a vector to normalise; or scores of a group's queries, sums by values and the weights in two parts (attend) */
-    lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * ((size_t)lanes->window + 4 * dim) + group * (size_t)lanes->window / 2));
+    const size_t window = (size_t)lanes->window;
+    lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * (window + 4 * dim) + group * window / 2));
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
     lanes->scratch = carve(base, &offset, n * (size_t)s->n_kv_head * lanes->scratch_size * 4);
     lanes->logits = carve(base, &offset, n * (size_t)whole_tiles(s->n_vocab) * 4);
@@ -228,21 +230,16 @@ void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transfor
     }
 }
 
-typedef struct {
-    const struct lmz_transformer *t;
-    transformer_lanes *lanes;
-    int n;
-} step_of;
-
 static void take_part(const team_member *me, void *argument)
 {
-    const step_of *s = argument;
-    s->t->step(s->t, s->lanes, s->n, me);
+    step_part part = *(const step_part *)argument;
+    part.me = me;
+    part.t->step(&part);
 }
 
 void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads)
 {
-    step_of step = {t, lanes, n};
+    step_part step = {t, lanes, n, NULL};
     team_run(take_part, &step, n_threads);
     for (int j = 0; j < n; j++)
         lanes->n_tokens[lanes->active[j]]++;

@@ -25,8 +25,15 @@ typedef struct { /* v is near q * top / 127 * 2^shift */
 
 struct transformer_lanes;
 
-/* A team's member takes its part in taking the last tokens of the first n active lanes to the exponentials of their next. */
-typedef void transformer_step(const struct lmz_transformer *, struct transformer_lanes *, int n, const team_member *);
+typedef struct { /* of a step, what a team's member takes part in: */
+    const struct lmz_transformer *t;
+    struct transformer_lanes *lanes;
+    int n; /* active lanes, the first ones */
+    const team_member *me;
+} step_part;
+
+/* Take the last tokens of n active lanes to the exponentials of their next. */
+typedef void transformer_step(const step_part *);
 
 struct lmz_transformer { /* read only once it is complete: any number of coders share it */
     lmz_transformer_shape shape;
@@ -51,7 +58,7 @@ struct lmz_transformer { /* read only once it is complete: any number of coders 
    the last tokens, whose multiplier is the key's size; values are matrices with a column for each. */
 typedef struct transformer_lanes {
     int n_lanes, window;      /* the last tokens of a lane that it sees */
-    int *active;              /* (n_lanes) lanes that have tokens to come; what follows by lane is said so, the rest is by place here */
+    int *active;              /* (n_lanes) lanes that have tokens to come; what follows is by place here, or `by lane` */
     uint32_t *n_tokens;       /* (n_lanes) by lane: taken in */
     uint32_t *last;           /* (n_lanes) by lane: token to take in next */
     uint8_t *keys;            /* by lane: (n_lanes, n_layer, n_kv_head, window, head_dim) packed */
@@ -76,13 +83,20 @@ static inline int whole_tiles(int n) { return (n + NET_ROW_ALIGN - 1) / NET_ROW_
 
 /* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take.  n_halvings: of the
    window. */
-size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings, uint8_t *base);
+size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
+                                 uint8_t *base);
 
 /* Make ready for a block: every lane at its start. */
 void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transformer *t);
 
 /* One step of the first n active lanes, shared by up to n_threads threads. */
 void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads);
+
+/* What one item of work may use for itself. */
+static inline int32_t *scratch_of(const step_part *p, int place, int head)
+{
+    return p->lanes->scratch + (size_t)(place * p->t->shape.n_kv_head + head) * p->lanes->scratch_size;
+}
 
 static inline uint32_t *transformer_exponentials(const struct lmz_transformer *t, const transformer_lanes *lanes, int place)
 {

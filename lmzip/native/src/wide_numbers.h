@@ -12,7 +12,10 @@
 typedef __m512i wide;
 
 static inline wide wide_of(int64_t v) { return _mm512_set1_epi64(v); }
-static inline wide wide_load(const int32_t *v) { return _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)v)); }
+static inline wide wide_load(const int32_t *v)
+{
+    return _mm512_cvtepi32_epi64(_mm256_loadu_si256((const __m256i *)(const void *)v));
+}
 static inline wide wide_add(wide a, wide b) { return _mm512_add_epi64(a, b); }
 static inline wide wide_max(wide a, wide b) { return _mm512_max_epi64(a, b); }
 static inline wide wide_multiply(wide a, wide b) { return _mm512_mullo_epi64(a, b); }
@@ -41,7 +44,10 @@ static inline int64_t wide_sum(wide v) { return v; }
 static inline int64_t wide_largest(wide v) { return v; }
 
 /* The number within -limit .. limit. */
-static inline void wide_store(int32_t *out, wide v, int32_t limit) { *out = (int32_t)(v > limit ? limit : v < -limit ? -limit : v); }
+static inline void wide_store(int32_t *out, wide v, int32_t limit)
+{
+    *out = (int32_t)(v > limit ? limit : v < -limit ? -limit : v);
+}
 #endif
 
 #endif

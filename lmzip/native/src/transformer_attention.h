@@ -1,0 +1,216 @@
+/* transformer_attention.h - attention of lanes to their keys and values, for a variant (ARITHMETIC 9.5 to 9.7). */
+#ifndef LMZ_TRANSFORMER_ATTENTION_H
+#define LMZ_TRANSFORMER_ATTENTION_H
+
+#include "net_product.h"
+#include "transformer_numbers.h"
+
+/* Turn a head's vector by its lane's angles, and pack it; v is changed. */
+static packed_scale rotate(int32_t *v, int n, const int16_t *cosines, const int16_t *sines, int8_t *q)
+{
+    const int half = n / 2;
+    int up, down;
+    find_shift(extremes_of(v, n), 15, &up, &down);
+    for (int i = 0; i < half; i++) {
+        int32_t x = shifted(v[i], up, down), y = shifted(v[half + i], up, down), c = cosines[i], s = sines[i];
+        v[i] = (x * c - y * s + (1 << 13)) >> 14;
+        v[half + i] = (x * s + y * c + (1 << 13)) >> 14;
+    }
+    packed_scale packed = pack8(v, n, q);
+    packed.shift += down - up;
+    return packed;
+}
+
+static int32_t size_of(packed_scale s)
+{
+    int64_t size = s.shift >= 0 ? (int64_t)s.top << s.shift : s.top >> -s.shift;
+    return (int32_t)(size > SIZE_LIMIT ? SIZE_LIMIT : size);
+}
+
+/* One head of keys and values of a lane, and the number of its tokens. */
+typedef struct {
+    uint8_t *keys, *values;
+    int32_t *key_multiplier, *value_size;
+    int n_seen; /* tokens that are there */
+} head_cache;
+
+/* Keys and values of what comes next, and how much of them is fetched. */
+typedef struct {
+    const uint8_t *keys, *values;
+    size_t at, n_lines;
+} cache_to_come;
+
+/* One head of keys and values in a layer, of the lane at a place. */
+static head_cache cache_of(const step_part *p, int place, int layer, int h)
+{
+    const lmz_transformer_shape *s = &p->t->shape;
+    const size_t window = (size_t)p->lanes->window, lane = (size_t)p->lanes->active[place];
+    const size_t at = ((lane * (size_t)s->n_layer + (size_t)layer) * (size_t)s->n_kv_head + (size_t)h) * window;
+    const size_t bytes = matrix_size(p->t->packing, at, (size_t)s->head_dim);
+    const transformer_lanes *l = p->lanes;
+    const uint32_t n_seen = l->n_tokens[lane] + 1;
+    return (head_cache){l->keys + bytes, l->values + bytes, l->key_multiplier + at, l->value_size + at,
+                        (int)(n_seen < window ? n_seen : window)};
+}
+
+/* A block of VALUE_BLOCK tokens among the values. */
+static uint8_t *value_block(const step_part *p, const head_cache *cache, int block)
+{
+    return cache->values + matrix_size(p->t->packing, (size_t)block * VALUE_BLOCK, (size_t)p->t->shape.head_dim);
+}
+
+/* Take in the key and the value of a lane's token. */
+static void remember(const step_part *p, int place, head_cache *cache, const int8_t *key, packed_scale key_scale,
+                     const int8_t *value, packed_scale value_scale)
+{
+    const uint32_t token = p->lanes->n_tokens[p->lanes->active[place]], window = (uint32_t)p->lanes->window;
+    const int dim = p->t->shape.head_dim;
+    const int slot = (int)(token < window ? token : N_KEPT + (token - N_KEPT) % (window - N_KEPT));
+    uint8_t *block = value_block(p, cache, slot / VALUE_BLOCK);
+    matrix_put_row(p->t->packing, cache->keys, dim, slot, key);
+    matrix_put_column(p->t->packing, block, dim, VALUE_BLOCK, slot % VALUE_BLOCK, value);
+    cache->key_multiplier[slot] = size_of(key_scale) * 256;
+    cache->value_size[slot] = size_of(value_scale);
+}
+
+/* Fetch n_lines more of what is attended to next, keys and values in turn. */
+static void fetch_cache(cache_to_come *c, size_t n_lines)
+{
+    const size_t end = c->at + n_lines < c->n_lines ? c->at + n_lines : c->n_lines;
+    for (; c->at < end; c->at++)
+        __builtin_prefetch((c->at & 1 ? c->values : c->keys) + c->at / 2 * 64, 0, 2);
+}
+
+/* From scores (n, room for whole tiles) to weights: parts of 8 bits into high and low, by blocks.  Returns what sums are
+   scaled by. */
+static void softmax(int32_t *scores, int n, const int32_t *size, int8_t *high, int8_t *low, size_t block_stride, int64_t *inverse,
+                    int *shift)
+{
+    int32_t max = scores[0];
+    for (int i = 1; i < n; i++)
+        max = scores[i] > max ? scores[i] : max;
+    uint64_t total = 0;
+    for (int i = 0; i < n; i++) {
+        int32_t x = max - scores[i];
+        x = x > 30 << 12 ? 30 << 12 : x;
+        scores[i] = (power(x) << 4) >> (x >> 12);
+        total += (uint32_t)scores[i];
+    }
+    for (int i = n; i < whole_tiles(n); i++)
+        scores[i] = 0;
+    wide weighted = wide_of(0), heaviest = wide_of(0);
+    for (int i = 0; i < n; i += N_WIDE) {
+        const wide b = wide_multiply_short(wide_load(scores + i), wide_load(size + i));
+        weighted = wide_add(weighted, b);
+        heaviest = wide_max(heaviest, b);
+    }
+    int places = bits_of((uint64_t)wide_largest(heaviest)) - 14, by_sum = bits_of((uint64_t)wide_sum(weighted)) - 24;
+    places = places < by_sum ? by_sum : places;
+    places = places < 0 ? 0 : places;
+    const wide half = wide_of(((int64_t)1 << places) >> 1);
+    for (int i = 0; i < n; i += N_WIDE) {
+        const wide b = wide_multiply_short(wide_load(scores + i), wide_load(size + i));
+        wide_store(scores + i, wide_shift(wide_add(b, half), places), 16319);
+    }
+    for (int start = 0; start < n; start += VALUE_BLOCK, high += block_stride, low += block_stride) {
+        const int end = n - start < VALUE_BLOCK ? n - start : VALUE_BLOCK;
+        for (int i = 0; i < end; i++) {
+            int32_t w = scores[start + i], h = (w + 64) >> 7;
+            high[i] = (int8_t)h;
+            low[i] = (int8_t)(w - 128 * h);
+        }
+        memset(high + end, 0, (size_t)(VALUE_BLOCK - end));
+        memset(low + end, 0, (size_t)(VALUE_BLOCK - end));
+    }
+    const int e = bits_of(total);
+    *inverse = (int64_t)(((uint64_t)1 << (e + 22)) / (127 * total));
+    *shift = e + 22 - places;
+}
+
+/* The queries (group, dim) of one head of keys: what they attend to, into out (group, dim). */
+static void attend(const step_part *p, const head_cache *cache, cache_to_come *next, const int8_t *queries,
+                   const packed_scale *scales, int32_t *scratch, int32_t *out)
+{
+    const lmz_transformer_shape *s = &p->t->shape;
+    const int dim = s->head_dim, group = s->n_head / s->n_kv_head, n = cache->n_seen, n_sums = group * dim;
+    const int n_blocks = (n + VALUE_BLOCK - 1) / VALUE_BLOCK, stride = whole_tiles(n);
+    const size_t block_stride = 2 * (size_t)group * VALUE_BLOCK;
+    const size_t lines_at_once = next->n_lines / (size_t)(2 * n_blocks + 2 * group) + 1;
+    int32_t *scores = scratch, *sums = scores + group * stride, *totals = sums + 2 * n_sums; /* (group, stride), (2 group, dim),
+                                                                                                 (group, dim) */
+    int8_t *weights = (int8_t *)(totals + 2 * n_sums); /* (blocks, 2 group, VALUE_BLOCK) */
+    int32_t unit_multiplier[256];
+    int64_t inverse[128];
+    int shift[128];
+    for (int b = 0; b < n; b += VALUE_BLOCK) {
+        const net_matrix keys = {dim, whole_tiles(n - b < VALUE_BLOCK ? n - b : VALUE_BLOCK),
+                                 cache->keys + matrix_size(p->t->packing, (size_t)b, (size_t)dim), cache->key_multiplier + b};
+        product(&keys, queries, group, scores + b, (size_t)stride);
+        fetch_cache(next, lines_at_once);
+    }
+    for (int h = 0; h < group; h++) {
+        int32_t *row = scores + h * stride;
+        int8_t *high = weights + h * VALUE_BLOCK;
+        const int places = 20 - scales[h].shift;
+        const wide factor = wide_of(scales[h].top * s->scale_of_scores >> 12); /* of 32 bits */
+        const wide half = wide_of((int64_t)1 << (places - 1));
+        for (int i = 0; i < n; i += N_WIDE)
+            wide_store(row + i, wide_shift(wide_add(wide_multiply_short(wide_load(row + i), factor), half), places), 1 << 29);
+        fetch_cache(next, lines_at_once);
+        softmax(row, n, cache->value_size, high, high + group * VALUE_BLOCK, block_stride, &inverse[h], &shift[h]);
+        fetch_cache(next, lines_at_once);
+    }
+    for (int i = 0; i < dim; i++)
+        unit_multiplier[i] = 1 << NET_SCALE_BITS;
+    memset(totals, 0, (size_t)n_sums * sizeof *totals);
+    for (int b = 0; b < n_blocks; b++) {
+        const net_matrix values = {VALUE_BLOCK, dim, value_block(p, cache, b), unit_multiplier};
+        product(&values, weights + (size_t)b * block_stride, 2 * group, sums, (size_t)dim);
+        for (int i = 0; i < n_sums; i++)
+            totals[i] += 128 * sums[i] + sums[n_sums + i];
+        fetch_cache(next, lines_at_once);
+    }
+    for (int h = 0; h < group; h++)
+        for (int i = 0; i < dim; i++)
+            out[h * dim + i] = scale(totals[h * dim + i], inverse[h], shift[h]);
+}
+
+/* Attention of a lane to one head of keys and values: from the product with `in` to the queries' part of lanes->attended. */
+static void attend_head(const step_part *p, int place, int h, head_cache *cache, cache_to_come *next)
+{
+    const lmz_transformer_shape *s = &p->t->shape;
+    const int dim = s->head_dim, group = s->n_head / s->n_kv_head, first = h * group * dim;
+    const size_t half = (size_t)dim / 2;
+    const int16_t *cosines = p->lanes->cosines + (size_t)place * half, *sines = p->lanes->sines + (size_t)place * half;
+    int8_t key[256], value[256], queries[8192];
+    packed_scale scales[128];
+    int32_t *q = p->lanes->product + (size_t)place * (size_t)p->t->max_row + first;
+    int32_t *k = q - first + (s->n_head + h) * dim, *v = k + s->n_kv_head * dim;
+    const packed_scale key_scale = rotate(k, dim, cosines, sines, key), value_scale = pack8(v, dim, value);
+    remember(p, place, cache, key, key_scale, value, value_scale);
+    for (int i = 0; i < group; i++)
+        scales[i] = rotate(q + i * dim, dim, cosines, sines, queries + i * dim);
+    attend(p, cache, next, queries, scales, scratch_of(p, place, h),
+           p->lanes->attended + (size_t)place * (size_t)(s->n_head * dim) + first);
+}
+
+/* Attention of all lanes in a layer. */
+static void attend_all(const step_part *p, int layer)
+{
+    const int n_heads = p->t->shape.n_kv_head, n_items = p->n * n_heads;
+    const int first = team_share(p->me, n_items), end = team_share_end(p->me, n_items);
+    head_cache cache, next = {0};
+    for (int i = first; i < end; i++) {
+        cache = i == first ? cache_of(p, i / n_heads, layer, i % n_heads) : next;
+        cache_to_come to_come = {0};
+        if (i + 1 < end) {
+            next = cache_of(p, (i + 1) / n_heads, layer, (i + 1) % n_heads);
+            const size_t size = matrix_size(p->t->packing, (size_t)next.n_seen, (size_t)p->t->shape.head_dim);
+            to_come = (cache_to_come){next.keys, next.values, 0, 2 * (size / 64)};
+        }
+        attend_head(p, i / n_heads, i % n_heads, &cache, &to_come);
+    }
+    team_meet(p->me);
+}
+
+#endif

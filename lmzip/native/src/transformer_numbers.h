@@ -1,0 +1,104 @@
+/* transformer_numbers.h - vectors as integers of 8 or 15 bits, and what products of them stand for (ARITHMETIC 9.1, 9.3). */
+#ifndef LMZ_TRANSFORMER_NUMBERS_H
+#define LMZ_TRANSFORMER_NUMBERS_H
+
+#include "probability.h"
+#include "transformer.h"
+#include "wide_numbers.h"
+
+static inline int32_t keep(int64_t v) { return (int32_t)(v > KEPT_LIMIT ? KEPT_LIMIT : v < -KEPT_LIMIT ? -KEPT_LIMIT : v); }
+
+/* (v * a + half) >> n, kept (ARITHMETIC 9.1). */
+static inline int32_t scale(int64_t v, int64_t a, int n)
+{
+    return keep(n > 0 ? (v * a + ((int64_t)1 << (n - 1))) >> n : v * a * ((int64_t)1 << -n));
+}
+
+static int bits_of(uint64_t n) { return n ? 64 - __builtin_clzll(n) : 0; }
+
+typedef struct { /* of n numbers, 0 among them */
+    int32_t low, high;
+} extremes;
+
+static extremes extremes_of(const int32_t *v, int n)
+{
+    extremes e = {0, 0};
+    for (int i = 0; i < n; i++) {
+        e.low = v[i] < e.low ? v[i] : e.low;
+        e.high = v[i] > e.high ? v[i] : e.high;
+    }
+    return e;
+}
+
+static inline int32_t shifted(int32_t v, int up, int down) { return (int32_t)((uint32_t)v << up) >> down; }
+
+/* How to shift numbers so that the largest has `bits` bits; the shift is down - up. */
+static void find_shift(extremes e, int bits, int *up, int *down)
+{
+    const int32_t max = e.high > -e.low ? e.high : -e.low;
+    const int shift = max ? bits_of((uint64_t)max) - bits : 0;
+    *up = shift < 0 ? -shift : 0;
+    *down = shift > 0 ? shift : 0;
+}
+
+static packed_scale pack8(const int32_t *v, int n, int8_t *q)
+{
+    const extremes e = extremes_of(v, n);
+    int up, down;
+    find_shift(e, 15, &up, &down);
+    const int32_t low = -shifted(e.low, up, down), high = shifted(e.high, up, down), max = low > high ? low : high;
+    const int32_t top = max > 1 ? max : 1, r = (127 << 24) / top;
+    for (int i = 0; i < n; i++)
+        q[i] = (int8_t)((shifted(v[i], up, down) * r + (1 << 23)) >> 24);
+    return (packed_scale){top, down - up};
+}
+
+static packed_scale pack15(const int32_t *v, int n, int8_t *high, int8_t *low)
+{
+    int up, down;
+    find_shift(extremes_of(v, n), 14, &up, &down);
+    for (int i = 0; i < n; i++) {
+        int32_t w = clamp(shifted(v[i], up, down), 16319), h = (w + 64) >> 7;
+        high[i] = (int8_t)h;
+        low[i] = (int8_t)(w - 128 * h);
+    }
+    return (packed_scale){127, down - up};
+}
+
+/* What a product gave, of vectors of 15 bits both parts. */
+static inline wide product_at(const int32_t *high, const int32_t *low, int r)
+{
+    const wide v = wide_load(high + r);
+    return low ? wide_add(wide_multiply_short(v, wide_of(128)), wide_load(low + r)) : v;
+}
+
+/* Bring n numbers of a lane's product, a multiple of N_WIDE, to units: scale(product, a, shift) with shift > 0. */
+static inline void rescale(const int32_t *high, const int32_t *low, int n, int64_t a, int shift, int32_t *y)
+{
+    const wide factor = wide_of(a), half = wide_of((int64_t)1 << (shift - 1));
+    for (int r = 0; r < n; r += N_WIDE)
+        wide_store(y + r, wide_shift(wide_add(wide_multiply(product_at(high, low, r), factor), half), shift), KEPT_LIMIT);
+}
+
+/* The same added to x, with a number of 16 bits and any shift. */
+static inline void add_rescaled(const int32_t *high, const int32_t *low, int n, packed_scale s, int32_t *x)
+{
+    const int shift = 16 - s.shift;
+    const wide factor = wide_of(s.top), half = wide_of(shift > 0 ? (int64_t)1 << (shift - 1) : 0);
+    int32_t y[N_WIDE];
+    for (int r = 0; r < n; r += N_WIDE) {
+        wide v = wide_multiply(product_at(high, low, r), factor);
+        v = shift > 0 ? wide_shift(wide_add(v, half), shift) : wide_multiply(v, wide_of((int64_t)1 << -shift));
+        wide_store(y, v, KEPT_LIMIT);
+        wide_store(x + r, wide_add(wide_load(x + r), wide_load(y)), KEPT_LIMIT);
+    }
+}
+
+/* 2^18 * 2^(-f / 4096), f = x & 4095 (ARITHMETIC 8.7). */
+static inline int32_t power(int32_t x)
+{
+    const int32_t f = x & 4095;
+    return (1 << 18) - ((f * (181252 - ((f * (60439 - ((f * 10259) >> 12))) >> 12))) >> 12);
+}
+
+#endif
