@@ -129,11 +129,11 @@ $(VENV)/.bench: $(VENV)/.python $(INSTALLED_FROM)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@ $(VENV)/.built
 
-build/sanitize_test: $(wildcard fuzz/sanitize*.[ch]) fuzz/tiny_net.h $(KERNEL)
+build/sanitize_test: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
 	@mkdir -p build
 	$(CC) $(C_FLAGS) -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
 
-build/decode_fuzzer: fuzz/decode_fuzzer.c fuzz/tiny_net.h $(KERNEL)
+build/decode_fuzzer: fuzz/decode_fuzzer.c $(wildcard fuzz/tiny_*.h) $(KERNEL)
 	@command -v clang >/dev/null || { echo "make fuzz needs clang; on Debian: apt-get install clang" >&2; exit 1; }
 	@mkdir -p build
 	clang $(C_FLAGS) -fsanitize=fuzzer,$(SANITIZERS) -fno-sanitize-recover=all -o $@ fuzz/decode_fuzzer.c $(KERNEL_C)

@@ -308,15 +308,19 @@ static void abandon(void)
 /* Write the payloads of small sound blocks as starting points for decode_fuzzer.c, in its input format. */
 static void write_seeds(const char *folder)
 {
-    enum { MAX_RAW_SIZE = 400, NET_RAW_SIZE = 120, VARIANT_ALL = 3 };
+    enum { MAX_RAW_SIZE = 400, NET_RAW_SIZE = 120, TOKENS_RAW_SIZE = 32, VARIANT_ALL = 3 };
     uint8_t raw[MAX_RAW_SIZE], payload[2 * MAX_RAW_SIZE];
     size_t size;
     tiny_net t = make_nets(TINY_PLAUSIBLE);
-    for (int method = 1; method < LMZ_TOKEN_METHOD; method++)
+    make_transformers(TINY_PLAUSIBLE);
+    for (int method = 1; method <= LMZ_TOKEN_METHOD; method++)
         for (int k = 0; k < N_KINDS; k++) {
-            size_t raw_size = method < LMZ_NET_METHOD ? MAX_RAW_SIZE : NET_RAW_SIZE;
+            size_t raw_size = method < LMZ_NET_METHOD ? MAX_RAW_SIZE : method < LMZ_TOKEN_METHOD ? NET_RAW_SIZE : TOKENS_RAW_SIZE;
             now = (test_case){method, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1};
             kinds[k].fill(raw, raw_size);
+            uint8_t cut[TOKENS_RAW_SIZE];
+            n_tokens = has_tokens() ? cut_tokens(raw, cut) : 0;
+            token_sizes = has_tokens() ? cut : NULL;
             CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
             uint8_t head[4] = {(uint8_t)(method - 1), (uint8_t)(now.n_lanes - 1), (raw_size - 1) & 0xff,
                                (uint8_t)((raw_size - 1) >> 8 | VARIANT_ALL << 1)};
@@ -326,6 +330,8 @@ static void write_seeds(const char *folder)
             CHECK(file && fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(payload, 1, size, file) == size);
             CHECK(!fclose(file));
         }
+    token_sizes = NULL;
+    free_transformers();
     free_nets(&t);
 }
 
