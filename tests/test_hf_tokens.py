@@ -149,7 +149,11 @@ def test_hostile_members_are_passed_over(read) -> None:
         added(-5, "q", special=False),
         added(9**9, "q", special=False),
     ]
-    data["added_tokens"] += [added(262, "x" * 300, special=False), added(263, "\ud800", special=False)]
+    data["added_tokens"] += [
+        {"id": 1, "content": [], "special": True},
+        added(262, "x" * 300, special=False),
+        added(263, "\ud800", special=False),
+    ]
     tokens = read(data, 264)
     assert check(tokens)[b" the"] == 260
     assert b"".join(cut(tokens, b"x" * 600)) == b"x" * 600

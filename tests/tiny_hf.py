@@ -46,6 +46,13 @@ def _mamba2(t: Any) -> Any:
     return t.Mamba2Config(vocab_size=N_VOCAB, hidden_size=32, state_size=8, num_hidden_layers=2, **sizes, **_SPECIAL)
 
 
+def _jamba(t: Any) -> Any:
+    """Layers of both kinds, attention and a state, and experts."""
+    state = {"mamba_d_state": 8, "mamba_dt_rank": 4, "use_mamba_kernels": False}
+    order = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1}
+    return t.JambaConfig(**_common(num_key_value_heads=1, num_experts=2, **state, **order))
+
+
 def _rwkv(t: Any) -> Any:
     return t.RwkvConfig(vocab_size=N_VOCAB, hidden_size=32, num_hidden_layers=2, context_length=WINDOW, **_SPECIAL)
 
@@ -56,6 +63,7 @@ CONFIGS: dict[str, Callable[[Any], Any]] = {
     "mamba": _mamba,
     "mamba2": _mamba2,
     "rwkv": _rwkv,
+    "jamba": _jamba,
     "gpt_neox": lambda t: t.GPTNeoXConfig(**_common()),
     "opt": _opt,
     "qwen2": lambda t: t.Qwen2Config(**_common(num_key_value_heads=1)),

@@ -60,7 +60,10 @@ class Runner:
         if self.way == "state":
             return None, True
         cache = new_cache(self.config, room)
-        return cache, is_recurrent(cache)
+        recurrent = is_recurrent(cache)
+        if self.way == "cache_params" and not recurrent:
+            return None, True  # a state of the model's own, which it makes
+        return cache, recurrent
 
     def forward(self, tokens: Any, cache: Any) -> tuple[Any, Any]:
         """Take in tokens (n_lanes, n) int64; return logits (n_lanes, n_logits) behind the last, and the cache."""

@@ -102,7 +102,7 @@ def _of_json(data: Json, n_vocab: int) -> Tokens:
     kind = model.get("type", "BPE") if isinstance(model, dict) else None
     added = [token for token in _list(data.get("added_tokens")) if isinstance(token, dict)]
     texts = [token for token in added if token.get("special") is not True and _is_text(token, n_vocab)]
-    special = {token.get("content") for token in added if token.get("special") is True}
+    special = {str(token.get("content")) for token in added if token.get("special") is True}
     if not isinstance(model, dict) or kind not in ("BPE", "Unigram", "WordPiece", "WordLevel"):
         raise UnsupportedError("the tokenizer is of no kind that lmzip knows")
     if kind == "BPE":
