@@ -255,7 +255,7 @@ def test_another_probe_is_refused(folders, always_the_net, monkeypatch: pytest.M
 @pytest.mark.parametrize("text", ["", "cpu f32", "cpu/avx2 f64 1t torch2 tf5", "cpu/avx2 f32 0t torch2 tf5", "a" * 41])
 def test_an_unknown_grammar_is_refused(folders, always_the_net, text: str) -> None:
     record = container.FrameHeader(bound(folders("gpt2"))[:128]).model()
-    with pytest.raises(NumericsError, match="arithmetic that this lmzip does not know"):
+    with pytest.raises(NumericsError, match="arithmetic that is not known here"):
         registry.bound(record.digest, record.name, record.fingerprint, text)
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lmzip.errors import NumericsError
-
 MAX_THREADS = 999
 _MAX_SIZE = 41  # bytes, as in FORMAT 3.2
 _SHORT = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -61,10 +59,10 @@ class Numerics:
 
 
 def parse(text: str) -> Numerics:
-    """Return what a frame's record tells; raises NumericsError where it is of another grammar."""
+    """Return what a frame's record tells; raises ValueError where it is of another grammar."""
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise NumericsError(f"needs an arithmetic that this lmzip does not know: {text or 'not told'}")
+        raise ValueError(text)
     device, dtype, threads, torch, transformers = match.groups()
     return Numerics(device, _LONG[dtype], int(threads), torch, transformers)
 

@@ -51,7 +51,11 @@ def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places:
     places: directories and GGUF files that may be it.  Raises ModelMissingError where none has the digest,
     NumericsError where another arithmetic comes out, UnsupportedError.
     """
-    there = parse(text)
+    named = f"{name} (sha256 {digest.hex()})"
+    try:
+        there = parse(text)
+    except ValueError:
+        raise NumericsError(f"needs the model {named} and an arithmetic that is not known here: {text}") from None
     path = _find(digest, name, places)
     chosen = settings.current()
     try:
@@ -61,15 +65,15 @@ def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places:
             device = loading.resolve_device(chosen)
         here = loading.numerics_of(device, chosen.dtype or there.dtype, chosen.threads or there.threads)
     except UnsupportedError as error:
-        raise NumericsError(f"is bound to {there.text()}: {error}") from None
+        raise NumericsError(f"needs the model {named} on {there.text()}: {error}") from None
     asked = [n for n in ("device_kind", "dtype", "threads") if getattr(here, n) != getattr(there, n)]
     if asked:
-        raise _other_arithmetic(there, here)
+        raise _other_arithmetic(name, there, here)
     model = _opened(path, device, here)
     if model.digest != digest:
         raise ModelMissingError(f"the model {path} changed meanwhile")
     if model.fingerprint != fingerprint:
-        raise _other_arithmetic(there, here)
+        raise _other_arithmetic(name, there, here)
     return model
 
 
@@ -82,16 +86,16 @@ def _find(digest: bytes, name: str, places: Iterator[Path]) -> Path:
         except (LmzipError, OSError):
             continue
     raise ModelMissingError(
-        f"needs the model {name} of Hugging Face (digest {digest.hex()}), which is not here; --model hf:PATH or "
+        f"needs the model {name} (sha256 {digest.hex()}) of Hugging Face, which is not here; --model hf:PATH or "
         "LMZIP_MODEL_PATH can give it"
     )
 
 
-def _other_arithmetic(there: Numerics, here: Numerics) -> NumericsError:
+def _other_arithmetic(name: str, there: Numerics, here: Numerics) -> NumericsError:
     found = there.differences(here)
     what = f"different: {', '.join(found)}" if found else "nothing that is known differs, so it is the processor"
     return NumericsError(
-        f"the file is sound, but this machine computes other numbers: it needs {there.text()}, here is {here.text()}; "
+        f"the file is sound, but {name} computes other numbers here: it needs {there.text()}, here is {here.text()}; "
         f"{what}; try the versions of torch and transformers, the --device and the machine that it was made with"
     )
 
