@@ -34,6 +34,8 @@ typedef struct {
     int n_seen; /* tokens that are there */
 } head_cache;
 
+#define LINES_AT_ONCE ((N_WIDE + 7) / 8) /* of what is to come, for so many numbers of a softmax */
+
 /* Keys and values of what comes next, and how much of them is fetched. */
 typedef struct {
     const uint8_t *keys, *values;
@@ -73,18 +75,18 @@ static void remember(const step_part *p, int place, head_cache *cache, const int
     cache->value_size[slot] = size_of(value_scale);
 }
 
-/* Fetch n_lines more of what is attended to next, keys and values in turn. */
-static void fetch_cache(cache_to_come *c, size_t n_lines)
+/* Fetch n_lines more of what is attended to next, keys and values in turn: a few at a time, since a processor waits for few
+   lines of memory at once, and what it has to read meanwhile is among them. */
+static inline void fetch_cache(cache_to_come *c, int n_lines)
 {
-    const size_t end = c->at + n_lines < c->n_lines ? c->at + n_lines : c->n_lines;
-    for (; c->at < end; c->at++)
+    for (int i = 0; i < n_lines && c->at < c->n_lines; i++, c->at++)
         __builtin_prefetch((c->at & 1 ? c->values : c->keys) + c->at / 2 * 64, 0, 2);
 }
 
-/* From scores (n, room for whole tiles) to weights: parts of 8 bits into high and low, by blocks.  Returns what sums are
-   scaled by. */
+/* From scores (n, room for whole tiles) to weights: parts of 8 bits into high and low, by blocks; meanwhile what is next is
+   fetched.  Returns what sums are scaled by. */
 static void softmax(int32_t *scores, int n, const int32_t *size, int8_t *high, int8_t *low, size_t block_stride, int64_t *inverse,
-                    int *shift)
+                    int *shift, cache_to_come *next)
 {
     int32_t max = scores[0];
     for (int i = 1; i < n; i++)
@@ -100,6 +102,7 @@ static void softmax(int32_t *scores, int n, const int32_t *size, int8_t *high, i
         scores[i] = 0;
     wide weighted = wide_of(0), heaviest = wide_of(0);
     for (int i = 0; i < n; i += N_WIDE) {
+        fetch_cache(next, LINES_AT_ONCE);
         const wide b = wide_multiply_short(wide_load(scores + i), wide_load(size + i));
         weighted = wide_add(weighted, b);
         heaviest = wide_max(heaviest, b);
@@ -109,6 +112,7 @@ static void softmax(int32_t *scores, int n, const int32_t *size, int8_t *high, i
     places = places < 0 ? 0 : places;
     const wide half = wide_of(((int64_t)1 << places) >> 1);
     for (int i = 0; i < n; i += N_WIDE) {
+        fetch_cache(next, LINES_AT_ONCE);
         const wide b = wide_multiply_short(wide_load(scores + i), wide_load(size + i));
         wide_store(scores + i, wide_shift(wide_add(b, half), places), 16319);
     }
@@ -135,7 +139,7 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
     const int dim = s->head_dim, group = s->n_head / s->n_kv_head, n = cache->n_seen, n_sums = group * dim;
     const int n_blocks = (n + VALUE_BLOCK - 1) / VALUE_BLOCK, stride = whole_tiles(n);
     const size_t block_stride = 2 * (size_t)group * VALUE_BLOCK;
-    const size_t lines_at_once = next->n_lines / (size_t)(2 * n_blocks + 2 * group) + 1;
+    const int lines_a_block = (int)(next->n_lines / (size_t)(4 * n_blocks)) + 1; /* softmax is about half of the time */
     int32_t *scores = scratch, *sums = scores + group * stride, *totals = sums + 2 * n_sums; /* (group, stride), (2 group, dim),
                                                                                                  (group, dim) */
     int8_t *weights = (int8_t *)(totals + 2 * n_sums); /* (blocks, 2 group, VALUE_BLOCK) */
@@ -146,7 +150,7 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
         const net_matrix keys = {dim, whole_tiles(n - b < VALUE_BLOCK ? n - b : VALUE_BLOCK),
                                  cache->keys + matrix_size(p->t->packing, (size_t)b, (size_t)dim), cache->key_multiplier + b};
         product(&keys, queries, group, scores + b, (size_t)stride);
-        fetch_cache(next, lines_at_once);
+        fetch_cache(next, lines_a_block);
     }
     for (int h = 0; h < group; h++) {
         int32_t *row = scores + h * stride;
@@ -154,11 +158,11 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
         const int places = 20 - scales[h].shift;
         const wide factor = wide_of(scales[h].top * s->scale_of_scores >> 12); /* of 32 bits */
         const wide half = wide_of((int64_t)1 << (places - 1));
-        for (int i = 0; i < n; i += N_WIDE)
+        for (int i = 0; i < n; i += N_WIDE) {
+            fetch_cache(next, LINES_AT_ONCE);
             wide_store(row + i, wide_shift(wide_add(wide_multiply_short(wide_load(row + i), factor), half), places), 1 << 29);
-        fetch_cache(next, lines_at_once);
-        softmax(row, n, cache->value_size, high, high + group * VALUE_BLOCK, block_stride, &inverse[h], &shift[h]);
-        fetch_cache(next, lines_at_once);
+        }
+        softmax(row, n, cache->value_size, high, high + group * VALUE_BLOCK, block_stride, &inverse[h], &shift[h], next);
     }
     for (int i = 0; i < dim; i++)
         unit_multiplier[i] = 1 << NET_SCALE_BITS;
@@ -168,7 +172,7 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
         product(&values, weights + (size_t)b * block_stride, 2 * group, sums, (size_t)dim);
         for (int i = 0; i < n_sums; i++)
             totals[i] += 128 * sums[i] + sums[n_sums + i];
-        fetch_cache(next, lines_at_once);
+        fetch_cache(next, lines_a_block);
     }
     for (int h = 0; h < group; h++)
         for (int i = 0; i < dim; i++)
