@@ -332,7 +332,8 @@ class Transformer:
 
     def initial_state(self, n_halvings: int = 0) -> State:
         """Return the state of a lane at its start; n_halvings: of the window (ARITHMETIC 6)."""
-        return State(len(self.layers), max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT))
+        part = max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT)
+        return State(len(self.layers), part if n_halvings else self.window)
 
     def embedded(self, token: int) -> np.ndarray:
         """Return the embedding (n_embd,) of a token or, n_vocab, of the start (ARITHMETIC 9.2)."""
