@@ -18,7 +18,7 @@ from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles
 from lmzip.models.importing.gguf_file import GgufFile
 from lmzip.models.importing.gguf_source import bpe_of
 from lmzip.models.importing.source import Bpe, read_json
-from lmzip.models.importing.tokenizer import from_hugging_face
+from lmzip.models.importing.tokenizer import bpe_model, from_hugging_face
 from lmzip.models.importing.vocabulary import MAX_STRING_SIZE, SPACE, byte_string, token_of_byte
 
 _BYTES = [bytes([byte]) for byte in range(256)]
@@ -136,18 +136,7 @@ def _of_bpe(bpe: Bpe, tokens: list[str | None], texts: list[Json]) -> Tokens:
     vocab = {token: number for number, token in enumerate(tokens) if token is not None}
     for number, byte in enumerate(_missing(strings), len(strings)):
         vocab.setdefault(token_of_byte(byte[0], bpe.is_byte_level), number)
-    model = {
-        "type": "BPE",
-        "dropout": None,
-        "unk_token": None,
-        "continuing_subword_prefix": None,
-        "end_of_word_suffix": None,
-        "fuse_unk": False,
-        "byte_fallback": not bpe.is_byte_level,
-        "ignore_merges": bpe.ignores_merges,
-        "vocab": vocab,
-        "merges": [[a, b] for a, b in bpe.merges if a in vocab and b in vocab and a + b in vocab],
-    }
+    model = bpe_model(bpe, vocab)
     tokenizer = _tokenizer_json(model, bpe.normalizer, bpe.pre_tokenizer, texts)
     return Tokens(strings, tokenizer)
 

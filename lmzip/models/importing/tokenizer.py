@@ -149,15 +149,9 @@ def _pre_tokenizer(value: Any) -> Json | None:
     raise UnsupportedError(f"the pre-tokenizer {shown(kind)} is not supported")
 
 
-def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
-    """Return the JSON of a tokenizer whose numbers are those of a sorted vocabulary; raises UnsupportedError."""
-    numbers: dict[str, int] = {}
-    for number, (string, source) in enumerate(zip(vocabulary.strings, vocabulary.sources, strict=True)):
-        token = token_of_byte(string[0], bpe.is_byte_level) if source is None else bpe.tokens[source]
-        assert token is not None
-        numbers[token] = number
-    merges = [[a, b] for a, b in bpe.merges if a in numbers and b in numbers and a + b in numbers]
-    model = {
+def bpe_model(bpe: Bpe, numbers: dict[str, int]) -> Json:
+    """Return the model of a tokenizer's JSON for tokens with these numbers, without merges that make none of them."""
+    return {
         "type": "BPE",
         "dropout": None,
         "unk_token": None,
@@ -167,8 +161,18 @@ def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
         "byte_fallback": not bpe.is_byte_level,
         "ignore_merges": bpe.ignores_merges,
         "vocab": numbers,
-        "merges": merges,
+        "merges": [[a, b] for a, b in bpe.merges if a in numbers and b in numbers and a + b in numbers],
     }
+
+
+def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
+    """Return the JSON of a tokenizer whose numbers are those of a sorted vocabulary; raises UnsupportedError."""
+    numbers: dict[str, int] = {}
+    for number, (string, source) in enumerate(zip(vocabulary.strings, vocabulary.sources, strict=True)):
+        token = token_of_byte(string[0], bpe.is_byte_level) if source is None else bpe.tokens[source]
+        assert token is not None
+        numbers[token] = number
+    model = bpe_model(bpe, numbers)
     data: Json = {
         "version": "1.0",
         "truncation": None,
