@@ -106,9 +106,15 @@ static void amx_rows(const net_matrix *m, int row, const int8_t *q, const int8_t
                             scale_rows(_mm512_add_epi32(_mm512_load_si512(sum[j]), _mm512_set1_epi32(bias[j])), multiplier));
 }
 
+#include "net_product_amx_cached.h"
+
 static void product_amx(const net_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride, const int32_t *bias,
                         const net_stream *stream)
 {
+    if (!stream) {
+        product_amx_cached(m, q, n_lanes, out, out_stride, bias);
+        return;
+    }
     int8_t last[LMZ_MAX_LANES][64] __attribute__((aligned(64)));
     const int whole = m->n_in / 64 * 64;
     const size_t row_size = (size_t)m->n_in;
