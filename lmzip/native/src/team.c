@@ -8,14 +8,13 @@
 #include <sched.h>
 #include <signal.h>
 
-#define MAX_MEMBERS 64
 #define PATIENCE 4000 /* rounds of waiting, about 10 ns each; after that each gives the processor up */
 
 typedef struct {
     team team;
     team_work *work;
     void *argument;
-    team_member members[MAX_MEMBERS];
+    team_member members[TEAM_MAX];
 } job;
 
 void wait_a_round(int n_waited)
@@ -55,14 +54,14 @@ static void *join_in(void *argument)
 void team_run(team_work *work, void *argument, int n_threads)
 {
     job j = {.work = work, .argument = argument};
-    pthread_t threads[MAX_MEMBERS];
+    pthread_t threads[TEAM_MAX];
     int n_members = 1;
-    for (int i = 0; i < MAX_MEMBERS; i++)
+    for (int i = 0; i < TEAM_MAX; i++)
         j.members[i] = (team_member){&j.team, i};
     sigset_t all, before;
     sigfillset(&all); /* signals are for threads that can act on them; a new thread blocks what its maker does */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (n_members < n_threads && n_members < MAX_MEMBERS &&
+    while (n_members < n_threads && n_members < TEAM_MAX &&
            !pthread_create(&threads[n_members], NULL, join_in, &j.members[n_members]))
         n_members++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#define TEAM_MAX 64 /* members */
+
 typedef struct {
     int n_members; /* 0 until all have been found */
     uint32_t next, n_met, phase;

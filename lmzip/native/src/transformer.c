@@ -216,7 +216,7 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
     const size_t window = (size_t)lanes->window;
     lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * (window + 4 * dim) + group * window / 2));
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
-    lanes->scratch = carve(base, &offset, n * (size_t)s->n_kv_head * lanes->scratch_size * 4);
+    lanes->scratch = carve(base, &offset, TEAM_MAX * lanes->scratch_size * 4);
     lanes->logits = carve(base, &offset, n * (size_t)whole_tiles(s->n_vocab) * 4);
     return offset;
 }

@@ -74,7 +74,7 @@ typedef struct transformer_lanes {
     int64_t *factor;          /* (n_lanes) with which a product is brought to units, and */
     int32_t *shift;           /* (n_lanes) by which it is shifted then */
     int16_t *cosines, *sines; /* (n_lanes, head_dim / 2) */
-    int32_t *scratch;         /* (n_lanes, n_kv_head, scratch_size) */
+    int32_t *scratch;         /* (TEAM_MAX, scratch_size) */
     size_t scratch_size;
     int32_t *logits;          /* (n_lanes, n_vocab in whole tiles): in the end the exponentials */
 } transformer_lanes;
@@ -92,11 +92,8 @@ void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transfor
 /* One step of the first n active lanes, shared by up to n_threads threads. */
 void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads);
 
-/* What one item of work may use for itself. */
-static inline int32_t *scratch_of(const step_part *p, int place, int head)
-{
-    return p->lanes->scratch + (size_t)(place * p->t->shape.n_kv_head + head) * p->lanes->scratch_size;
-}
+/* What a member may use for itself. */
+static inline int32_t *scratch_of(const step_part *p) { return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size; }
 
 static inline uint32_t *transformer_exponentials(const struct lmz_transformer *t, const transformer_lanes *lanes, int place)
 {

@@ -34,6 +34,8 @@ typedef struct {
     int n_seen; /* tokens that are there */
 } head_cache;
 
+#define MAX_GROUP 128 /* queries that share a head of keys */
+#define SCORE_LIMIT (1 << 29)
 #define LINES_AT_ONCE ((N_WIDE + 7) / 8) /* of what is to come, for so many numbers of a softmax */
 
 /* Keys and values of what comes next, and how much of them is fetched. */
@@ -83,52 +85,93 @@ static inline void fetch_cache(cache_to_come *c, int n_lines)
         __builtin_prefetch((c->at & 1 ? c->values : c->keys) + c->at / 2 * 64, 0, 2);
 }
 
-/* From scores (n, room for whole tiles) to weights: parts of 8 bits into high and low, by blocks; meanwhile what is next is
-   fetched.  Returns what sums are scaled by. */
-static void softmax(int32_t *scores, int n, const int32_t *size, int8_t *high, int8_t *low, size_t block_stride, int64_t *inverse,
-                    int *shift, cache_to_come *next)
+/* A group's queries on their way through one head of keys and values. */
+typedef struct {
+    int n, stride, group;       /* tokens, room for them: whole tiles; queries */
+    int32_t *scores;            /* (group, stride) */
+    int8_t *weights;            /* (blocks, 2 group, VALUE_BLOCK): parts of 8 bits, the low ones behind the high */
+    int64_t inverse[MAX_GROUP]; /* what sums by weights are multiplied with, and */
+    int shift[MAX_GROUP];       /* shifted by */
+} group_attention;
+
+/* From products to scores. */
+static void scale_scores(group_attention *g, const packed_scale *scales, int64_t scale_of_scores, cache_to_come *next)
 {
-    int32_t max = scores[0];
-    for (int i = 1; i < n; i++)
-        max = scores[i] > max ? scores[i] : max;
-    uint64_t total = 0;
-    for (int i = 0; i < n; i++) {
-        int32_t x = max - scores[i];
-        x = x > 30 << 12 ? 30 << 12 : x;
-        scores[i] = (power(x) << 4) >> (x >> 12);
-        total += (uint32_t)scores[i];
-    }
-    for (int i = n; i < whole_tiles(n); i++)
-        scores[i] = 0;
-    wide weighted = wide_of(0), heaviest = wide_of(0);
-    for (int i = 0; i < n; i += N_WIDE) {
-        fetch_cache(next, LINES_AT_ONCE);
-        const wide b = wide_multiply_short(wide_load(scores + i), wide_load(size + i));
-        weighted = wide_add(weighted, b);
-        heaviest = wide_max(heaviest, b);
-    }
-    int places = bits_of((uint64_t)wide_largest(heaviest)) - 14, by_sum = bits_of((uint64_t)wide_sum(weighted)) - 24;
-    places = places < by_sum ? by_sum : places;
-    places = places < 0 ? 0 : places;
-    const wide half = wide_of(((int64_t)1 << places) >> 1);
-    for (int i = 0; i < n; i += N_WIDE) {
-        fetch_cache(next, LINES_AT_ONCE);
-        const wide b = wide_multiply_short(wide_load(scores + i), wide_load(size + i));
-        wide_store(scores + i, wide_shift(wide_add(b, half), places), 16319);
-    }
-    for (int start = 0; start < n; start += VALUE_BLOCK, high += block_stride, low += block_stride) {
-        const int end = n - start < VALUE_BLOCK ? n - start : VALUE_BLOCK;
-        for (int i = 0; i < end; i++) {
-            int32_t w = scores[start + i], h = (w + 64) >> 7;
-            high[i] = (int8_t)h;
-            low[i] = (int8_t)(w - 128 * h);
+    const int n = g->n, stride = g->stride, group = g->group;
+    for (int h = 0; h < group; h++) {
+        int32_t *row = g->scores + h * stride;
+        const int places = 20 - scales[h].shift;
+        const wide factor = wide_of(scales[h].top * scale_of_scores >> 12); /* of 32 bits */
+        const wide half = wide_of((int64_t)1 << (places - 1));
+        for (int i = 0; i < n; i += N_WIDE) {
+            fetch_cache(next, LINES_AT_ONCE);
+            wide_store(row + i, wide_shift(wide_add(wide_times(row + i, factor), half), places), SCORE_LIMIT);
         }
-        memset(high + end, 0, (size_t)(VALUE_BLOCK - end));
-        memset(low + end, 0, (size_t)(VALUE_BLOCK - end));
+        for (int i = n; i < stride; i++)
+            row[i] = -2 * SCORE_LIMIT; /* of no weight beside any score */
     }
-    const int e = bits_of(total);
-    *inverse = (int64_t)(((uint64_t)1 << (e + 22)) / (127 * total));
-    *shift = e + 22 - places;
+}
+
+/* From scores to exponentials; totals: their sums. */
+static void exponentials_of(group_attention *g, uint64_t *totals)
+{
+    const int stride = g->stride, group = g->group;
+    for (int h = 0; h < group; h++) {
+        int32_t *row = g->scores + h * stride, max = row[0];
+        for (int i = 1; i < stride; i++)
+            max = row[i] > max ? row[i] : max;
+        uint64_t total = 0;
+        for (int i = 0; i < stride; i++) {
+            int32_t x = max - row[i];
+            x = x > 30 << 12 ? 30 << 12 : x;
+            row[i] = (power(x) << 4) >> (x >> 12);
+            total += (uint32_t)row[i];
+        }
+        totals[h] = total;
+    }
+}
+
+/* From exponentials, by the values' sizes, to weights. */
+static void weigh(group_attention *g, const uint64_t *totals, const int32_t *size, cache_to_come *next)
+{
+    const int stride = g->stride, group = g->group, block_size = 2 * group * VALUE_BLOCK;
+    int places[MAX_GROUP];
+    for (int h = 0; h < group; h++) {
+        const int32_t *row = g->scores + h * stride;
+        wide weighted = wide_of(0), heaviest = wide_of(0);
+        for (int i = 0; i < stride; i += N_WIDE) {
+            fetch_cache(next, LINES_AT_ONCE);
+            const wide b = wide_product(row + i, size + i);
+            weighted = wide_add(weighted, b);
+            heaviest = wide_max(heaviest, b);
+        }
+        const int by_largest = bits_of((uint64_t)wide_largest(heaviest)) - 14, by_sum = bits_of((uint64_t)wide_sum(weighted)) - 24;
+        const int most = by_largest > by_sum ? by_largest : by_sum;
+        places[h] = most > 0 ? most : 0;
+        const int e = bits_of(totals[h]);
+        g->inverse[h] = (int64_t)(((uint64_t)1 << (e + 22)) / (127 * totals[h]));
+        g->shift[h] = e + 22 - places[h];
+    }
+    for (int h = 0; h < group; h++) {
+        const int32_t *row = g->scores + h * stride;
+        const wide half = wide_of(((int64_t)1 << places[h]) >> 1);
+        int8_t *high = g->weights + h * VALUE_BLOCK, *low = high + group * VALUE_BLOCK;
+        for (int start = 0; start < stride; start += VALUE_BLOCK, high += block_size, low += block_size) {
+            const int end = stride - start < VALUE_BLOCK ? stride - start : VALUE_BLOCK;
+            int32_t w[VALUE_BLOCK];
+            for (int i = 0; i < end; i += N_WIDE) {
+                fetch_cache(next, LINES_AT_ONCE);
+                wide_store(w + i, wide_shift(wide_add(wide_product(row + start + i, size + start + i), half), places[h]), 16319);
+            }
+            for (int i = 0; i < end; i++) {
+                const int32_t part = (w[i] + 64) >> 7;
+                high[i] = (int8_t)part;
+                low[i] = (int8_t)(w[i] - 128 * part);
+            }
+            memset(high + end, 0, (size_t)(VALUE_BLOCK - end));
+            memset(low + end, 0, (size_t)(VALUE_BLOCK - end));
+        }
+    }
 }
 
 /* The queries (group, dim) of one head of keys: what they attend to, into out (group, dim). */
@@ -136,47 +179,36 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
                    const packed_scale *scales, int32_t *scratch, int32_t *out)
 {
     const lmz_transformer_shape *s = &p->t->shape;
-    const int dim = s->head_dim, group = s->n_head / s->n_kv_head, n = cache->n_seen, n_sums = group * dim;
-    const int n_blocks = (n + VALUE_BLOCK - 1) / VALUE_BLOCK, stride = whole_tiles(n);
-    const size_t block_stride = 2 * (size_t)group * VALUE_BLOCK;
+    const int dim = s->head_dim, n = cache->n_seen, n_blocks = (n + VALUE_BLOCK - 1) / VALUE_BLOCK;
+    group_attention g = {.n = n, .stride = whole_tiles(n), .group = s->n_head / s->n_kv_head, .scores = scratch};
+    const int n_sums = g.group * dim;
+    const size_t block_stride = 2 * (size_t)g.group * VALUE_BLOCK;
     const int lines_a_block = (int)(next->n_lines / (size_t)(4 * n_blocks)) + 1; /* softmax is about half of the time */
-    int32_t *scores = scratch, *sums = scores + group * stride, *totals = sums + 2 * n_sums; /* (group, stride), (2 group, dim),
-                                                                                                 (group, dim) */
-    int8_t *weights = (int8_t *)(totals + 2 * n_sums); /* (blocks, 2 group, VALUE_BLOCK) */
+    int32_t *sums = scratch + g.group * g.stride, *totals = sums + 2 * n_sums; /* (2 group, dim), (group, dim) */
+    g.weights = (int8_t *)(totals + 2 * n_sums);
     int32_t unit_multiplier[256];
-    int64_t inverse[128];
-    int shift[128];
+    uint64_t mass[MAX_GROUP];
     for (int b = 0; b < n; b += VALUE_BLOCK) {
         const net_matrix keys = {dim, whole_tiles(n - b < VALUE_BLOCK ? n - b : VALUE_BLOCK),
                                  cache->keys + matrix_size(p->t->packing, (size_t)b, (size_t)dim), cache->key_multiplier + b};
-        product(&keys, queries, group, scores + b, (size_t)stride);
+        product(&keys, queries, g.group, g.scores + b, (size_t)g.stride);
         fetch_cache(next, lines_a_block);
     }
-    for (int h = 0; h < group; h++) {
-        int32_t *row = scores + h * stride;
-        int8_t *high = weights + h * VALUE_BLOCK;
-        const int places = 20 - scales[h].shift;
-        const wide factor = wide_of(scales[h].top * s->scale_of_scores >> 12); /* of 32 bits */
-        const wide half = wide_of((int64_t)1 << (places - 1));
-        for (int i = 0; i < n; i += N_WIDE) {
-            fetch_cache(next, LINES_AT_ONCE);
-            wide_store(row + i, wide_shift(wide_add(wide_multiply_short(wide_load(row + i), factor), half), places), 1 << 29);
-        }
-        softmax(row, n, cache->value_size, high, high + group * VALUE_BLOCK, block_stride, &inverse[h], &shift[h], next);
-    }
+    scale_scores(&g, scales, s->scale_of_scores, next);
+    exponentials_of(&g, mass);
+    weigh(&g, mass, cache->value_size, next);
     for (int i = 0; i < dim; i++)
         unit_multiplier[i] = 1 << NET_SCALE_BITS;
     memset(totals, 0, (size_t)n_sums * sizeof *totals);
     for (int b = 0; b < n_blocks; b++) {
         const net_matrix values = {VALUE_BLOCK, dim, value_block(p, cache, b), unit_multiplier};
-        product(&values, weights + (size_t)b * block_stride, 2 * group, sums, (size_t)dim);
+        product(&values, g.weights + (size_t)b * block_stride, 2 * g.group, sums, (size_t)dim);
         for (int i = 0; i < n_sums; i++)
             totals[i] += 128 * sums[i] + sums[n_sums + i];
         fetch_cache(next, lines_a_block);
     }
-    for (int h = 0; h < group; h++)
-        for (int i = 0; i < dim; i++)
-            out[h * dim + i] = scale(totals[h * dim + i], inverse[h], shift[h]);
+    for (int h = 0; h < g.group; h++)
+        rescale(totals + h * dim, NULL, dim, g.inverse[h], g.shift[h], out + h * dim);
 }
 
 /* Attention of a lane to one head of keys and values: from the product with `in` to the queries' part of lanes->attended. */
@@ -194,8 +226,24 @@ static void attend_head(const step_part *p, int place, int h, head_cache *cache,
     remember(p, place, cache, key, key_scale, value, value_scale);
     for (int i = 0; i < group; i++)
         scales[i] = rotate(q + i * dim, dim, cosines, sines, queries + i * dim);
-    attend(p, cache, next, queries, scales, scratch_of(p, place, h),
+    attend(p, cache, next, queries, scales, scratch_of(p),
            p->lanes->attended + (size_t)place * (size_t)(s->n_head * dim) + first);
+}
+
+/* Fetch what the other members may have written of what is attended with next, and its sizes; return what is to follow while
+   attention works. */
+static cache_to_come fetch_head(const step_part *p, int place, int h, const head_cache *cache)
+{
+    const lmz_transformer_shape *s = &p->t->shape;
+    const int dim = s->head_dim, group = s->n_head / s->n_kv_head;
+    const int32_t *q = p->lanes->product + (size_t)place * (size_t)p->t->max_row;
+    fetch_vector(q + h * group * dim, group * dim);
+    fetch_vector(q + (s->n_head + h) * dim, dim);
+    fetch_vector(q + (s->n_head + s->n_kv_head + h) * dim, dim);
+    fetch_vector(cache->key_multiplier, cache->n_seen);
+    fetch_vector(cache->value_size, cache->n_seen);
+    const size_t size = matrix_size(p->t->packing, (size_t)cache->n_seen, (size_t)dim);
+    return (cache_to_come){cache->keys, cache->values, 0, 2 * (size / 64)};
 }
 
 /* Attention of all lanes in a layer. */
@@ -209,8 +257,7 @@ static void attend_all(const step_part *p, int layer)
         cache_to_come to_come = {0};
         if (i + 1 < end) {
             next = cache_of(p, (i + 1) / n_heads, layer, (i + 1) % n_heads);
-            const size_t size = matrix_size(p->t->packing, (size_t)next.n_seen, (size_t)p->t->shape.head_dim);
-            to_come = (cache_to_come){next.keys, next.values, 0, 2 * (size / 64)};
+            to_come = fetch_head(p, (i + 1) / n_heads, (i + 1) % n_heads, &next);
         }
         attend_head(p, i / n_heads, i % n_heads, &cache, &to_come);
     }

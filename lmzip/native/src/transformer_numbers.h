@@ -14,6 +14,13 @@ static inline int32_t scale(int64_t v, int64_t a, int n)
     return keep(n > 0 ? (v * a + ((int64_t)1 << (n - 1))) >> n : v * a * ((int64_t)1 << -n));
 }
 
+/* Fetch a vector, such as one that the other members wrote. */
+static inline void fetch_vector(const int32_t *v, int n)
+{
+    for (int i = 0; i < n; i += 16)
+        __builtin_prefetch(v + i);
+}
+
 static int bits_of(uint64_t n) { return n ? 64 - __builtin_clzll(n) : 0; }
 
 typedef struct { /* of n numbers, 0 among them */
@@ -65,19 +72,26 @@ static packed_scale pack15(const int32_t *v, int n, int8_t *high, int8_t *low)
     return (packed_scale){127, down - up};
 }
 
-/* What a product gave, of vectors of 15 bits both parts. */
-static inline wide product_at(const int32_t *high, const int32_t *low, int r)
+/* What a product gave times a number of 32 bits; of vectors of 15 bits both parts. */
+static inline wide product_times(const int32_t *high, const int32_t *low, int r, wide factor)
 {
-    const wide v = wide_load(high + r);
-    return low ? wide_add(wide_multiply_short(v, wide_of(128)), wide_load(low + r)) : v;
+    const wide v = wide_times(high + r, factor);
+    return low ? wide_add(wide_shift_left(v, 7), wide_times(low + r, factor)) : v;
 }
 
 /* Bring n numbers of a lane's product, a multiple of N_WIDE, to units: scale(product, a, shift) with shift > 0. */
 static inline void rescale(const int32_t *high, const int32_t *low, int n, int64_t a, int shift, int32_t *y)
 {
     const wide factor = wide_of(a), half = wide_of((int64_t)1 << (shift - 1));
-    for (int r = 0; r < n; r += N_WIDE)
-        wide_store(y + r, wide_shift(wide_add(wide_multiply(product_at(high, low, r), factor), half), shift), KEPT_LIMIT);
+    if (a >> 31)
+        for (int r = 0; r < n; r += N_WIDE) {
+            wide v = wide_load(high + r);
+            v = low ? wide_add(wide_shift_left(v, 7), wide_load(low + r)) : v;
+            wide_store(y + r, wide_shift(wide_add(wide_multiply(v, factor), half), shift), KEPT_LIMIT);
+        }
+    else
+        for (int r = 0; r < n; r += N_WIDE)
+            wide_store(y + r, wide_shift(wide_add(product_times(high, low, r, factor), half), shift), KEPT_LIMIT);
 }
 
 /* The same added to x, with a number of 16 bits and any shift. */
@@ -87,7 +101,7 @@ static inline void add_rescaled(const int32_t *high, const int32_t *low, int n, 
     const wide factor = wide_of(s.top), half = wide_of(shift > 0 ? (int64_t)1 << (shift - 1) : 0);
     int32_t y[N_WIDE];
     for (int r = 0; r < n; r += N_WIDE) {
-        wide v = wide_multiply(product_at(high, low, r), factor);
+        wide v = product_times(high, low, r, factor);
         v = shift > 0 ? wide_shift(wide_add(v, half), shift) : wide_multiply(v, wide_of((int64_t)1 << -shift));
         wide_store(y, v, KEPT_LIMIT);
         wide_store(x + r, wide_add(wide_load(x + r), wide_load(y)), KEPT_LIMIT);

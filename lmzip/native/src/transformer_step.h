@@ -19,8 +19,12 @@ static packed_scale pack_for(const step_part *p, int which, const int32_t *v, in
 /* Pack vectors of all lanes, `stride` numbers apart, for a product. */
 static void pack_all(const step_part *p, int which, const int32_t *v, int stride, int n_in)
 {
-    for (int j; (j = team_take(p->me)) < p->n;)
-        p->lanes->scales[j] = pack_for(p, which, v + (size_t)j * (size_t)stride, n_in, j);
+    for (int j = team_share(p->me, p->n), end = team_share_end(p->me, p->n); j < end; j++) {
+        const int32_t *at = v + (size_t)j * (size_t)stride;
+        if (j + 1 < end)
+            fetch_vector(at + stride, n_in);
+        p->lanes->scales[j] = pack_for(p, which, at, n_in, j);
+    }
     team_meet(p->me);
 }
 
@@ -31,7 +35,7 @@ static void normalise(const step_part *p, int norm, int which, int j)
     const struct lmz_transformer *t = p->t;
     const int width = t->shape.n_embd;
     const int32_t *x = p->lanes->residual + (size_t)j * (size_t)width;
-    int32_t *scratch = scratch_of(p, j, 0);
+    int32_t *scratch = scratch_of(p);
     const int16_t *g = t->norms + (size_t)norm * (size_t)width;
     int up, down;
     find_shift(extremes_of(x, width), 15, &up, &down);
@@ -87,15 +91,17 @@ static void begin_lane(const step_part *p, int place)
 
 static void normalise_all(const step_part *p, int norm, int which)
 {
-    for (int j; (j = team_take(p->me)) < p->n;) {
+    for (int j = team_share(p->me, p->n), end = team_share_end(p->me, p->n); j < end; j++) {
         if (!norm)
             begin_lane(p, j);
+        else if (j + 1 < end)
+            fetch_vector(p->lanes->residual + (size_t)(j + 1) * (size_t)p->t->shape.n_embd, p->t->shape.n_embd);
         normalise(p, norm, which, j);
     }
     team_meet(p->me);
 }
 
-#define ROWS_AT_ONCE 64 /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
+#define ROWS_AT_ONCE 128 /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
 #define SUMS (LMZ_MAX_LANES * ROWS_AT_ONCE) /* vectors are at most as many, and lanes at most half */
 
 /* A member's rows of a matrix, some at a time, and what those give for the packed vectors of all lanes. */
@@ -191,7 +197,7 @@ static void swiglu(const int32_t *gates, const int32_t *others, int n, int32_t *
             at[i] = gates[first + i] < 0 ? (1 << 15) - s : s;
         }
         for (int i = 0; i < end; i += N_WIDE) {
-            wide v = wide_multiply_short(wide_load(gates + first + i), wide_load(at + i));
+            wide v = wide_product(gates + first + i, at + i);
             v = wide_shift(wide_add(v, wide_of(1 << 14)), 15);
             v = wide_multiply_short(v, wide_load(others + first + i));
             wide_store(out + first + i, wide_shift(wide_add(v, wide_of(1 << 11)), 12), KEPT_LIMIT);
