@@ -22,6 +22,7 @@ METHOD_NAMES = {
     10: "max+tokens",
     11: "max+tokens/2",
     12: "max+tokens/4",
+    13: "max+tokens/8",
 }
 FIRST_NET_METHOD = 5  # as lmzip.native.NET_METHOD, which is the judge; levels do not load the kernel
 TOKEN_METHOD = 10  # as lmzip.native.TOKEN_METHOD
@@ -61,13 +62,15 @@ _LEVELS = {
 }
 _MOST_LANES = 32
 
-# With a transformer there are three settings, which differ in how far it sees and in lanes: with few of those a step
+# With a transformer there are four settings, which differ in how far it sees and in lanes: with few of those a step
 # takes most of its time for reading the weights, with many for reading keys and values, but a lane begins cold.
 _LANES_OF_TOKENS = ((8 * _KIB, 1), (16 * _KIB, 2), (32 * _KIB, 4), (96 * _KIB, 8), (256 * _KIB, 16))
 _STRONG_TOKENS = Level(TOKEN_METHOD, 4, 1 * _MIB, _LANES_OF_TOKENS, sample_size=4 << 10)
 _TOKENS = Level(TOKEN_METHOD + 1, 4, 1 * _MIB, _LANES_OF_TOKENS, sample_size=4 << 10)
 _MORE_LANES = (*_LANES_OF_TOKENS, (512 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
 _FAST_TOKENS = Level(TOKEN_METHOD + 2, 4, 1 * _MIB, _MORE_LANES, sample_size=4 << 10)
+_FASTEST_TOKENS = replace(_FAST_TOKENS, method=TOKEN_METHOD + 3)
+_OF_TOKENS = (_FASTEST_TOKENS, *2 * (_FAST_TOKENS,), *3 * (_TOKENS,), *3 * (_STRONG_TOKENS,))
 
 # A GPU runs many lanes in the time of one.
 _LANES_OF_A_GPU = ((4 * _KIB, 1), (16 * _KIB, 8), (64 * _KIB, 32), (MAX_BLOCK_SIZE, 64))
@@ -82,13 +85,13 @@ def get_level(level: int, *, net: bool | None = None, tokens: bool = False) -> L
     """Return the settings of a level; raises ValueError if there is no such level.
 
     net: whether to use one; None means the level's own choice.  A level without a net that is to use one takes the
-    weakest with one.  tokens: whether the net is a transformer, with which there are three settings for nine levels.
+    weakest with one.  tokens: whether the net is a transformer, with which there are four settings for nine levels.
     """
     if level not in _LEVELS:
         raise ValueError(f"level must be {MIN_LEVEL} to {MAX_LEVEL}, not {level}")
     choice = _LEVELS[level]
     if tokens:
-        return _FAST_TOKENS if level <= 3 else _TOKENS if level <= 6 else _STRONG_TOKENS
+        return _OF_TOKENS[level - MIN_LEVEL]
     if net is None or net == choice.has_net:
         return choice
     return _LEVELS[5] if net else Level(choice.ngram_method, choice.ngram_method, choice.block_size)

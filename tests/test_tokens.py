@@ -99,10 +99,10 @@ def test_a_long_token_in_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_methods_differ_in_how_far_they_see(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a window of 256 tokens method 10 sees all, 11 the half, and 12 the least that there is, also 128."""
+    """With a window of 256 tokens method 10 sees all, 11 the half, and 12 and 13 the least that there is, also 128."""
     raw, sizes, model = random_text(150, 4), bytes([1] * 150), token_tools.tiny(window=256)[0]
-    expected = {method: reference.encode_block(raw, method, 1, model, sizes) for method in (10, 11, 12)}
-    assert expected[10] != expected[11] == expected[12]
+    expected = {method: reference.encode_block(raw, method, 1, model, sizes) for method in (10, 11, 12, 13)}
+    assert expected[10] != expected[11] == expected[12] != expected[13]  # which takes 8 bits everywhere
     for simd in VARIANTS:
         monkeypatch.setenv("LMZIP_SIMD", simd)
         for method, payload in expected.items():

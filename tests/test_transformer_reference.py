@@ -348,7 +348,7 @@ def test_extreme_weights_stay_within_the_budget(seed: int) -> None:
     model = reference.Transformer.from_bytes(weight_file(tensors, config))
     largest = []
     mlp = model.mlp
-    model.mlp = lambda x, i: (largest.append(int(np.max(np.abs(x)))), mlp(x, i))[1]  # type: ignore[method-assign]
+    model.mlp = lambda x, *rest: (largest.append(int(np.max(np.abs(x)))), mlp(x, *rest))[1]  # type: ignore[method-assign]
     exponentials = reference.run(model, some_tokens(config, 36), 1)
     assert max(largest) == 1 << 30
     assert np.all(exponentials >= 1) and np.all(np.max(exponentials, -1) == 1 << 31)

@@ -43,7 +43,7 @@ def encode_auto(
             return mixed, choice.method, lanes_of(choice.method)
         return plain, choice.ngram_method, lanes_of(choice.ngram_method)
     else:
-        method = method_by_sample(model, raw, choice, net_cost, tried)
+        method = method_by_sample(model, raw, choice, net_cost, tried, n_threads)
         if not method:
             probe = code(_PROBE_METHOD)
             if probe is None or len(probe) > len(raw) * (1 - _SOME_GAIN):
@@ -57,11 +57,13 @@ def takes_sample(choice: Level, raw_size: int) -> bool:
     return choice.has_net and raw_size > _SMALL_BLOCK
 
 
-def method_by_sample(model: Model, raw, choice: Level, net_cost: int, progress: Progress | None = None) -> int:
+def method_by_sample(
+    model: Model, raw, choice: Level, net_cost: int, progress: Progress | None = None, n_threads: int = 1
+) -> int:
     """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
     sample = _sample(raw, choice.sample_size)
-    plain = _coded_size(model, sample, choice.ngram_method, progress)
-    mixed = _coded_size(model, sample, choice.method, progress)
+    plain = _coded_size(model, sample, choice.ngram_method, progress, n_threads)
+    mixed = _coded_size(model, sample, choice.method, progress, n_threads)
     if min(plain, mixed) > len(sample) * (1 - _SOME_GAIN):
         return 0
     least_gain = max(plain * _NET_GAIN, net_cost * len(sample) / len(raw))
@@ -75,6 +77,6 @@ def _sample(raw, sample_size: int) -> bytes:
     return b"".join(bytes(raw[i * step : i * step + size]) for i in range(_N_PIECES))
 
 
-def _coded_size(model: Model, sample: bytes, method: int, progress: Progress | None) -> int:
-    payload = model.encode_block(sample, method, _N_PIECES, progress, 1)
+def _coded_size(model: Model, sample: bytes, method: int, progress: Progress | None, n_threads: int) -> int:
+    payload = model.encode_block(sample, method, _N_PIECES, progress, n_threads)
     return len(sample) if payload is None else len(payload)

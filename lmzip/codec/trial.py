@@ -31,7 +31,7 @@ def try_sample(model: Model, choice: levels.Level, sample: bytes, block_size: in
     choosing = coding = decoding = 0.0
     if takes_sample(choice, len(sample[:block_size])):
         start = time.monotonic()
-        method_by_sample(model, sample[:block_size], choice, 0)
+        method_by_sample(model, sample[:block_size], choice, 0, None, n_threads)
         choosing = time.monotonic() - start
     size = 0
     for at in range(0, len(sample), block_size):

@@ -40,9 +40,10 @@ METHODS = {
     7: (*MAX, 4, 6, 4, 6, 22),
     8: (*FIELDS, 4, 6, 4, 6, 21),
     9: (*FIELDS, 4, 6, 4, 6, 22),
-    10: (*FIELDS, 4, 6, 0, 6, 22),  # 11 and 12 differ in the transformer's window
+    10: (*FIELDS, 4, 6, 0, 6, 22),  # 11 to 13 differ in what the transformer does
     11: (*FIELDS, 4, 6, 0, 6, 22),
     12: (*FIELDS, 4, 6, 0, 6, 22),
+    13: (*FIELDS, 4, 6, 0, 6, 22),
 }
 FIRST_NET_METHOD, FIRST_FIELDS_METHOD, FIRST_TOKEN_METHOD = 5, 8, 10
 

@@ -26,6 +26,7 @@ OCTAVES = 94548  # 2^16 log2(e), rounded down
 MAX_EPSILON = 1 << 32
 MAX_NORM_UNIT = 24
 WINDOW_UNIT = 128
+NARROW_FROM = 3  # halvings of the window
 N_KEPT = 4  # first tokens of a lane, which attention always sees
 
 SIGMOID = np.array(tables.sigmoid_table(), np.int64)
@@ -276,8 +277,9 @@ class Layer(NamedTuple):
 class State:
     """What a lane keeps: how many tokens it has taken in, and of the last of them the keys and values of each layer."""
 
-    def __init__(self, n_layer: int, window: int) -> None:
+    def __init__(self, n_layer: int, window: int, wide: list[str]) -> None:
         self.window = window  # tokens that attention sees
+        self.wide = wide  # products that take vectors of 15 bits
         self.n_tokens = 0  # the start among them
         self.keys: list[list[list[Packed]]] = [[] for _ in range(n_layer)]  # of a layer, a token, a head
         self.values: list[list[list[Packed]]] = [[] for _ in range(n_layer)]
@@ -331,9 +333,10 @@ class Transformer:
         return cls(load(weight_file), json.loads(header["__metadata__"]["lmzip"]))
 
     def initial_state(self, n_halvings: int = 0) -> State:
-        """Return the state of a lane at its start; n_halvings: of the window (ARITHMETIC 6)."""
+        """Return the state of a lane at its start; n_halvings: of the window, with the third all is narrow (ARITHMETIC 6)."""
         part = max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT)
-        return State(len(self.layers), part if n_halvings else self.window)
+        wide = self.wide if n_halvings < NARROW_FROM else []
+        return State(len(self.layers), part if n_halvings else self.window, wide)
 
     def embedded(self, token: int) -> np.ndarray:
         """Return the embedding (n_embd,) of a token or, n_vocab, of the start (ARITHMETIC 9.2)."""
@@ -342,7 +345,7 @@ class Transformer:
     def attention(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
         """Return what layer i adds to x (n_embd,); keys and values go into the state (ARITHMETIC 9.5 to 9.7)."""
         layer, keys, values = self.layers[i], state.keys[i], state.values[i]
-        normed = layer.in_norm(x, "in" in self.wide)
+        normed = layer.in_norm(x, "in" in state.wide)
         heads = keep(apply_normed(layer.w_in, normed) + layer.bias).reshape(-1, self.head_dim)
         queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
         keys.append([rotate(key, state.n_tokens, self.frequencies) for key in new_keys])
@@ -354,13 +357,13 @@ class Transformer:
             shared = n * self.n_kv_head // self.n_head
             packed = rotate(query, state.n_tokens, self.frequencies)
             outputs.append(attend(scores(packed, *stacked(keys, shared)), *stacked(values, shared)))
-        return apply(layer.w_out, np.concatenate(outputs), "out" in self.wide)
+        return apply(layer.w_out, np.concatenate(outputs), "out" in state.wide)
 
-    def mlp(self, x: np.ndarray, i: int) -> np.ndarray:
+    def mlp(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
         """Return what layer i adds to x (n_embd,) behind its attention (ARITHMETIC 9.8)."""
         layer = self.layers[i]
-        g, u = np.split(apply_normed(layer.w_up, layer.up_norm(x, "up" in self.wide)), 2)
-        return apply(layer.w_down, swiglu(g, u), "down" in self.wide)
+        g, u = np.split(apply_normed(layer.w_up, layer.up_norm(x, "up" in state.wide)), 2)
+        return apply(layer.w_down, swiglu(g, u), "down" in state.wide)
 
     def step(self, token: int, state: State) -> np.ndarray:
         """Return the exponentials (n_vocab,) uint32 before a lane's next token and bring its state up to date.
@@ -370,9 +373,9 @@ class Transformer:
         x = self.embedded(token)
         for i in range(len(self.layers)):
             x = keep(x + self.attention(x, i, state))
-            x = keep(x + self.mlp(x, i))
+            x = keep(x + self.mlp(x, i, state))
         state.n_tokens += 1
-        return token_exponentials(self.head, self.head_norm(x, "head" in self.wide))
+        return token_exponentials(self.head, self.head_norm(x, "head" in state.wide))
 
 
 def run(model: Transformer, tokens: np.ndarray, n_lanes: int) -> np.ndarray:

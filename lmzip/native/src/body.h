@@ -72,18 +72,40 @@ static const uint32_t *exponentials_of(const struct lmz_coder *c, int place)
                       : transformer_exponentials(c->transformer, &c->transformer_lanes, place);
 }
 
+/* Make the trees of a lane's first byte, and of the one behind that with which most tokens begin: sums over many tokens. */
+static void make_first_trees(void *argument, int place)
+{
+    const struct lmz_coder *c = argument;
+    const vocabulary *v = &c->transformer->vocabulary;
+    const uint32_t *e = exponentials_of(c, place);
+    const int index = c->transformer_lanes.active[place];
+    token_tree(v, v->nodes, e, tree_of_tokens(c, index));
+    c->busiest_sums[index] = token_tree(v, v->busiest, e, tree_of_tokens(c, index) + 512);
+}
+
 typedef struct {
     struct lmz_coder *c;
     int n; /* active lanes */
 } trees_of;
 
-/* A team's member makes trees of tokens' first bytes: sums over the whole vocabulary. */
-static void make_first_trees(const team_member *me, void *argument)
+static void take_trees(const team_member *me, void *argument)
 {
     const trees_of *t = argument;
-    const vocabulary *v = &t->c->transformer->vocabulary;
     for (int place; (place = team_take(me)) < t->n;)
-        token_tree(v, v->nodes, exponentials_of(t->c, place), tree_of_tokens(t->c, t->c->transformer_lanes.active[place]));
+        make_first_trees(t->c, place);
+}
+
+/* Make the tree of the byte behind a prefix; returns the sum of all tokens that go on. */
+static uint64_t make_tree(const struct lmz_coder *c, const token_node *node, const uint32_t *e, int index)
+{
+    const vocabulary *v = &c->transformer->vocabulary;
+    uint32_t *tree = tree_of_tokens(c, index);
+    if (node == v->nodes)
+        return 0; /* it is there, and the empty prefix is no token */
+    if (node != v->busiest)
+        return token_tree(v, node, e, tree);
+    memcpy(tree, tree + 512, 512 * sizeof *tree);
+    return c->busiest_sums[index];
 }
 
 /* Code the next token of the lane at a place among the active ones: STOP or go on, byte by byte. */
@@ -98,7 +120,7 @@ static void code_token(struct lmz_coder *c, int place, code_lane_byte *code)
     for (;;) {
         if (node->is_token && (!node->n_children || lane->position == lane->end))
             break;
-        const uint64_t others = node == root ? 0 : token_tree(&t->vocabulary, node, e, tree_of_tokens(c, index));
+        const uint64_t others = make_tree(c, node, e, index);
         if (node->is_token && code_stop(c, lane, start, (uint32_t)(node - root), stop_probability(node, e, others),
                                         lane->position - start == size))
             break;
@@ -118,9 +140,10 @@ static void code_tokens(struct lmz_coder *c, code_lane_byte *code)
     for (int i = 0; i < c->n_lanes; i++)
         if (c->lanes[i].position < c->lanes[i].end)
             c->transformer_lanes.active[n++] = i;
-    if (!c->outside)
-        transformer_step_all(c->transformer, &c->transformer_lanes, n, c->n_threads);
-    team_run(make_first_trees, &(trees_of){c, n}, n < WORTH_A_TEAM ? 1 : c->n_threads);
+    if (c->outside)
+        team_run(take_trees, &(trees_of){c, n}, n < WORTH_A_TEAM ? 1 : c->n_threads);
+    else
+        transformer_step_all(c->transformer, &c->transformer_lanes, n, c->n_threads, make_first_trees, c);
     for (int place = 0; place < n && !c->rc.failed; place++)
         code_token(c, place, code);
 }

@@ -35,6 +35,8 @@ static const uint8_t fields_lane_contexts[] = {MAX_METHOD_CONTEXTS(FIELD), LANE_
 #define max_tokens_half_lane_contexts fields_lane_contexts
 #define max_tokens_quarter_contexts fields_contexts
 #define max_tokens_quarter_lane_contexts fields_lane_contexts
+#define max_tokens_eighth_contexts fields_contexts
+#define max_tokens_eighth_lane_contexts fields_lane_contexts
 #define fast_lane_contexts fast_contexts
 #define quick_lane_contexts quick_contexts
 #define ROW(method, name, n_contexts, n_wide, has_net, n_sets, n_apms, slots_per_byte, max_lines_bits) \
@@ -85,7 +87,8 @@ static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, s
     if (c->net)
         offset += net_lanes_lay_out(&c->net_lanes, c->net, c->n_lanes, base ? base + offset : NULL);
     if (c->transformer) {
-        c->token_trees = carve(base, &offset, (size_t)c->n_lanes * 512 * sizeof *c->token_trees);
+        c->token_trees = carve(base, &offset, (size_t)c->n_lanes * 1024 * sizeof *c->token_trees);
+        c->busiest_sums = carve(base, &offset, (size_t)c->n_lanes * sizeof *c->busiest_sums);
         c->stop_mask = power_above((uint64_t)raw_size * 2 + 1024, 1u << STOP_TABLE_BITS) - 1;
         c->is_token_end = carve(base, &offset, raw_size + 1);
         c->stop_cells = carve(base, &offset, ((size_t)c->stop_mask + 1) * sizeof *c->stop_cells);

@@ -72,7 +72,8 @@ struct lmz_coder {
     const lmz_transformer *transformer; /* or NULL */
     transformer_lanes transformer_lanes;
     const uint32_t *outside; /* (active lanes, n_vocab) exponentials from elsewhere, in a step of lmz_coder_run_tokens; else NULL */
-    uint32_t *token_trees; /* (n_lanes, 512) of the byte to come */
+    uint32_t *token_trees; /* (n_lanes, 2, 512) of the byte to come; and of that behind the busiest first byte, made with the first */
+    uint64_t *busiest_sums; /* (n_lanes) of the exponentials that the second tree is made of */
     uint8_t *is_token_end;      /* (raw_size + 1) of every position: whether a token ended there */
     uint32_t *stop_cells, stop_mask; /* (stop_mask + 1) cells of what ends a token, see stop_view.h */
     uint32_t (*stop_match)[32]; /* (2, 32) cell of each match length */
@@ -86,7 +87,7 @@ struct lmz_coder {
     lmz_lane lanes[]; /* (n_lanes) */
 };
 
-static inline uint32_t *tree_of_tokens(const struct lmz_coder *c, int lane) { return c->token_trees + (size_t)lane * 512; }
+static inline uint32_t *tree_of_tokens(const struct lmz_coder *c, int lane) { return c->token_trees + (size_t)lane * 1024; }
 
 /* The first lane of a group. */
 static inline int group_start(const struct lmz_coder *c, int group) { return c->n_lanes * group / c->n_groups; }

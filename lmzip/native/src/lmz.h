@@ -20,7 +20,7 @@ enum { LMZ_SIMD_PORTABLE, LMZ_SIMD_AVX2, LMZ_SIMD_AVXVNNI, LMZ_SIMD_AVX512, LMZ_
 
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE ((size_t)1 << 30)
-#define LMZ_N_METHODS 12 /* methods 1 .. LMZ_N_METHODS */
+#define LMZ_N_METHODS 13 /* methods 1 .. LMZ_N_METHODS */
 #define LMZ_NET_METHOD 5 /* methods from here on need a net, and from */
 #define LMZ_TOKEN_METHOD 10 /* here on a transformer instead */
 #define LMZ_NET_MAX_ORDERS 8

@@ -27,11 +27,13 @@ enum {
     X(8, max_net_fields, 19, 4, HAS_NET | HAS_FIELDS, 6, 4, 6, 21) \
     X(9, best_net_fields, 19, 4, HAS_NET | HAS_FIELDS, 6, 4, 6, 22)
 
-/* They differ in what the transformer sees: all of its window, a half, a quarter. */
+/* They differ in what the transformer sees: all of its window, a half, a quarter, an eighth; in the last one all its products
+   take vectors of 8 bits (transformer.h). */
 #define LMZ_TOKEN_METHODS(X)                                                       \
     X(10, max_tokens, 19, 4, HAS_NET | HAS_FIELDS | HAS_TOKENS, 6, 0, 6, 22)       \
     X(11, max_tokens_half, 19, 4, HAS_NET | HAS_FIELDS | HAS_TOKENS, 6, 0, 6, 22)  \
-    X(12, max_tokens_quarter, 19, 4, HAS_NET | HAS_FIELDS | HAS_TOKENS, 6, 0, 6, 22)
+    X(12, max_tokens_quarter, 19, 4, HAS_NET | HAS_FIELDS | HAS_TOKENS, 6, 0, 6, 22) \
+    X(13, max_tokens_eighth, 19, 4, HAS_NET | HAS_FIELDS | HAS_TOKENS, 6, 0, 6, 22)
 
 /* The methods' contexts in blocks of one lane, and of several: there, what followed elsewhere last is no guide, and
    statistics of the lane's own text are. */

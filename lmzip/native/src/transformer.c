@@ -189,6 +189,7 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
                                  uint8_t *base)
 {
     const lmz_transformer_shape *s = &t->shape;
+    lanes->wide = n_halvings < NARROW_FROM ? s->wide : 0;
     lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
     const size_t n = (size_t)n_lanes, heads = n * (size_t)s->n_layer * (size_t)s->n_kv_head * (size_t)lanes->window;
     const size_t width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
@@ -237,9 +238,10 @@ static void take_part(const team_member *me, void *argument)
     part.t->step(&part);
 }
 
-void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads)
+void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads, lane_work *then,
+                          void *argument)
 {
-    step_part step = {t, lanes, n, NULL};
+    step_part step = {t, lanes, n, then, argument, NULL};
     team_run(take_part, &step, n_threads);
     for (int j = 0; j < n; j++)
         lanes->n_tokens[lanes->active[j]]++;
@@ -262,7 +264,7 @@ int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, co
     transformer_lanes_lay_out(&lanes, t, n_lanes, 0, memory);
     transformer_lanes_start(&lanes, t);
     for (size_t s = 0; s < n_steps; s++) {
-        transformer_step_all(t, &lanes, n_lanes, n_threads);
+        transformer_step_all(t, &lanes, n_lanes, n_threads, NULL, NULL);
         for (int j = 0; j < n_lanes; j++) {
             memcpy(exponentials + (s * n + (size_t)j) * n_vocab, transformer_exponentials(t, &lanes, j), n_vocab * 4);
             lanes.last[j] = tokens[s * n + (size_t)j];

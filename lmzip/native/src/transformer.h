@@ -11,6 +11,7 @@
 #define KEPT_LIMIT (1 << 30)
 #define SIZE_LIMIT (1 << 22) /* of a packed key or value */
 #define VALUE_BLOCK 128      /* tokens in a matrix of values */
+#define NARROW_FROM 3
 #define N_KEPT 4             /* first tokens of a lane, on which attention rests however long it gets */
 
 typedef struct {
@@ -25,10 +26,15 @@ typedef struct { /* v is near q * top / 127 * 2^shift */
 
 struct transformer_lanes;
 
+/* What is to be done with the exponentials of the lane at a place as soon as they are there, by whoever made them. */
+typedef void lane_work(void *argument, int place);
+
 typedef struct { /* of a step, what a team's member takes part in: */
     const struct lmz_transformer *t;
     struct transformer_lanes *lanes;
     int n; /* active lanes, the first ones */
+    lane_work *then; /* or NULL */
+    void *argument;  /* of it */
     const team_member *me;
 } step_part;
 
@@ -58,6 +64,7 @@ struct lmz_transformer { /* read only once it is complete: any number of coders 
    the last tokens, whose multiplier is the key's size; values are matrices with a column for each. */
 typedef struct transformer_lanes {
     int n_lanes, window;      /* the last tokens of a lane that it sees */
+    int wide;                 /* the products that take 15 bits, as in lmz_transformer_shape */
     int *active;              /* (n_lanes) lanes that have tokens to come; what follows is by place here, or `by lane` */
     uint32_t *n_tokens;       /* (n_lanes) by lane: taken in */
     uint32_t *last;           /* (n_lanes) by lane: token to take in next */
@@ -82,7 +89,7 @@ typedef struct transformer_lanes {
 static inline int whole_tiles(int n) { return (n + NET_ROW_ALIGN - 1) / NET_ROW_ALIGN * NET_ROW_ALIGN; }
 
 /* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take.  n_halvings: of the
-   window. */
+   window; from NARROW_FROM on, all products take vectors of 8 bits. */
 size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
                                  uint8_t *base);
 
@@ -90,7 +97,8 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
 void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transformer *t);
 
 /* One step of the first n active lanes, shared by up to n_threads threads. */
-void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads);
+void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads, lane_work *then,
+                          void *argument);
 
 /* What a member may use for itself. */
 static inline int32_t *scratch_of(const step_part *p) { return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size; }

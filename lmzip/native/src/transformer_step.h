@@ -7,7 +7,7 @@ static packed_scale pack_for(const step_part *p, int which, const int32_t *v, in
 {
     int8_t *at = p->lanes->quantised + (size_t)j * (size_t)n_in, *low = at + (size_t)p->n * (size_t)n_in;
     packed_scale s;
-    if (p->t->shape.wide >> which & 1) {
+    if (p->lanes->wide >> which & 1) {
         s = pack15(v, n_in, at, low);
         p->lanes->bias[p->n + j] = BIAS_OF(low, n_in);
     } else
@@ -101,7 +101,7 @@ static void normalise_all(const step_part *p, int norm, int which)
     team_meet(p->me);
 }
 
-#define ROWS_AT_ONCE 128 /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
+#define ROWS_AT_ONCE 256 /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
 #define SUMS (LMZ_MAX_LANES * ROWS_AT_ONCE) /* vectors are at most as many, and lanes at most half */
 
 /* A member's rows of a matrix, some at a time, and what those give for the packed vectors of all lanes. */
@@ -124,7 +124,7 @@ static void begin_rows(const step_part *p, int which, const net_matrix *m, const
     r->first = team_share(p->me, m->n_out / NET_ROW_ALIGN) * NET_ROW_ALIGN;
     r->end = team_share_end(p->me, m->n_out / NET_ROW_ALIGN) * NET_ROW_ALIGN;
     r->row = r->first - ROWS_AT_ONCE;
-    r->is_wide = p->t->shape.wide >> which & 1;
+    r->is_wide = p->lanes->wide >> which & 1;
     r->stream = (net_stream){first_weights(p, m), 0, matrix_size(p->t->packing, (size_t)(r->end - r->first), (size_t)m->n_in),
                              next ? first_weights(p, next) : NULL};
 }
@@ -260,8 +260,11 @@ static void predict_tokens(const step_part *p, rows_of *r)
         for (int j = 0; j < p->n; j++)
             rescale_rows(p, r, j, p->lanes->factor[j] * 94548 >> 16, p->lanes->logits + (size_t)j * n_vocab + r->row);
     team_meet(p->me);
-    for (int j; (j = team_take(p->me)) < p->n;)
+    for (int j; (j = team_take(p->me)) < p->n;) {
         exponentials(p->lanes->logits + (size_t)j * n_vocab, p->t->shape.n_vocab);
+        if (p->then)
+            p->then(p->argument, j);
+    }
     team_meet(p->me);
 }
 

@@ -52,6 +52,14 @@ static void add_children(vocabulary *v, token_node *node, size_t depth, const ui
     }
 }
 
+static const token_node *find_busiest(const vocabulary *v)
+{
+    const token_node *children = v->nodes + v->nodes->children, *found = children;
+    for (int i = 1; i < v->nodes->n_children; i++)
+        found = children[i].end - children[i].first > found->end - found->first ? &children[i] : found;
+    return found;
+}
+
 int vocabulary_make(vocabulary *v, const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n)
 {
     uint32_t *starts = malloc((n + 1) * sizeof *starts);
@@ -72,6 +80,7 @@ int vocabulary_make(vocabulary *v, const uint8_t *bytes, size_t n_bytes, const u
             }
             add_children(v, &v->nodes[i], depth, bytes, starts);
         }
+        v->busiest = find_busiest(v);
     }
     free(starts);
     return v->nodes ? LMZ_DONE : n_nodes ? LMZ_E_FULL : LMZ_E_DAMAGED;

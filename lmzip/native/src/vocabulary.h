@@ -16,6 +16,7 @@ typedef struct {             /* a prefix of tokens */
 typedef struct {
     token_node *nodes; /* the first is the empty prefix; NULL: no vocabulary */
     size_t n_nodes;
+    const token_node *busiest; /* of the first bytes that with which most tokens begin */
 } vocabulary;
 
 /* Make the tree of n tokens, whose bytes stand end to end.  Return LMZ_DONE; LMZ_E_FULL without memory; LMZ_E_DAMAGED
