@@ -106,7 +106,7 @@ class HfModel(NgramModel):
             if progress:
                 progress(0)
         try:
-            with fixed(self.arithmetic.threads):
+            with fixed(self.arithmetic.threads, self.device):
                 yield
         except (LmzipError, MemoryError, ValueError, OSError):
             raise

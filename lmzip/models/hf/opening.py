@@ -147,7 +147,7 @@ def load(files: ModelFiles, device: str, numerics: Numerics) -> tuple[Any, outsi
     runner = Runner(module, device, list(numbers), _start(config, n_vocab))
     try:
         vocabulary = outside.Vocabulary(strings)
-        with fixed(numerics.threads):
+        with fixed(numerics.threads, device):
             fingerprint = fingerprint_of(runner)
     except (LmzipError, MemoryError):
         raise

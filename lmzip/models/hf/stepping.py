@@ -44,8 +44,10 @@ class Runner:
         self.window = window_of(self.config)
         self.n_vocab, self.start = len(numbers), start
         self.fed = np.array([*(start if n is None else n for n in numbers), start], np.int64)  # (n_vocab + 1)
-        self.kept = torch.tensor([n for n in numbers if n is not None], dtype=torch.int64, device=device)
-        self.has_number = np.array([n is not None for n in numbers])
+        # The module's number of each token, (n_vocab); any of them for the missing.
+        some = next((n for n in numbers if n is not None), 0)
+        self.kept = torch.tensor([some if n is None else n for n in numbers], dtype=torch.int64, device=device)
+        self.missing = [token for token, n in enumerate(numbers) if n is None]
         parameters = inspect.signature(module.forward).parameters
         ways = [name for name in ("past_key_values", "cache_params", "state") if name in parameters]
         if not ways:
@@ -104,15 +106,12 @@ class Lanes:
         if not self._is_endless:
             self._tokens[:, self._n_tokens] = self._last
             self._n_tokens += 1
-        found = self._run(self._last[:, None])[lanes]
-        if runner.has_number.all():
-            return np.ascontiguousarray(found)
-        result = np.ones((len(lanes), runner.n_vocab), np.uint32)
-        result[:, runner.has_number] = found
-        return result
+        found = self._run(self._last[:, None])
+        found[:, runner.missing] = 1
+        return found if len(lanes) == len(found) else found[lanes]
 
     def _run(self, tokens: np.ndarray) -> np.ndarray:
-        """Take in tokens (n_lanes, n); return exponentials (n_lanes, n_kept)."""
+        """Take in tokens (n_lanes, n); return exponentials (n_lanes, n_vocab), of no meaning for missing tokens."""
         import torch
 
         taken = torch.from_numpy(tokens).to(self._runner.device)
