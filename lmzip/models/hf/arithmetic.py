@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-
 # Whether keys that several heads share are shared in masked attention too, which transformers looks up there each time.
 # Kernels of CPUs can; those of CUDA would be slow ones.
 _SHARED_KEYS = "TRANSFORMERS_SDPA_FORCE_GQA"

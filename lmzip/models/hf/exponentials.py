@@ -14,7 +14,8 @@ def exponentials_of(logits: Any, kept: Any) -> np.ndarray:
     """Return floor(2^31 exp(logit - the largest)), within 1 .. 2^31 - 128: (n, n_kept) uint32.
 
     logits: tensor (n, n_logits) of any dtype and device; kept: (n_kept) int64, the columns wanted, some perhaps
-    twice.  The softmax is over those alone.  What is no number counts as impossible, what is infinite as the largest number.
+    twice.  The softmax is over those alone.  What is no number counts as impossible, what is infinite as the largest
+    number.
     """
     import torch
 

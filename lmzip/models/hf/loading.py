@@ -85,12 +85,16 @@ def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             config = None if files.is_gguf else _config(torch, transformers, files)
-            module = _load(transformers, files, config, getattr(torch, dtype))
-            return module.eval().to(device)
+            module = _load(transformers, files, config, getattr(torch, dtype)).eval().to(device)
     except (UnsupportedError, OSError, MemoryError):
         raise
     except Exception as error:  # whatever torch and transformers raise for what they do not take
         raise failure(error, f"{files.path}: transformers cannot load it") from None
+    if device == "cpu":
+        from lmzip.models.hf.products import put_weights_first
+
+        put_weights_first(module)
+    return module
 
 
 def failure(error: Exception, what: str) -> Exception:
