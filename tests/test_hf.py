@@ -43,7 +43,6 @@ def one_thread():
 
     def forget() -> None:
         registry.configure(Settings(device="cpu", threads=1))
-        registry.bound.cache_clear()
         registry._given_foreign.clear()
 
     forget()
@@ -216,7 +215,6 @@ def test_another_arithmetic_is_refused(folders, always_the_net, settings: Settin
     frame = bound(folders("gpt2"))
     assert unpack(frame)[0] == TEXT
     registry.configure(settings)
-    registry.bound.cache_clear()
     written, error = written_before_error(frame)
     assert written == b"" and isinstance(error, NumericsError) and error.exit_status == 3
     assert f"different: {what};" in str(error) and "the file is sound" in str(error) and "\n" not in str(error)
@@ -226,7 +224,6 @@ def test_a_device_that_is_not_here_is_refused(folders, always_the_net, monkeypat
     frame = bound(folders("gpt2"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     registry.configure(Settings(device="cuda"))
-    registry.bound.cache_clear()
     written, error = written_before_error(frame)
     assert written == b"" and isinstance(error, NumericsError) and "no CUDA device" in str(error)
 
@@ -262,7 +259,6 @@ def test_an_unknown_grammar_is_refused(folders, always_the_net, text: str) -> No
 def test_without_the_model(folders, always_the_net) -> None:
     frame = bound(folders("gpt2"))
     registry._given_foreign.clear()
-    registry.bound.cache_clear()
     written, error = written_before_error(frame)
     assert written == b"" and isinstance(error, ModelMissingError) and error.exit_status == 3
     assert "tiny-gpt2" in str(error) and "hf:PATH" in str(error)
@@ -278,7 +274,6 @@ def test_found_where_models_are(folders, always_the_net, monkeypatch: pytest.Mon
     for place in (folder, folder.parent):
         monkeypatch.setenv("LMZIP_MODEL_PATH", f"/nonexistent:{place}")
         registry._given_foreign.clear()
-        registry.bound.cache_clear()
         assert unpack(frame)[0] == TEXT and registry.is_installed(model.digest)
     monkeypatch.delenv("LMZIP_MODEL_PATH")
     assert not registry.is_installed(model.digest)

@@ -43,7 +43,6 @@ def test_text_comes_to_little_and_back(name: str) -> None:
     assert summary.names_model and len(frame) < 260, "139 bytes of these are the container's"
     assert unpack(frame, threads=2)[0] == TEXT
     registry.configure(Settings(device="cpu", dtype="bfloat16"))
-    registry.bound.cache_clear()
     written, error = written_before_error(frame)
     assert written == b"" and isinstance(error, NumericsError)
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from lmzip import container
 from lmzip.codec.auto import encode_auto
+from lmzip.codec.memory import check_weights
 from lmzip.container import STORED, BlockHead, FrameHeader, ModelRecord, data_check
 from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, NumericsError, UnsupportedError
-from lmzip.levels import Level
+from lmzip.levels import TOKEN_METHOD, Level
 from lmzip.models import registry
 from lmzip.models.base import Model
 
@@ -73,12 +74,13 @@ def check_method(model: Model, head: BlockHead) -> None:
         raise UnsupportedError(f"needs a newer lmzip: method {head.method}")
 
 
-def model_of(header: FrameHeader) -> Model:
+def model_of(header: FrameHeader, memory_limit: int | None = None) -> Model:
     """Return the model that a frame's header, already checked, asks for.
 
     The digest alone does not say which: nets are exact, others are bound to numerics, and one that was coded as
-    something else is not here whoever has its weights (FORMAT 3.2).  Raises ModelMissingError, UnsupportedError,
-    NumericsError, DamagedError.
+    something else is not here whoever has its weights (FORMAT 3.2).  One bound to numerics is loaded for that, within
+    memory_limit bytes and what the system has.  Raises ModelMissingError, UnsupportedError, NumericsError,
+    DamagedError, MemoryLimitError.
     """
     record = header.model()
     if record is None:
@@ -86,7 +88,11 @@ def model_of(header: FrameHeader) -> Model:
     if not record.is_known:
         raise UnsupportedError(f"needs a newer lmzip: model {record.name} (sha256 {record.digest.hex()}...)")
     if record.kind == container.BOUND_KIND and any(record.fingerprint):
-        return registry.bound(record.digest, record.name, record.fingerprint, record.numerics)
+
+        def check(model: Model) -> None:
+            check_weights(model, TOKEN_METHOD, memory_limit)
+
+        return registry.bound(record.digest, record.name, record.fingerprint, record.numerics, check)
     if record.kind == container.BOUND_KIND or any(record.fingerprint):
         bound = record.numerics or f"fingerprint {record.fingerprint.hex()}"
         raise NumericsError(f"needs the model {_name_of(record)} and its arithmetic, which is not here: {bound}")

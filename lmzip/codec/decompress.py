@@ -86,7 +86,7 @@ class FrameReader:
         # Only now has a check covered the header.
         if self._model is None and self._missing is None:
             try:
-                self._model = model_of(block.header)
+                self._model = model_of(block.header, self._memory_limit)
             except LmzipError as error:
                 self._missing = error
         model = self._model

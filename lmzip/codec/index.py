@@ -94,7 +94,7 @@ class BlockReader:
         if offset >= self.size:
             return self.size, b""
         header, block = self._blocks[bisect_right(self._starts, offset) - 1]
-        model = model_of(header)
+        model = model_of(header, self._memory_limit)
         check_method(model, block.head)
         check_weights(model, block.head.method, self._memory_limit)
         fitting_threads(1, decode_need(model, block.head), self._memory_limit)

@@ -9,7 +9,7 @@ them, by hf: and its path or by a frame that is bound to numerics, loads torch.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -157,15 +157,17 @@ def _hugging_face(name: str) -> Model:
     return model
 
 
-@cache
-def bound(digest: bytes, name: str, fingerprint: bytes, numerics: str) -> Model:
+def bound(
+    digest: bytes, name: str, fingerprint: bytes, numerics: str, check: Callable[[Model], None] | None = None
+) -> Model:
     """Return the model of a frame's record that is bound to numerics (FORMAT 3.2).
 
-    Raises ModelMissingError, NumericsError where another arithmetic comes out here, UnsupportedError without torch.
+    check: called with the model before its weights are loaded; may raise.  Raises ModelMissingError, NumericsError
+    where another arithmetic comes out here, UnsupportedError without torch.
     """
     from lmzip.models.hf.opening import bound_model
 
-    return bound_model(digest, name, fingerprint, numerics, _foreign_places())
+    return bound_model(digest, name, fingerprint, numerics, _foreign_places(), check)
 
 
 @cache

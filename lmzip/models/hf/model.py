@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmzip import native
 from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
-from lmzip.models.hf.directory import ModelFiles, digest_of, identity_of
+from lmzip.models.hf.directory import ModelFiles, digest_of, identity_of, n_weights
 from lmzip.models.hf.numerics import Numerics
 from lmzip.models.ngram import NgramModel
 from lmzip.native import outside
@@ -160,8 +160,22 @@ class HfModel(NgramModel):
     def shared_size(self, method: int) -> int:
         if not self.needs_weights(method):
             return 0
-        module = self._load()[0].module
+        if self._loaded is None:
+            return self._n_weights * _ITEM_SIZE[self.arithmetic.dtype]
+        module = self._loaded[0].module
         return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
+
+    def loading_size(self, method: int) -> int:
+        if self._loaded is not None or not self.needs_weights(method):
+            return 0
+        # transformers brings all of a GGUF file to float32 first, and other files a tensor at a time.
+        extra = self._n_weights * _ITEM_SIZE["float32"] if self.files.is_gguf else 0
+        return self.shared_size(method) + extra
+
+    @cached_property
+    def _n_weights(self) -> int:
+        """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
+        return self._read(n_weights)
 
 
 def _predictor(runner: Runner, n_lanes: int) -> outside.Predict:

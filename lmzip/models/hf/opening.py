@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,19 @@ def place_of(name: str, chosen: Settings) -> Path:
     return find_files(path if path.exists() else _download(name, chosen)).path
 
 
-def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places: Iterator[Path]) -> HfModel:
+def bound_model(
+    digest: bytes,
+    name: str,
+    fingerprint: bytes,
+    text: str,
+    places: Iterator[Path],
+    check: Callable[[HfModel], None] | None = None,
+) -> HfModel:
     """Return the model of a frame, once it predicts here what the probe did there.
 
-    places: directories and GGUF files that may be it.  Raises ModelMissingError where none has the digest,
-    NumericsError where another arithmetic comes out, UnsupportedError.
+    places: directories and GGUF files that may be it; check: called before weights are loaded.  Raises
+    ModelMissingError where none has the digest, NumericsError where another arithmetic comes out, UnsupportedError,
+    what check raises.
     """
     named = f"{name} (sha256 {digest.hex()})"
     try:
@@ -72,6 +80,8 @@ def bound_model(digest: bytes, name: str, fingerprint: bytes, text: str, places:
     model = _opened(path, device, here)
     if model.digest != digest:
         raise ModelMissingError(f"the model {path} changed meanwhile")
+    if check:
+        check(model)
     if model.fingerprint != fingerprint:
         raise _other_arithmetic(name, there, here)
     return model

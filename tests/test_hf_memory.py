@@ -1,0 +1,83 @@
+"""Models of Hugging Face and memory: what does not fit is known from their files' heads."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import codec_tools
+import pytest
+import tiny_hf
+
+from lmzip import codec
+from lmzip.codec import memory
+from lmzip.errors import MemoryLimitError
+from lmzip.levels import TOKEN_METHOD
+from lmzip.models import registry
+from lmzip.models.hf import loading, opening
+from lmzip.models.hf.settings import Settings
+
+pytest.importorskip("torch", reason="torch is not installed: make test-hf")
+pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
+
+TEXT = b"the thin thing in the inn " * 8
+
+
+@pytest.fixture
+def forgotten():
+    """Return what makes this process forget all models that it has loaded."""
+
+    def forget(dtype: str | None = None) -> None:
+        registry.configure(Settings(device="cpu", dtype=dtype, threads=1))
+        opening._opened.cache_clear()
+
+    forget()
+    yield forget
+    forget()
+    registry._given_foreign.clear()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_hf.save(tmp_path_factory.mktemp("models") / "tiny", "gpt2")
+
+
+def test_refused_before_it_is_loaded(folder: Path, forgotten, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lmzip.codec.blocks.encode_auto", codec_tools.encode_as_the_level_says)
+    packed, output = BytesIO(), BytesIO()
+    codec.compress_stream(BytesIO(TEXT).read, packed.write, model=f"hf:{folder}")
+    frame, name = packed.getvalue(), f"hf:{folder}"
+
+    def fail(*_):
+        raise AssertionError("loaded")
+
+    def refuse(limit: int | None) -> None:
+        for work in (
+            lambda: codec.compress_stream(BytesIO(TEXT).read, output.write, model=name, memory_limit=limit),
+            lambda: codec.decompress_stream(BytesIO(frame).read, output.write, memory_limit=limit),
+            lambda: list(codec.read_range(BytesIO(frame), 5, 10, memory_limit=limit)),
+        ):
+            with pytest.raises(MemoryLimitError, match="^the model tiny needs .* MiB") as caught:
+                work()
+            assert caught.value.exit_status == 1
+
+    for limit, free in ((1000, None), (None, 1000)):
+        forgotten()
+        with monkeypatch.context() as patches:
+            patches.setattr(loading, "load_module", fail)
+            patches.setattr(memory, "free_memory", lambda free=free: free)
+            refuse(limit)
+    assert output.getvalue() == b""
+    codec.decompress_stream(BytesIO(frame).read, output.write)
+    assert output.getvalue() == TEXT
+
+
+@pytest.mark.parametrize(("dtype", "least"), [("float32", 4), ("bfloat16", 2)])
+def test_the_estimate(folder: Path, forgotten, dtype: str, least: int) -> None:
+    """Of the weights it is nearly what they take, in the type in which they will be."""
+    forgotten(dtype)
+    model = registry.by_name(f"hf:{folder}")
+    estimate = model.shared_size(TOKEN_METHOD)
+    assert estimate == model.loading_size(TOKEN_METHOD) == least * model._n_weights and not model.shared_size(4)
+    assert model.fingerprint and not model.loading_size(TOKEN_METHOD)
+    assert 0.8 * model.shared_size(TOKEN_METHOD) < estimate < 1.2 * model.shared_size(TOKEN_METHOD)
