@@ -51,4 +51,7 @@ void make_transformers(int kind); /* fills `transformers` */
 void free_transformers(void);
 size_t cut_tokens(const uint8_t *raw, uint8_t *sizes); /* the block at hand, in one of several ways; returns how many */
 
+/* sanitize_outside.c */
+int outside_blocks(int full); /* returns how many */
+
 #endif

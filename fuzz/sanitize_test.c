@@ -415,6 +415,7 @@ int main(int argc, char **argv)
                 }
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
         n_cases += net_blocks(kind, full) + token_blocks(kind, full);
+    n_cases += outside_blocks(full);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     return 0;
 }
