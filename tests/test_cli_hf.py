@@ -8,7 +8,11 @@ from pathlib import Path
 import cli_tools
 import pytest
 import tiny_hf
+import tiny_llama
 from cli_tools import environment, run, run_python
+
+from lmzip.levels import TOKEN_METHOD
+from lmzip.models import registry
 
 pytest.importorskip("torch", reason="torch is not installed: make test-hf")
 pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
@@ -60,6 +64,21 @@ def test_round_trip_and_what_lmunzip_needs(tmp_path: Path, folder: Path) -> None
     file.unlink()
     done = run("lmunzip", "-T3", packed, env=environment(LMZIP_MODEL_PATH=str(folder)))
     assert done.returncode == 0 and file.read_bytes() == TEXT and not packed.exists(), done.stderr
+
+
+def test_bytes_in_no_token_are_told(tmp_path: Path) -> None:
+    tokenizer = tiny_llama.tokenizer_json()
+    del tokenizer["model"]["vocab"]["z"]
+    folder = tiny_hf.save(tmp_path / "without", "gpt2", tokenizer=tokenizer)
+    file = tmp_path / "a"
+    for text, expected in ((b"zz the thin thing in a zoo " * 8, "24 bytes in no token of the model"), (TEXT, None)):
+        file.write_bytes(text)
+        status, said = compress("-fv", "--model", f"hf:{folder}", file, LMZIP_MODEL_PATH=str(folder))
+        assert status == 0 and (expected in said if expected else "no token" not in said), said
+    model = registry.by_name(f"hf:{folder}")
+    for n_lanes in (1, 2, 8):
+        assert model.n_unspelled(b"buzz" * 50, TOKEN_METHOD, n_lanes) == 100
+    assert model.n_unspelled(b"buzz" * 50, 4, 1) == 0
 
 
 def test_no_verify_does_not_remove_on_trust(tmp_path: Path, folder: Path) -> None:

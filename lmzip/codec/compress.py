@@ -72,8 +72,10 @@ class FrameWriter:
         """Return the bytes by which the header of a frame of one block grows if the block needs the net."""
         return len(container.pack_header(self._record).packed) - container.PLAIN_HEADER_SIZE
 
-    def _encode(self, raw, last: bool, net_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
-        """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
+    def _encode(self, raw, last: bool, net_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes, int]:
+        """In a worker: return head, payload, if it will be needed a hash of the raw bytes, and how many of those are
+        in no token.
+        """
         head, payload = encode_block(
             self._model,
             raw,
@@ -87,11 +89,11 @@ class FrameWriter:
         digest = hashlib.blake2b(raw).digest() if self._verify else b""
         if self._verify is True:
             self._check(head, payload, digest)
-        return head, payload, digest
+        return head, payload, digest, self._model.n_unspelled(raw, head.method, head.n_lanes)
 
-    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes]) -> None:
+    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes, int]) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
-        head, payload, digest = coded
+        head, payload, digest, n_unspelled = coded
         if not self._payload_sizes:
             self._header = self._header_for(head)
             self._put_checked(self._header.packed, "header")
@@ -103,6 +105,7 @@ class FrameWriter:
         summary.raw_size += head.raw_size
         summary.n_blocks += 1
         summary.n_stored += head.method == container.STORED
+        summary.n_unspelled += n_unspelled
         if callable(read_at := self._verify):
             header = self._header
             self._workers.submit_background(lambda: self._read_back(read_at, header, offset, head.payload_size, digest))

@@ -122,11 +122,26 @@ class HfModel(NgramModel):
             return super().encode_block(raw, method, n_lanes, progress, n_threads)
         _check_lanes(n_lanes)
         runner, vocabulary, _, _ = self._load()
-        chunk_size = -(-len(raw) // n_lanes)
-        chunks = [bytes(raw[at : at + chunk_size]) for at in range(0, len(raw), chunk_size)]
-        sizes = b"".join(map(self.cutter.sizes, chunks))
+        sizes = self._cut(raw, n_lanes)
         with self._alone(progress):
             return outside.encode_block(raw, n_lanes, vocabulary, sizes, _predictor(runner, n_lanes), progress)
+
+    def _cut(self, raw, n_lanes: int) -> bytes:
+        """Return the sizes of the tokens of a block, one lane's behind the other's."""
+        chunk_size = -(-len(raw) // n_lanes)
+        chunks = [bytes(raw[at : at + chunk_size]) for at in range(0, len(raw), chunk_size)]
+        return b"".join(map(self.cutter.sizes, chunks))
+
+    def n_unspelled(self, raw, method: int, n_lanes: int) -> int:
+        if not self.needs_weights(method):
+            return 0
+        import numpy as np
+
+        strings = self._load()[2].vocabulary
+        missing = [string[0] for string, number in strings if number is None]
+        sizes = np.frombuffer(self._cut(raw, n_lanes), np.uint8).astype(np.int64)
+        alone = np.frombuffer(raw, np.uint8)[(sizes.cumsum() - sizes)[sizes == 1]]  # tokens of a single byte
+        return int(np.isin(alone, missing).sum())
 
     def decode_block(
         self,
