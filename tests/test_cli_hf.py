@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import cli_tools
@@ -79,6 +80,24 @@ def test_bytes_in_no_token_are_told(tmp_path: Path) -> None:
     for n_lanes in (1, 2, 8):
         assert model.n_unspelled(b"buzz" * 50, TOKEN_METHOD, n_lanes) == 100
     assert model.n_unspelled(b"buzz" * 50, 4, 1) == 0
+
+
+def test_listed(tmp_path: Path, folder: Path) -> None:
+    """Without torch being loaded; gigabytes are not read."""
+    large = tmp_path / "models" / "large"
+    shutil.copytree(folder, large)
+    os.truncate(large / "model.safetensors", 65 << 20)
+    code = "\nsys.modules['torch'] = None"
+    places = os.pathsep.join([str(folder), str(large.parent), "/nonexistent"])
+    for options in ([], ["--json"]):
+        process = run_python(code, "--list-models", *options, env=environment(LMZIP_MODEL_PATH=places))
+        stdout, stderr = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0 and not stderr, stderr.decode()
+        shown = stdout.decode().splitlines()
+        rows = [line for line in shown if "hf:" in line]
+        assert len(rows) == 2 and str(folder) in rows[0] and str(large) in rows[1]
+        digest = registry.by_name(f"hf:{folder}").digest.hex()
+        assert digest in rows[0] and ("not read" in rows[1] or '"sha256": null' in rows[1])
 
 
 def test_no_verify_does_not_remove_on_trust(tmp_path: Path, folder: Path) -> None:

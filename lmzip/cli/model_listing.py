@@ -13,12 +13,14 @@ from lmzip.errors import LmzipError
 if TYPE_CHECKING:
     from lmzip.levels import Level
     from lmzip.models.base import Model
+    from lmzip.models.hf.directory import ModelFiles
 
 _WARM_UP_SIZE = 1 << 10  # bytes; the first ones wait for the weights to be unpacked
 _PILOT_SIZE = 4 << 10
 _TOKEN_WARM_UP_SIZE, _TOKEN_PILOT_SIZE = 64, 1 << 10  # with a transformer, which takes a second for that
 _MAX_TEXT_SIZE = 48 << 10
 _SECONDS = 0.8  # for the measurements of all models together
+_MAX_HASHED_SIZE = 64 << 20  # bytes of weights of a model of Hugging Face: more would take seconds
 _SAMPLE_SIZE = 1000  # bytes whose size is told, the same for all models; a transformer takes a second for them
 
 
@@ -30,9 +32,9 @@ class Row:
     level: int
     levels: list[int]  # that use it by default
     size: int  # of the weights
-    memory_per_thread: int
-    kb_per_second: float  # measured; 1 kB = 1000 bytes
-    bits_per_byte: float  # of the start of the bundled text by itself, container and weights not counted
+    memory_per_thread: int | None  # None from here on: not looked at, since that would load torch or read gigabytes
+    kb_per_second: float | None  # measured; 1 kB = 1000 bytes
+    bits_per_byte: float | None  # of the start of the bundled text by itself, container and weights not counted
     sha256: str | None
     licence: str | None
     path: str | None
@@ -49,6 +51,11 @@ def models_text(options: Options, reporter: Reporter) -> str:
             rows.append(_row(model, _SECONDS / len(models)))
         except (LmzipError, MemoryError) as error:
             reporter.warning(None, f"model {printable(model.name)} passed over: {reason(error)}", status=0)
+    for files in registry.foreign_models():
+        try:
+            rows.append(_foreign_row(files))
+        except (LmzipError, OSError) as error:
+            reporter.warning(None, f"model {printable(files.name)} passed over: {reason(error)}", status=0)
     return _json(rows) if options.json else _table(rows)
 
 
@@ -71,6 +78,30 @@ def _row(model: Model, seconds: float) -> Row:
         sha256=model.digest.hex() or None,
         licence=str(licence) if licence else None,
         path=str(path) if path else None,
+    )
+
+
+def _foreign_row(files: ModelFiles) -> Row:
+    """Return what the files of a model of Hugging Face tell, its digest only if that is taken quickly.
+
+    Raises OSError, UnsupportedError.
+    """
+    from lmzip import levels
+    from lmzip.models.hf.directory import digest_of
+    from lmzip.models.hf.settings import PREFIX
+
+    size = files.size
+    return Row(
+        model=PREFIX + files.name,
+        level=levels.DEFAULT_LEVEL,
+        levels=[],
+        size=size,
+        memory_per_thread=None,
+        kb_per_second=None,
+        bits_per_byte=None,
+        sha256=digest_of(files).hex() if size <= _MAX_HASHED_SIZE else None,
+        licence=None,
+        path=str(files.path),
     )
 
 
@@ -148,11 +179,11 @@ def _table(rows: list[Row]) -> str:
                 printable(row.model),
                 f"-{row.levels[0]} to -{row.levels[-1]}" if row.levels else "-",
                 str(row.size) if row.size else "none",
-                str(row.memory_per_thread),
-                f"{row.kb_per_second:.{0 if row.kb_per_second >= 10 else 1}f}",
-                f"{row.bits_per_byte:.3f}",
+                "-" if row.memory_per_thread is None else str(row.memory_per_thread),
+                "-" if row.kb_per_second is None else f"{row.kb_per_second:.{0 if row.kb_per_second >= 10 else 1}f}",
+                "-" if row.bits_per_byte is None else f"{row.bits_per_byte:.3f}",
                 printable(row.licence or "-"),
-                row.sha256 or "-",
+                row.sha256 or (f"not read: over {_MAX_HASHED_SIZE >> 20} MiB" if row.size > _MAX_HASHED_SIZE else "-"),
                 printable(row.path or "-"),
             )
         )

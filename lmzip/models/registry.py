@@ -12,10 +12,14 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.models.base import Model
 from lmzip.models.hf import settings
+
+if TYPE_CHECKING:
+    from lmzip.models.hf.directory import ModelFiles
 
 BUILT_IN = "ngram"
 SUFFIX = ".safetensors"
@@ -82,6 +86,20 @@ def models() -> list[Model]:
     found = {b"": by_name(BUILT_IN)}
     for model in _nets():
         found.setdefault(model.digest, model)
+    return list(found.values())
+
+
+def foreign_models() -> list[ModelFiles]:
+    """Return the models of Hugging Face that are here; reads their configurations, neither weights nor torch."""
+    from lmzip.models.hf.directory import find_files
+
+    found: dict[Path, ModelFiles] = {}
+    for place in _foreign_places():
+        try:
+            files = find_files(place)
+        except (OSError, ModelMissingError, UnsupportedError):
+            continue
+        found.setdefault(files.path, files)
     return list(found.values())
 
 
