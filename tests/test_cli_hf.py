@@ -12,7 +12,7 @@ import tiny_hf
 import tiny_llama
 from cli_tools import environment, run, run_python
 
-from lmzip.levels import TOKEN_METHOD
+from lmzip import container
 from lmzip.models import registry
 
 pytest.importorskip("torch", reason="torch is not installed: make test-hf")
@@ -71,15 +71,29 @@ def test_bytes_in_no_token_are_told(tmp_path: Path) -> None:
     tokenizer = tiny_llama.tokenizer_json()
     del tokenizer["model"]["vocab"]["z"]
     folder = tiny_hf.save(tmp_path / "without", "gpt2", tokenizer=tokenizer)
-    file = tmp_path / "a"
+    file, packed = tmp_path / "a", tmp_path / "a.lmz"
     for text, expected in ((b"zz the thin thing in a zoo " * 8, "24 bytes in no token of the model"), (TEXT, None)):
         file.write_bytes(text)
         status, said = compress("-fv", "--model", f"hf:{folder}", file, LMZIP_MODEL_PATH=str(folder))
         assert status == 0 and (expected in said if expected else "no token" not in said), said
-    model = registry.by_name(f"hf:{folder}")
-    for n_lanes in (1, 2, 8):
-        assert model.n_unspelled(b"buzz" * 50, TOKEN_METHOD, n_lanes) == 100
-    assert model.n_unspelled(b"buzz" * 50, 4, 1) == 0
+        listed = run_python("sys.modules['torch'] = None", "-lvv", packed).communicate(timeout=SECONDS)[0].decode()
+        assert "1 max+tokens" in listed and listed.count(expected or "no token") == (2 if expected else 0), listed
+        done = run("lmunzip", packed, env=environment(LMZIP_MODEL_PATH=str(folder)))
+        assert done.returncode == 0 and file.read_bytes() == text, done.stderr
+
+
+def test_a_damaged_number_of_them(tmp_path: Path, folder: Path) -> None:
+    file, packed = tmp_path / "a", tmp_path / "a.lmz"
+    file.write_bytes(TEXT)
+    status, said = compress("--model", f"hf:{folder}", file, LMZIP_MODEL_PATH=str(folder))
+    assert status == 0, said
+    data = packed.read_bytes()
+    at = container.MODEL_HEADER_SIZE + container.SHORT_HEAD_SIZE
+    assert data[at] == 0
+    for changed, message in ((b"\1", "damaged data"), (b"\xff\xff", "impossible number"), (b"\x80" * 5, "impossible")):
+        packed.write_bytes(data[:at] + changed + data[at + len(changed) :])
+        done = run("lmunzip", packed, env=environment(LMZIP_MODEL_PATH=str(folder)))
+        assert done.returncode == 1 and message in done.stderr.decode() and not file.exists(), done.stderr
 
 
 def test_listed(tmp_path: Path, folder: Path) -> None:

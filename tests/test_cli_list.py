@@ -87,6 +87,36 @@ def test_what_cannot_be_listed(folder):
     assert done.returncode == 1 and b"standard input" in done.stderr
 
 
+def bound_frame(*numbers: bytes) -> bytes:
+    """Return a frame of a model bound to numerics, of blocks of 300 bytes whose payloads begin with these numbers."""
+    from lmzip import container
+
+    header = container.pack_header(container.ModelRecord(3, bytes(32), bytes(range(16)), "tiny", "cpu/avx2 f32"))
+    payloads = [number + b"\1\2\3" for number in numbers]
+    body = b"".join(
+        container.BlockHead(i == len(payloads), 10, 1, 300, len(payload), 0).pack(header) + payload
+        for i, payload in enumerate(payloads, 1)
+    )
+    return header.packed + body + container.Trailer(tuple(map(len, payloads)), bytes(8)).pack(header)
+
+
+def test_bytes_in_no_token(tmp_path):
+    """Shown where there are any, without the model; a number that cannot be is damage."""
+    path = tmp_path / "a.lmz"
+    words = b" bytes in no token of the model\n"
+    for numbers, total, n_blocks in (((b"\xac\2", b"\0", b"\7"), 307, 2), ((b"\0", b"\0"), 0, 0)):
+        path.write_bytes(bound_frame(*numbers))
+        verbose, by_block = (run("lmzip", option, path).stdout for option in ("-lv", "-lvv"))
+        assert b"max+tokens) of 300 bytes" in verbose and by_block.startswith(verbose)
+        assert verbose.count(words) == (total > 0) and by_block.count(words) == n_blocks + (total > 0)
+        assert not total or b"of 300 bytes, 307" + words in verbose
+        record = json.loads(run("lmzip", "-l", "--json", path).stdout)
+        assert record["frames"][0]["unspelled_bytes"] == total
+    path.write_bytes(bound_frame(b"\0", b"\xad\2"))
+    done = run("lmzip", "-lv", path)
+    assert done.returncode == 1 and b"impossible number" in done.stderr and done.stderr.count(b"\n") == 1
+
+
 def test_model_that_is_not_here(tmp_path):
     """A model record can be listed, but not decoded: status 3, with its name and digest."""
     from lmzip import container

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmzip import codec, container, native
-from lmzip.container import ModelRecord
+from lmzip.container import BlockHead, ModelRecord
 from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.models.hf import unspelled
 
 RAW = painted(1000)
 ONE, EMPTY = pack(RAW, level=1, block_size=128)[0], pack(b"")[0]
@@ -139,6 +140,27 @@ def test_files_of_other_models_are_listed_not_read(short):
     assert frame.model == record and frame.raw_size == 3 and frame.compressed_size == len(data)
     with pytest.raises(ModelMissingError, match="other"):
         range_of(data, 0, 1)
+
+
+def test_bytes_in_no_token_are_listed_of_frames_that_have_their_number():
+    def frame(kind: int, method: int, start: bytes, raw_size: int = 300) -> bytes:
+        record = ModelRecord(kind, b"d" * 32, bytes(range(16)), "other", "")
+        payload = start + b"xyz"
+        return frame_of(BlockHead(True, method, 1, raw_size, len(payload), 0), payload, container.pack_header(record))
+
+    numbers = {0: b"\0", 127: b"\x7f", 128: b"\x80\1", 300: b"\xac\2", 1 << 30: b"\x80\x80\x80\x80\4"}
+    for number, packed in numbers.items():
+        assert unspelled.pack(number) == packed
+        (found,) = codec.list_frames(io.BytesIO(frame(3, 10, packed, max(300, number))))
+        assert found.n_unspelled == found.blocks[0].n_unspelled == number
+    for kind, method in ((3, 4), (1, 10), (1, 4)):
+        assert codec.list_frames(io.BytesIO(frame(kind, method, b"\7")))[0].n_unspelled == 0
+    assert [f.n_unspelled for f in codec.list_frames(io.BytesIO(ONE + frame(3, 10, b"\7") * 2 + SMALL))] == [0, 7, 7, 0]
+    for wrong in (b"\xad\2", b"\xff" * 5 + b"\1", b"\x80" * 5):
+        data = ONE + frame(3, 10, wrong)
+        with pytest.raises(DamagedError, match=f"block at byte {len(ONE) + 128}: "):
+            codec.list_frames(io.BytesIO(data))
+        assert range_of(data, 0, 100) == RAW[:100], "it is lost by itself"
 
 
 @pytest.mark.parametrize("short", [True, False], ids=["short", "long"])

@@ -15,6 +15,7 @@ from lmzip import codec, container, native
 from lmzip.codec.blocks import record_of as real_record_of
 from lmzip.errors import DamagedError, ModelMissingError, NumericsError, VerifyError
 from lmzip.models import registry
+from lmzip.models.hf import unspelled
 from lmzip.models.hf.settings import Settings
 
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-hf")
@@ -78,6 +79,27 @@ def test_lanes(folders, always_the_net, n_lanes: int) -> None:
     data = TEXT + b"the in " * 40
     frame = packed(folders("llama"), data, n_lanes=n_lanes)
     assert methods_of(frame) == [METHOD] and unpack(frame, threads=1)[0] == data
+
+
+@pytest.mark.parametrize("n_lanes", [1, 2, 8])
+def test_payloads_begin_with_the_bytes_in_no_token(tmp_path: Path, n_lanes: int) -> None:
+    """Where the number takes two bytes, of which the coded part must leave room."""
+    import tiny_llama
+
+    tokenizer = tiny_llama.tokenizer_json()
+    del tokenizer["model"]["vocab"]["z"]
+    folder = tiny_hf.save(tmp_path / "without", "gpt2", tokenizer=tokenizer)
+    model = registry.by_name(f"hf:{folder}")
+    raw = b"buzz" * 100
+    payload = model.encode_block(raw, METHOD, n_lanes)
+    assert payload is not None and unspelled.parse(payload, len(raw)) == (200, 2)
+    assert bytes(model.decode_block(payload, len(raw), METHOD, n_lanes)) == raw
+    for changed in (b"", payload[:1], b"\x80" * 5 + payload, b"\xff\x7f" + payload):
+        with pytest.raises(DamagedError):
+            model.decode_block(changed, len(raw), METHOD, n_lanes)
+    outcomes = [model.encode_block(b"buz" * n, METHOD, 1) for n in range(1, 12)]
+    assert outcomes[0] is None and outcomes[-1] is not None
+    assert all(len(found) < 3 * n for n, found in enumerate(outcomes, 1) if found is not None)
 
 
 def test_blocks_in_several_threads(folders, always_the_net) -> None:

@@ -1,4 +1,4 @@
-"""-l: what compressed files hold, from their heads and tables alone; loads no model and no kernel."""
+"""-l: what compressed files hold, from all but what is to be decoded; loads no model and no kernel."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def _model_text(frame: FrameInfo) -> str:
     return ", ".join(parts)
 
 
+def _unspelled_text(n_unspelled: int) -> str:
+    """Return what is said of bytes that no token spells: nothing where there are none, as in most files."""
+    return f", {n_unspelled} bytes in no token of the model" if n_unspelled else ""
+
+
 def _frame_record(frame: FrameInfo) -> dict[str, object]:
     model = frame.model
     return {
@@ -73,6 +78,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "numerics": None if model is None else model.numerics,
         "blocks": len(frame.blocks),
         "stored_blocks": frame.n_stored,
+        "unspelled_bytes": frame.n_unspelled,
         "block_size": frame.block_size,
         "methods": _methods(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
@@ -137,7 +143,8 @@ class Listing:
                 f"  {frame.raw_size} -> {frame.compressed_size} bytes, "
                 f"{_bits_per_byte(frame.raw_size, frame.compressed_size):.3f} bits/byte, "
                 f"{_hash_text(frame)}",
-                f"  blocks {len(frame.blocks)} ({methods}) of {frame.block_size} bytes",
+                f"  blocks {len(frame.blocks)} ({methods}) of {frame.block_size} bytes"
+                f"{_unspelled_text(frame.n_unspelled)}",
             ]
             put_result("".join(f"    {line}\n" for line in lines))
             if self.options.verbose > 1:
@@ -150,7 +157,7 @@ class Listing:
             kind += f", lanes {head.n_lanes}" if head.method else ""
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
-                f"crc32 {head.data_check:08x}\n"
+                f"crc32 {head.data_check:08x}{_unspelled_text(block.n_unspelled)}\n"
             )
 
     def _put_json(self, shown: str, frames: list[FrameInfo], compressed_size: int) -> None:

@@ -111,6 +111,11 @@ def record_of(model: Model) -> ModelRecord | None:
     return ModelRecord(container.NET_KIND, model.digest, bytes(container.FINGERPRINT_SIZE), model.name, "")
 
 
+def tells_unspelled(record: ModelRecord | None, head: BlockHead) -> bool:
+    """Return whether a payload begins with the number of bytes that no token of the model spells (FORMAT 4.2)."""
+    return record is not None and record.kind == container.BOUND_KIND and head.method == TOKEN_METHOD
+
+
 def substitute(header: FrameHeader, head: BlockHead) -> Model | None:
     """Return a model that decodes this block of a frame whose own model is not to be had, None if there is none.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from lmzip import container, levels
-from lmzip.codec.blocks import decode_block, encode_block, record_of
+from lmzip.codec.blocks import decode_block, encode_block, record_of, tells_unspelled
 from lmzip.codec.choice import choose
 from lmzip.codec.memory import check_weights, encode_need, fitting_threads
 from lmzip.codec.source import Read, Source
@@ -16,6 +16,7 @@ from lmzip.codec.workers import Workers, available_threads
 from lmzip.container import BlockHead, FrameHeader, Trailer
 from lmzip.errors import DamagedError, LmzipError, VerifyError
 from lmzip.models.base import Model
+from lmzip.models.hf import unspelled
 
 Write = Callable[[bytes], object]
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
@@ -72,10 +73,8 @@ class FrameWriter:
         """Return the bytes by which the header of a frame of one block grows if the block needs the net."""
         return len(container.pack_header(self._record).packed) - container.PLAIN_HEADER_SIZE
 
-    def _encode(self, raw, last: bool, net_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes, int]:
-        """In a worker: return head, payload, if it will be needed a hash of the raw bytes, and how many of those are
-        in no token.
-        """
+    def _encode(self, raw, last: bool, net_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
+        """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
         head, payload = encode_block(
             self._model,
             raw,
@@ -89,11 +88,11 @@ class FrameWriter:
         digest = hashlib.blake2b(raw).digest() if self._verify else b""
         if self._verify is True:
             self._check(head, payload, digest)
-        return head, payload, digest, self._model.n_unspelled(raw, head.method, head.n_lanes)
+        return head, payload, digest
 
-    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes, int]) -> None:
+    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes]) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
-        head, payload, digest, n_unspelled = coded
+        head, payload, digest = coded
         if not self._payload_sizes:
             self._header = self._header_for(head)
             self._put_checked(self._header.packed, "header")
@@ -105,7 +104,8 @@ class FrameWriter:
         summary.raw_size += head.raw_size
         summary.n_blocks += 1
         summary.n_stored += head.method == container.STORED
-        summary.n_unspelled += n_unspelled
+        if tells_unspelled(self._record, head):
+            summary.n_unspelled += unspelled.parse(payload, head.raw_size)[0]
         if callable(read_at := self._verify):
             header = self._header
             self._workers.submit_background(lambda: self._read_back(read_at, header, offset, head.payload_size, digest))

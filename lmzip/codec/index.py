@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from lmzip import container
-from lmzip.codec.blocks import check_method, decode_block, model_of
+from lmzip.codec.blocks import check_method, decode_block, model_of, tells_unspelled
 from lmzip.codec.frames import Block, FrameStart, read_frames
 from lmzip.codec.memory import check_weights, decode_need, fitting_threads
 from lmzip.codec.source import FileSource
 from lmzip.container import BlockHead, FrameHeader, ModelRecord
-from lmzip.errors import TruncatedError
+from lmzip.errors import DamagedError, TruncatedError
+from lmzip.models.hf import unspelled
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class BlockInfo:
     offset: int
     raw_offset: int
     head: BlockHead
+    n_unspelled: int = 0  # bytes that no token of the model spells
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,42 @@ class FrameInfo:
         return sum(block.head.method == container.STORED for block in self.blocks)
 
     @property
+    def n_unspelled(self) -> int:
+        return sum(block.n_unspelled for block in self.blocks)
+
+    @property
     def version(self) -> int:
         return container.VERSION
 
 
 def list_frames(file: BinaryIO) -> list[FrameInfo]:
-    """Return all frames of a seekable file from heads and trailers alone; needs no model and decodes nothing.
+    """Return all frames of a seekable file from heads, trailers and what payloads begin with; needs no model.
 
-    Every check but those of the data is made.  Raises NotLmzipError, DamagedError, TruncatedError,
+    Nothing is decoded; every check but those of the data is made.  Raises NotLmzipError, DamagedError, TruncatedError,
     TrailingGarbageError, UnsupportedError.
     """
+
+    def told(frame: FrameInfo) -> FrameInfo:
+        blocks = (replace(block, n_unspelled=_n_unspelled(file, frame, block)) for block in frame.blocks)
+        return replace(frame, blocks=tuple(blocks))
+
+    return [told(frame) if frame.model else frame for frame in _frames(file)]
+
+
+def _n_unspelled(file: BinaryIO, frame: FrameInfo, block: BlockInfo) -> int:
+    """Return what the start of a block's payload tells, 0 where it tells nothing."""
+    if not tells_unspelled(frame.model, block.head):
+        return 0
+    file.seek(block.offset + frame.header.block_head_size)
+    start = file.read(min(unspelled.MAX_SIZE, block.head.payload_size))
+    try:
+        return unspelled.parse(start, block.head.raw_size)[0]
+    except DamagedError as error:
+        raise DamagedError(f"block at byte {block.offset}: {error}") from None
+
+
+def _frames(file: BinaryIO) -> list[FrameInfo]:
+    """Return all frames of a seekable file from heads and trailers alone: no damage of a block hides the others."""
     frames: list[FrameInfo] = []
     blocks: list[BlockInfo] = []
     start = FrameStart(0, container.pack_header())
@@ -80,9 +108,9 @@ class BlockReader:
     """The blocks of a seekable file by their place in the content; keeps no decoded block."""
 
     def __init__(self, file: BinaryIO, *, memory_limit: int | None = None) -> None:
-        """Read the index; raises as list_frames does."""
+        """Read the index; raises as list_frames does, but for what payloads begin with."""
         self._file, self._memory_limit = file, memory_limit
-        self._blocks = [(frame.header, block) for frame in list_frames(file) for block in frame.blocks]
+        self._blocks = [(frame.header, block) for frame in _frames(file) for block in frame.blocks]
         self._starts = [block.raw_offset for _, block in self._blocks]
         self.size = self._starts[-1] + self._blocks[-1][1].head.raw_size  # of the whole content
 

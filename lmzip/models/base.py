@@ -59,10 +59,6 @@ class Model(ABC):
         """Return the bytes that all blocks of that method share, however many are coded at once: the weights."""
         return 0
 
-    def n_unspelled(self, raw, method: int, n_lanes: int) -> int:
-        """Return how many bytes of a block are in no token: only what learns from the block itself predicts them."""
-        return 0
-
     def loading_size(self, method: int) -> int:
         """Return the bytes that loading the weights for that method takes at most; 0 once they are there, or if few."""
         return 0

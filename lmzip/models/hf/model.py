@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lmzip import native
 from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
+from lmzip.models.hf import unspelled
 from lmzip.models.hf.directory import ModelFiles, digest_of, identity_of, n_weights
 from lmzip.models.hf.numerics import Numerics
 from lmzip.models.ngram import NgramModel
@@ -121,27 +122,18 @@ class HfModel(NgramModel):
         if not self.needs_weights(method):
             return super().encode_block(raw, method, n_lanes, progress, n_threads)
         _check_lanes(n_lanes)
-        runner, vocabulary, _, _ = self._load()
+        runner, vocabulary, tokens, _ = self._load()
         sizes = self._cut(raw, n_lanes)
+        number = unspelled.pack(_n_unspelled(raw, sizes, tokens))
         with self._alone(progress):
-            return outside.encode_block(raw, n_lanes, vocabulary, sizes, _predictor(runner, n_lanes), progress)
+            coded = outside.encode_block(raw, n_lanes, vocabulary, sizes, _predictor(runner, n_lanes), progress)
+        return number + coded if coded is not None and len(number) + len(coded) < len(raw) else None
 
     def _cut(self, raw, n_lanes: int) -> bytes:
         """Return the sizes of the tokens of a block, one lane's behind the other's."""
         chunk_size = -(-len(raw) // n_lanes)
         chunks = [bytes(raw[at : at + chunk_size]) for at in range(0, len(raw), chunk_size)]
         return b"".join(map(self.cutter.sizes, chunks))
-
-    def n_unspelled(self, raw, method: int, n_lanes: int) -> int:
-        if not self.needs_weights(method):
-            return 0
-        import numpy as np
-
-        strings = self._load()[2].vocabulary
-        missing = [string[0] for string, number in strings if number is None]
-        sizes = np.frombuffer(self._cut(raw, n_lanes), np.uint8).astype(np.int64)
-        alone = np.frombuffer(raw, np.uint8)[(sizes.cumsum() - sizes)[sizes == 1]]  # tokens of a single byte
-        return int(np.isin(alone, missing).sum())
 
     def decode_block(
         self,
@@ -155,9 +147,11 @@ class HfModel(NgramModel):
         if not self.needs_weights(method):
             return super().decode_block(payload, raw_size, method, n_lanes, progress, n_threads)
         _check_lanes(n_lanes)
+        _, number_size = unspelled.parse(payload, raw_size)
+        coded = bytes(memoryview(payload)[number_size:])  # no view: CPython's collector crashes on one that cffi holds
         runner, vocabulary, _, _ = self._load()
         with self._alone(progress):
-            return outside.decode_block(payload, raw_size, n_lanes, vocabulary, _predictor(runner, n_lanes), progress)
+            return outside.decode_block(coded, raw_size, n_lanes, vocabulary, _predictor(runner, n_lanes), progress)
 
     def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
         if not self.needs_weights(method):
@@ -191,6 +185,17 @@ class HfModel(NgramModel):
     def _n_weights(self) -> int:
         """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
         return self._read(n_weights)
+
+
+def _n_unspelled(raw, sizes: bytes, tokens: Tokens) -> int:
+    """Return how many bytes of a block that is cut into tokens of these sizes are in none of the model's own."""
+    if not tokens.missing:
+        return 0
+    import numpy as np
+
+    ends = np.frombuffer(sizes, np.uint8).cumsum(dtype=np.int64)
+    alone = np.frombuffer(raw, np.uint8)[ends[np.frombuffer(sizes, np.uint8) == 1] - 1]  # tokens of a single byte
+    return int(np.isin(alone, np.frombuffer(b"".join(tokens.missing), np.uint8)).sum())
 
 
 def _predictor(runner: Runner, n_lanes: int) -> outside.Predict:

@@ -38,14 +38,19 @@ class Tokens:
     tokenizer: bytes  # JSON of the package `tokenizers` with these numbers
 
     @cached_property
+    def missing(self) -> list[bytes]:
+        """The single bytes that the model has no token for."""
+        return _missing(self.strings)
+
+    @cached_property
     def vocabulary(self) -> list[tuple[bytes, int | None]]:
         """The strings, sorted, with the number of each; None for a single byte that the model has no token for."""
         found = [(string, number) for number, string in enumerate(self.strings) if string is not None]
-        return sorted([*found, *((byte, None) for byte in _missing(self.strings))], key=lambda item: item[0])
+        return sorted([*found, *((byte, None) for byte in self.missing)], key=lambda item: item[0])
 
     def cutter(self) -> Cutter:
         """Return what cuts text; raises UnsupportedError without the package `tokenizers`."""
-        return Cutter([string or b"" for string in self.strings] + _missing(self.strings), self.tokenizer)
+        return Cutter([string or b"" for string in self.strings] + self.missing, self.tokenizer)
 
 
 def read_tokens(files: ModelFiles, n_vocab: int) -> Tokens:

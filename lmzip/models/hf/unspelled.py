@@ -1,0 +1,34 @@
+"""The number that payloads begin with: how many bytes of a block no token of the model spells (FORMAT 4.2).
+
+Apart from the model, so that files are listed without torch and without the kernel.
+"""
+
+from __future__ import annotations
+
+from lmzip.errors import DamagedError
+
+MAX_SIZE = 5  # bytes of the number
+
+
+def pack(number: int) -> bytes:
+    """Return a number as unsigned LEB128: seven bits a byte, the lowest first; bit 7 says that another byte follows."""
+    packed = bytearray()
+    while number > 127:
+        packed.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*packed, number])
+
+
+def parse(payload, raw_size: int) -> tuple[int, int]:
+    """Return the number and how many bytes it takes; of a payload its first MAX_SIZE bytes are enough.
+
+    Raises DamagedError for what is no number, or more than the block has bytes.
+    """
+    number = 0
+    for i, byte in enumerate(bytes(payload[:MAX_SIZE])):
+        number |= (byte & 127) << 7 * i
+        if byte < 128:
+            if number > raw_size:
+                break
+            return number, i + 1
+    raise DamagedError("damaged payload: impossible number of bytes in no token")
