@@ -94,7 +94,7 @@ def test_samples_decide_for_large_blocks(size, plain, mixed, method):
     share, chosen, n_lanes, done = auto(model, b"a" * size)
     assert chosen == method and share == pytest.approx({4: plain, 6: mixed}[method], abs=0.001)
     sample_size = min(size, SAMPLE_SIZE) // 4 * 4
-    assert model.calls == [(sample_size, 4, 4, 1), (sample_size, 6, 4, 1), (size, method, n_lanes, 2)]
+    assert model.calls == [(sample_size, 4, 4, 2), (sample_size, 6, 4, 2), (size, method, n_lanes, 2)]
     assert done == size, "samples are not progress"
 
 

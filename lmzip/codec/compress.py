@@ -140,8 +140,8 @@ class FrameWriter:
     def _read_back(self, read_at: ReadAt, header: FrameHeader, offset: int, payload_size: int, digest: bytes) -> None:
         """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
         head_size = header.block_head_size
-        written = memoryview(read_at(head_size + payload_size, offset))
-        packed, payload = bytes(written[:head_size]), written[head_size:]
+        written = read_at(head_size + payload_size, offset)
+        packed, payload = written[:head_size], written[head_size:]  # no view: cffi's keep it, which Python 3.11 does not survive
         try:
             head = container.parse_block_head(header, packed)
         except LmzipError as error:

@@ -333,7 +333,10 @@ class Transformer:
         return cls(load(weight_file), json.loads(header["__metadata__"]["lmzip"]))
 
     def initial_state(self, n_halvings: int = 0) -> State:
-        """Return the state of a lane at its start; n_halvings: of the window, with the third all is narrow (ARITHMETIC 6)."""
+        """Return the state of a lane at its start.
+
+        n_halvings: of the window; from the third on all products take 8 bits (ARITHMETIC 6).
+        """
         part = max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT)
         wide = self.wide if n_halvings < NARROW_FROM else []
         return State(len(self.layers), part if n_halvings else self.window, wide)
