@@ -141,7 +141,8 @@ class FrameWriter:
         """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
         head_size = header.block_head_size
         written = read_at(head_size + payload_size, offset)
-        packed, payload = written[:head_size], written[head_size:]  # no view: cffi's keep it, which Python 3.11 does not survive
+        # Copies, not views: one that cffi holds inside an exception crashes the collector of Python 3.11.
+        packed, payload = written[:head_size], written[head_size:]
         try:
             head = container.parse_block_head(header, packed)
         except LmzipError as error:
