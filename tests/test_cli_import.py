@@ -498,3 +498,12 @@ def test_list_models_has_transformers(tiny):
     assert (row["size"], row["sha256"], row["path"]) == (tiny.stat().st_size, sha256(tiny), str(tiny))
     assert row["kb_per_second"] > 0 and row["memory_per_thread"] > row["size"] and not done.stderr
     assert 0 < row["bits_per_byte"] <= 8 and row["licence"] == "unknown"
+
+
+@pytest.mark.parametrize("level", [1, 3, 6, 9])
+def test_the_speed_of_transformers_is_measured_with_few_bytes(tiny, monkeypatch, level):
+    from lmzip.cli import model_listing
+
+    model, sizes = registry.by_name(str(tiny)), []
+    monkeypatch.setattr(model, "encode_block", lambda raw, *_: sizes.append(len(raw)))
+    assert model_listing._measure(model, level, 1.0) > 0 and max(sizes) == 1 << 10

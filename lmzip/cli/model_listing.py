@@ -133,7 +133,7 @@ def _measure(model: Model, level: int, seconds: float) -> float:
     from lmzip import levels
 
     choice = _choice(model, level)
-    has_tokens = choice.method == levels.TOKEN_METHOD
+    has_tokens = choice.method >= levels.TOKEN_METHOD
     warm_up, pilot = (_TOKEN_WARM_UP_SIZE, _TOKEN_PILOT_SIZE) if has_tokens else (_WARM_UP_SIZE, _PILOT_SIZE)
     lanes = levels.n_lanes(choice, choice.block_size)
     text = bundled_text()
