@@ -1,7 +1,7 @@
 """Measures a model of Hugging Face: bits per byte and kB/s in both directions, round trips checked.
 
-Usage: bench_hf.py --model hf:PATH [--device cpu|cuda[:N]] [--dtype TYPE] [--threads N] [--lanes N] [--limit BYTES]
-                   [--json] FILE...
+Usage: bench_hf.py --model hf:PATH [--device cpu|cuda[:N]] [--dtype TYPE] [--threads N] [--lanes N] [--level N]
+                   [--limit BYTES] [--json] FILE...
 
 Needs the extra `hf`; the same command runs on a CPU and on a GPU.  The model is loaded and probed before, which is
 told by itself.  Sizes are those of whole files, container included; 1 kB = 1000 bytes.  A block is decoded
@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-from lmzip import codec
+from lmzip import codec, levels
 from lmzip.errors import LmzipError
 from lmzip.models import registry
 from lmzip.models.hf.settings import DTYPES, Settings
@@ -31,6 +31,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=DTYPES)
     parser.add_argument("--threads", type=int, help="of torch; default: one a core")
     parser.add_argument("--lanes", type=int, help="of every block, a power of two up to 64; default: by its size")
+    parser.add_argument("--level", type=int, default=levels.DEFAULT_LEVEL, help="default: %(default)s")
     parser.add_argument("--limit", type=int, help="take the first BYTES of each file only")
     parser.add_argument("--json", action="store_true", help="a JSON object for each file")
     return parser.parse_args(arguments)
@@ -41,7 +42,12 @@ def measure(data: bytes, options: argparse.Namespace) -> dict[str, float]:
     packed, unpacked = io.BytesIO(), io.BytesIO()
     start = time.perf_counter()
     codec.compress_stream(
-        io.BytesIO(data).read, packed.write, model=options.model, threads=options.threads, n_lanes=options.lanes
+        io.BytesIO(data).read,
+        packed.write,
+        level=options.level,
+        model=options.model,
+        threads=options.threads,
+        n_lanes=options.lanes,
     )
     middle = time.perf_counter()
     codec.decompress_stream(io.BytesIO(packed.getvalue()).read, unpacked.write, threads=options.threads)

@@ -11,7 +11,7 @@ import tiny_hf
 from codec_tools import pack, record_of, unpack, written_before_error
 from conftest import ROOT
 
-from lmzip import codec, container, native
+from lmzip import codec, container, levels
 from lmzip.codec.blocks import record_of as real_record_of
 from lmzip.errors import DamagedError, ModelMissingError, NumericsError, VerifyError
 from lmzip.models import registry
@@ -21,7 +21,7 @@ from lmzip.models.hf.settings import Settings
 torch = pytest.importorskip("torch", reason="torch is not installed: make test-hf")
 pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
 
-METHOD = native.TOKEN_METHOD
+METHOD = levels.get_level(levels.DEFAULT_LEVEL, tokens=True).method
 TEXT = b"the thin thing in the inn, then <s> the \xc3\xa9 in </s>" * 4
 
 
@@ -159,8 +159,30 @@ def test_several_shards(folders, tmp_path: Path, always_the_net) -> None:
     assert methods_of(frame) == [METHOD] and unpack(frame)[0] == TEXT
 
 
+def test_levels_differ_in_how_far_they_see(tmp_path: Path, always_the_net) -> None:
+    """The window, half of it, a quarter and an eighth: blocks differ from where the shorter one slides."""
+    folder = tiny_hf.save(tmp_path / "long", "llama", max_position_embeddings=2048)
+    data = random.Random(5).choices(b"xyz", k=520)  # a token each
+    frames = {level: packed(folder, bytes(data), level=level, n_lanes=1) for level in (1, 3, 6, 9)}
+    assert [methods_of(frame) for frame in frames.values()] == [[13], [12], [11], [10]]
+    assert all(unpack(frame)[0] == bytes(data) for frame in frames.values())
+    model = registry.by_name(f"hf:{folder}")
+    payloads = [model.encode_block(bytes(data), method, 1) for method in (10, 11, 12, 13)]
+    assert len(set(payloads)) == 4 and len({model.encode_block(bytes(data[:120]), m, 1) for m in (10, 13)}) == 1
+    needs = [model.memory_size(method, 1000, 8) for method in (10, 11, 12, 13)]
+    assert needs == sorted(needs, reverse=True) and len(set(needs)) == 4
+
+
+@pytest.mark.parametrize(
+    ("window", "halves"), [(1024, [1024, 512, 256, 128]), (1022, [1022, 510, 254, 128]), (200, [200, 128]), (32, [32])]
+)
+def test_windows_are_halved_down_to_128(window: int, halves: list[int]) -> None:
+    from lmzip.models.hf.stepping import halved
+
+    assert [halved(window, n) for n in range(4)] == (halves + 3 * halves[-1:])[:4]
+
+
 def test_a_gpu_gets_many_lanes(folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lmzip import levels
     from lmzip.codec.choice import choose
 
     name = f"hf:{folders('gpt2')}"
@@ -196,7 +218,7 @@ def test_steps_predict_what_the_model_does(folders, kind: str) -> None:
     tokens = [[rng.randrange(runner.n_vocab) for _ in range(n_steps)] for _ in range(2)]
     window = 10**9 if kind == "mamba" else runner.window
     expected = [reference(runner.module, runner.start, [int(runner.fed[t]) for t in lane], window) for lane in tokens]
-    lanes = Lanes(runner, 2)
+    lanes = Lanes(runner, 2, runner.window)
     with fixed(1, "cpu"):
         last = [runner.n_vocab] * 2
         for step in range(n_steps):

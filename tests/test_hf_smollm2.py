@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from codec_tools import pack, unpack, written_before_error
 
-from lmzip import native
 from lmzip.errors import NumericsError
 from lmzip.models import registry
 from lmzip.models.hf.settings import Settings
@@ -66,4 +65,3 @@ def test_text_is_cut_as_the_exact_model_cuts_it(name: str) -> None:
 
     exact = Cutter(vocabulary.strings, to_json(source.bpe, vocabulary))
     assert tokens.cutter().sizes(TEXT) == exact.sizes(TEXT)
-    assert native.TOKEN_METHOD == 10

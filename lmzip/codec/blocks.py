@@ -113,7 +113,7 @@ def record_of(model: Model) -> ModelRecord | None:
 
 def tells_unspelled(record: ModelRecord | None, head: BlockHead) -> bool:
     """Return whether a payload begins with the number of bytes that no token of the model spells (FORMAT 4.2)."""
-    return record is not None and record.kind == container.BOUND_KIND and head.method == TOKEN_METHOD
+    return record is not None and record.kind == container.BOUND_KIND and head.method >= TOKEN_METHOD
 
 
 def substitute(header: FrameHeader, head: BlockHead) -> Model | None:

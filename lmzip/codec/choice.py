@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lmzip import levels
 from lmzip.models import registry
 from lmzip.models.base import Model
@@ -20,6 +18,4 @@ def choose(level: int, model: str | None) -> tuple[levels.Level, Model]:
     levels.get_level(level)  # before a model is looked for
     chosen = registry.by_name(model)
     choice = levels.get_level(level, net=model != registry.BUILT_IN, tokens=levels.TOKEN_METHOD in chosen.methods)
-    if choice.method not in chosen.methods:  # a model with one window
-        choice = replace(choice, method=levels.TOKEN_METHOD)
     return levels.with_many_lanes(choice) if chosen.likes_lanes else choice, chosen

@@ -29,12 +29,12 @@ _torch_lock = threading.RLock()  # of all models: how torch computes is a settin
 
 
 class HfModel(NgramModel):
-    """The built-in model with one in floating point: adds the method of tokens, keeps those without a net.
+    """The built-in model with one in floating point: adds the methods of tokens, keeps those without a net.
 
     Loading, and coding with it, takes place in one thread at a time.
     """
 
-    methods = frozenset([*range(1, native.NET_METHOD), native.TOKEN_METHOD])
+    methods = frozenset([*range(1, native.NET_METHOD), *range(native.TOKEN_METHOD, native.N_METHODS + 1)])
 
     def __init__(self, files: ModelFiles, device: str, numerics: Numerics) -> None:
         """device: by its name in torch.  Reads nothing yet."""
@@ -126,7 +126,8 @@ class HfModel(NgramModel):
         sizes = self._cut(raw, n_lanes)
         number = unspelled.pack(_n_unspelled(raw, sizes, tokens))
         with self._alone(progress):
-            coded = outside.encode_block(raw, n_lanes, vocabulary, sizes, _predictor(runner, n_lanes), progress)
+            predict = _predictor(runner, method, n_lanes)
+            coded = outside.encode_block(raw, n_lanes, vocabulary, sizes, predict, progress)
         return number + coded if coded is not None and len(number) + len(coded) < len(raw) else None
 
     def _cut(self, raw, n_lanes: int) -> bytes:
@@ -151,7 +152,8 @@ class HfModel(NgramModel):
         coded = bytes(memoryview(payload)[number_size:])  # no view: CPython's collector crashes on one that cffi holds
         runner, vocabulary, _, _ = self._load()
         with self._alone(progress):
-            return outside.decode_block(coded, raw_size, n_lanes, vocabulary, _predictor(runner, n_lanes), progress)
+            predict = _predictor(runner, method, n_lanes)
+            return outside.decode_block(coded, raw_size, n_lanes, vocabulary, predict, progress)
 
     def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
         if not self.needs_weights(method):
@@ -161,7 +163,7 @@ class HfModel(NgramModel):
         own = native.memory_size(method, raw_size, n_lanes, None, vocabulary)
         item = _ITEM_SIZE[self.arithmetic.dtype]
         # Logits and what becomes of them, in four places at once, of each lane; and what it keeps of its tokens.
-        return own + n_lanes * (16 * runner.n_vocab + _cache_items(runner) * item)
+        return own + n_lanes * (16 * runner.n_vocab + _cache_items(runner, _window(runner, method)) * item)
 
     def needs_weights(self, method: int) -> bool:
         return method >= native.TOKEN_METHOD
@@ -198,13 +200,19 @@ def _n_unspelled(raw, sizes: bytes, tokens: Tokens) -> int:
     return int(np.isin(alone, np.frombuffer(b"".join(tokens.missing), np.uint8)).sum())
 
 
-def _predictor(runner: Runner, n_lanes: int) -> outside.Predict:
+def _predictor(runner: Runner, method: int, n_lanes: int) -> outside.Predict:
     from lmzip.models.hf.stepping import Lanes
 
-    return Lanes(runner, n_lanes).predict
+    return Lanes(runner, n_lanes, _window(runner, method)).predict
 
 
-def _cache_items(runner: Runner) -> int:
+def _window(runner: Runner, method: int) -> int:
+    from lmzip.models.hf.stepping import halved
+
+    return halved(runner.window, method - native.TOKEN_METHOD)
+
+
+def _cache_items(runner: Runner, window: int) -> int:
     """Return about how many numbers are kept for a lane: keys and values of a window, if there is one."""
     config: Any = runner.config
 
@@ -217,7 +225,7 @@ def _cache_items(runner: Runner) -> int:
     kept = number("num_key_value_heads") or heads
     head_dim = number("head_dim") or (width // heads if heads else 0)
     # Room for a window, and twice as much while it slides.
-    return number("num_hidden_layers") * (2 * 2 * runner.window * kept * head_dim or 32 * width)
+    return number("num_hidden_layers") * (2 * 2 * window * kept * head_dim or 32 * width)
 
 
 def _check_lanes(n_lanes: int) -> None:

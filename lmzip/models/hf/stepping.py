@@ -18,6 +18,7 @@ from lmzip.models.hf.exponentials import exponentials_of
 MAX_WINDOW = 1024  # tokens: beyond, little is gained, while memory and time grow
 _MAX_PIECE = 512  # tokens of all lanes together that are run at once when a window slides
 _MIN_WINDOW = 8
+_LEAST_HALVED = 128  # as of the exact transformers (ARITHMETIC 9.6)
 _POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
 
 
@@ -26,6 +27,11 @@ def window_of(config: Any) -> int:
     limits = [getattr(config, name, None) for name in _POSITIONS]
     known = [limit for limit in limits if type(limit) is int and limit > 0]
     return max(_MIN_WINDOW, min([MAX_WINDOW, *known[:1]]) // 2 * 2)
+
+
+def halved(window: int, n_halvings: int) -> int:
+    """Return what a window is halved to for speed: an even number of tokens, as the window itself."""
+    return max(min(window, _LEAST_HALVED), (window >> n_halvings) // 2 * 2)
 
 
 class Runner:
@@ -79,10 +85,10 @@ class Runner:
 class Lanes:
     """The lanes of one block, all at the same place in their windows; ended ones are fed what is not looked at."""
 
-    def __init__(self, runner: Runner, n_lanes: int, window: int | None = None) -> None:
-        """window: None for the model's own."""
+    def __init__(self, runner: Runner, n_lanes: int, window: int) -> None:
+        """window: tokens, an even number; no more than the model's own are used."""
         self._runner = runner
-        self._window = min(window or runner.window, runner.window)
+        self._window = min(window, runner.window)
         self._tokens = np.full((n_lanes, self._window), runner.start, np.int64)  # taken in since the start
         self._n_tokens = 0
         self._cache, self._is_endless = runner.new_cache(self._window)
