@@ -283,6 +283,7 @@ def test_environment(file):
         ("LMZIP_THREADS", "1", "many"),
         ("LMZIP_MODEL", "auto", "gpt"),
         ("LMZIP_DEVICE", "cpu", "abacus"),
+        ("LMZIP_DEVICE", "cuda", "cuda:x"),  # for models that have the choice
         ("LMZIP_MODEL_PATH", "/nowhere", None),
     ):
         assert ok("lmzip", "-c", file, env=environment(**{name: good})) == expected

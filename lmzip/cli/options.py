@@ -136,10 +136,10 @@ def _from_environment(options: Options, given: set[str], environment: Mapping[st
         options.model, options.model_variable = value, "LMZIP_MODEL"
     value = environment.get("LMZIP_DEVICE")
     if value and "device" not in given:
-        if is_device(value):
-            options.device = value
-        else:
+        if not is_device(value):
             options.warnings.append(f"LMZIP_DEVICE={value!r} ignored: there is {', '.join(DEVICES)} and cuda:N")
+        elif options.mode != "compress" or options.is_foreign:  # other models have no choice
+            options.device = value
     value = environment.get("LMZIP_THREADS")
     if value and "threads" not in given:
         if value.isascii() and value.isdigit() and int(value[:5]) <= 4096:
@@ -162,7 +162,7 @@ def _check(options: Options) -> None:
         raise click.UsageError("names of files stand either on the command line or in a list")
     if options.files0_from and options.files_from:
         raise click.UsageError("--files0-from and --files-from exclude each other")
-    # What is stored costs 21 bytes a block: in smaller ones data would grow by more than half a per cent.
+    # What is stored costs 21 bytes a block: in smaller ones data would grow by more than 0.6 %.
     if options.block_size is not None and not 1 << 12 <= options.block_size <= 1 << 30:
         raise click.UsageError("the block size must be 4 KiB to 1 GiB")
 
