@@ -12,7 +12,7 @@ from typing import Any
 from lmzip.errors import LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.models.hf import loading, settings
 from lmzip.models.hf.arithmetic import fixed
-from lmzip.models.hf.directory import ModelFiles, digest_of, find_files
+from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles, digest_of, find_files
 from lmzip.models.hf.model import HfModel
 from lmzip.models.hf.numerics import Numerics, parse
 from lmzip.models.hf.settings import Settings
@@ -20,7 +20,7 @@ from lmzip.models.hf.tokens import Tokens, read_tokens
 from lmzip.native import outside
 
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96}")
-_HUB_PATTERNS = ["*.json", "*.safetensors", "merges.txt", "vocab.txt", "tokenizer.model", "spiece.model"]
+_HUB_PATTERNS = ["config.json", *TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
 
 
 def open_model(name: str, chosen: Settings) -> HfModel:
