@@ -20,7 +20,7 @@ def main(program: str, arguments: list[str]) -> int:
     try:
         options = parse(program, arguments)
     except click.UsageError as error:
-        reporter.error(None, f"{printable(error.format_message())} Try '{program} --help'.")
+        reporter.error(None, f"{printable(error.format_message()).rstrip('.')}. Try '{program} --help'.")
         return reporter.status
     reporter.quiet, reporter.verbose = options.quiet, options.verbose
     try:
