@@ -13,7 +13,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples" / "harriet-shelley.txt"
-DEV_DATA = ROOT.parent / "shared" / "data" / "dev"
 
 
 def painted(size: int) -> bytes:
@@ -38,18 +37,6 @@ def lmzip_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def lmunzip_path() -> Path:
-    """The installed lmunzip script."""
-    return find_program("lmunzip")
-
-
-@pytest.fixture(scope="session")
-def lmcat_path() -> Path:
-    """The installed lmcat script."""
-    return find_program("lmcat")
-
-
-@pytest.fixture(scope="session")
 def clean_environment() -> dict[str, str]:
     """The environment without what would change lmzip's output, its messages or the modules Python finds."""
     unwanted = ("LMZIP_", "PYTHON")
@@ -58,23 +45,9 @@ def clean_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def dev_data() -> Path:
-    """The folder of evaluation data beside the checkout; tests that want it skip where it does not exist."""
-    if not DEV_DATA.is_dir():
-        pytest.skip("no evaluation data in ../shared/data/dev")
-    return DEV_DATA
-
-
-@pytest.fixture(scope="session")
 def sample_text() -> bytes:
     """The bundled English text, about 90 kB."""
     return SAMPLE.read_bytes()
-
-
-@pytest.fixture(scope="session")
-def painted_data() -> bytes:
-    """64 KiB + 1 of painted data: one more than a power of two."""
-    return painted((1 << 16) + 1)
 
 
 TINY = {"orders": [2, 0], "byte_dim": 30, "table_dim": 1}  # a weight file of 180 kB
