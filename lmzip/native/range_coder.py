@@ -1,6 +1,6 @@
 """Binding of the kernel's range coder by itself: decisions and symbols whose integer frequencies the caller knows.
 
-The seam for models outside the kernel (ARITHMETIC 2): only integers cross it.
+So the coder (ARITHMETIC 2) can be tested against its Python twin without a predictor.
 """
 
 from __future__ import annotations

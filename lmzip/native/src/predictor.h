@@ -1,4 +1,4 @@
-/* predictor.h - one binary decision: predict, code, learn (ARITHMETIC 4). */
+/* predictor.h - one binary decision: predict, code, learn (ARITHMETIC 7). */
 #ifndef LMZ_PREDICTOR_H
 #define LMZ_PREDICTOR_H
 
