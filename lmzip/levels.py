@@ -26,6 +26,7 @@ METHOD_NAMES = {
 }
 FIRST_NET_METHOD = 5  # as lmzip.native.NET_METHOD, which is the judge; levels do not load the kernel
 TOKEN_METHOD = 10  # as lmzip.native.TOKEN_METHOD
+TOKEN_METHODS = range(TOKEN_METHOD, 14)
 
 _KIB, _MIB = 1 << 10, 1 << 20
 

@@ -153,8 +153,8 @@ def test_bytes_in_no_token_are_listed_of_frames_that_have_their_number():
         assert unspelled.pack(number) == packed
         (found,) = codec.list_frames(io.BytesIO(frame(3, 10, packed, max(300, number))))
         assert found.n_unspelled == found.blocks[0].n_unspelled == number
-    for kind, method in ((3, 4), (3, 10), (3, 11), (3, 13), (1, 10), (1, 13), (1, 4)):
-        has_number = kind == 3 and method >= 10
+    for kind, method in ((3, 4), (3, 10), (3, 11), (3, 13), (3, 14), (3, 15), (1, 10), (1, 13), (1, 4)):
+        has_number = kind == 3 and 10 <= method <= 13
         assert codec.list_frames(io.BytesIO(frame(kind, method, b"\7")))[0].n_unspelled == 7 * has_number
     assert [f.n_unspelled for f in codec.list_frames(io.BytesIO(ONE + frame(3, 10, b"\7") * 2 + SMALL))] == [0, 7, 7, 0]
     for wrong in (b"\xad\2", b"\xff" * 5 + b"\1", b"\x80" * 5):

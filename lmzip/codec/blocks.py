@@ -9,7 +9,7 @@ from lmzip.codec.auto import encode_auto
 from lmzip.codec.memory import check_weights
 from lmzip.container import STORED, BlockHead, FrameHeader, ModelRecord, data_check
 from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, NumericsError, UnsupportedError
-from lmzip.levels import TOKEN_METHOD, Level
+from lmzip.levels import TOKEN_METHOD, TOKEN_METHODS, Level
 from lmzip.models import registry
 from lmzip.models.base import Model
 
@@ -113,7 +113,7 @@ def record_of(model: Model) -> ModelRecord | None:
 
 def tells_unspelled(record: ModelRecord | None, head: BlockHead) -> bool:
     """Return whether a payload begins with the number of bytes that no token of the model spells (FORMAT 4.2)."""
-    return record is not None and record.kind == container.BOUND_KIND and head.method >= TOKEN_METHOD
+    return record is not None and record.kind == container.BOUND_KIND and head.method in TOKEN_METHODS
 
 
 def substitute(header: FrameHeader, head: BlockHead) -> Model | None:
