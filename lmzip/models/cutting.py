@@ -44,7 +44,10 @@ class Cutter:
         if not is_text:
             yield from (1 for _ in part)
             return
-        ids = self._tokenizer.encode(part.decode(), add_special_tokens=False).ids
+        try:
+            ids = self._tokenizer.encode(part.decode(), add_special_tokens=False).ids
+        except Exception:  # plain ones of the package, where a tokenizer does not know what to do with a character
+            ids = []
         tokens = [self._strings[i] for i in ids if i < len(self._strings)]
         if b"".join(tokens) != part:  # it changes text: leaves out, replaces
             tokens = list(self._longest_tokens(part))
