@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_bytes_as_a_vocabulary(tmp_path: Path, always_the_net) -> None:
         frame = packed(folder, data, n_lanes=2)
         assert methods_of(frame) == [METHOD] and unpack(frame)[0] == data
         model = registry.by_name(f"hf:{folder}")
-        numbers = dict(model._load()[2].vocabulary)
+        numbers = dict(model._load().tokens.vocabulary)
         assert numbers[b"A"] == (68 if tokenizer else 65) and len(numbers) == 256
 
 
@@ -212,7 +213,7 @@ def test_steps_predict_what_the_model_does(folders, kind: str) -> None:
     from lmzip.models.hf.arithmetic import fixed
     from lmzip.models.hf.stepping import Lanes
 
-    runner = registry.by_name(f"hf:{folders(kind)}")._load()[0]
+    runner = registry.by_name(f"hf:{folders(kind)}")._load().runner
     assert runner.window == tiny_hf.WINDOW or kind == "mamba"
     rng, n_steps = random.Random(1), 60
     tokens = [[rng.randrange(runner.n_vocab) for _ in range(n_steps)] for _ in range(2)]
@@ -287,7 +288,7 @@ def test_another_probe_is_refused(folders, always_the_net, monkeypatch: pytest.M
     record = container.FrameHeader(frame[:128]).model()
     model = registry.by_name(f"hf:{folders('gpt2')}")
     loaded = model._load()
-    monkeypatch.setattr(model, "_loaded", (*loaded[:3], bytes(16)))
+    monkeypatch.setattr(model, "_loaded", replace(loaded, fingerprint=bytes(16)))
     written, error = written_before_error(frame)
     assert written == b"" and isinstance(error, NumericsError)
     assert record.numerics in str(error) and "nothing that is known differs" in str(error)

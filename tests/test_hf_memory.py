@@ -42,6 +42,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_hf.save(tmp_path_factory.mktemp("models") / "tiny", "gpt2")
 
 
+@pytest.mark.parametrize("kind", ["llama", "gemma3", "mamba", "mamba2", "rwkv", "jamba"])
+def test_lanes_keep_what_is_reckoned(tmp_path: Path, forgotten, kind: str) -> None:
+    """Counted in a lane with a full window, whatever the model keeps: keys and values, states, or both."""
+    from lmzip.models.hf.arithmetic import fixed
+    from lmzip.models.hf.footprint import _collect
+    from lmzip.models.hf.stepping import Lanes
+
+    sizes = {"state_size": 64} if kind == "mamba2" else {}
+    loaded = registry.by_name(f"hf:{tiny_hf.save(tmp_path / kind, kind, **sizes)}")._load()
+    lanes, found = Lanes(loaded.runner, 1, loaded.runner.window), {}
+    with fixed(1, "cpu"):
+        for _ in range(tiny_hf.WINDOW):
+            lanes.predict([0], [5])
+    _collect(lanes._cache, found, set())
+    reckoned = loaded.footprint.of_window(loaded.runner.window)
+    assert 0 < sum(found.values()) <= reckoned <= 1.2 * sum(found.values()) + 64 * loaded.runner.window
+    assert (loaded.footprint.constant > 0) == (kind in ("gemma3", "mamba", "mamba2", "rwkv", "jamba"))
+    assert (loaded.footprint.per_token > 0) == (kind in ("llama", "gemma3", "jamba"))
+
+
 def test_refused_before_it_is_loaded(folder: Path, forgotten, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lmzip.codec.blocks.encode_auto", codec_tools.encode_as_the_level_says)
     packed, output = BytesIO(), BytesIO()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lmzip import native
 from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
@@ -19,6 +20,7 @@ from lmzip.native import outside
 if TYPE_CHECKING:
     from lmzip.models.base import Progress
     from lmzip.models.cutting import Cutter
+    from lmzip.models.hf.footprint import Footprint
     from lmzip.models.hf.stepping import Runner
     from lmzip.models.hf.tokens import Tokens
 
@@ -26,6 +28,17 @@ _WAIT = 0.1  # seconds between two looks at whether a waiting block is still wan
 _ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
 _T = TypeVar("_T")
 _torch_lock = threading.RLock()  # of all models: how torch computes is a setting of the process
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a model is once its files have been read."""
+
+    runner: Runner
+    vocabulary: outside.Vocabulary
+    tokens: Tokens
+    fingerprint: bytes
+    footprint: Footprint
 
 
 class HfModel(NgramModel):
@@ -41,7 +54,7 @@ class HfModel(NgramModel):
         self.files, self.device, self.arithmetic = files, device, numerics
         self.path, self.name, self.config = files.path, files.name, files.config
         self.numerics, self.likes_lanes = numerics.text(), numerics.device_kind == "cuda"
-        self._loaded: tuple[Runner, outside.Vocabulary, Tokens, bytes] | None = None
+        self._loaded: Loaded | None = None
         self._cutter: Cutter | None = None
 
     @cached_property
@@ -53,7 +66,7 @@ class HfModel(NgramModel):
     @property
     def fingerprint(self) -> bytes:
         """16 bytes that tell the arithmetic; loads the model.  Raises as encode_block does."""
-        return self._load()[3]
+        return self._load().fingerprint
 
     @property
     def size(self) -> int:
@@ -63,13 +76,13 @@ class HfModel(NgramModel):
     @property
     def cutter(self) -> Cutter:
         """What cuts text for the encoder; raises UnsupportedError without the package `tokenizers`."""
-        tokens = self._load()[2]
+        tokens = self._load().tokens
         with _torch_lock:
             if self._cutter is None:
                 self._cutter = tokens.cutter()
             return self._cutter
 
-    def _load(self) -> tuple[Runner, outside.Vocabulary, Tokens, bytes]:
+    def _load(self) -> Loaded:
         with _torch_lock:
             if self._loaded is None:
                 from lmzip.models.hf.opening import load
@@ -122,12 +135,12 @@ class HfModel(NgramModel):
         if not self.needs_weights(method):
             return super().encode_block(raw, method, n_lanes, progress, n_threads)
         _check_lanes(n_lanes)
-        runner, vocabulary, tokens, _ = self._load()
+        loaded = self._load()
         sizes = self._cut(raw, n_lanes)
-        number = unspelled.pack(_n_unspelled(raw, sizes, tokens))
+        number = unspelled.pack(_n_unspelled(raw, sizes, loaded.tokens))
         with self._alone(progress):
-            predict = _predictor(runner, method, n_lanes)
-            coded = outside.encode_block(raw, n_lanes, vocabulary, sizes, predict, progress)
+            predict = _predictor(loaded.runner, method, n_lanes)
+            coded = outside.encode_block(raw, n_lanes, loaded.vocabulary, sizes, predict, progress)
         return number + coded if coded is not None and len(number) + len(coded) < len(raw) else None
 
     def _cut(self, raw, n_lanes: int) -> bytes:
@@ -150,20 +163,20 @@ class HfModel(NgramModel):
         _check_lanes(n_lanes)
         _, number_size = unspelled.parse(payload, raw_size)
         coded = bytes(memoryview(payload)[number_size:])  # no view: CPython's collector crashes on one that cffi holds
-        runner, vocabulary, _, _ = self._load()
+        loaded = self._load()
         with self._alone(progress):
-            predict = _predictor(runner, method, n_lanes)
-            return outside.decode_block(coded, raw_size, n_lanes, vocabulary, predict, progress)
+            predict = _predictor(loaded.runner, method, n_lanes)
+            return outside.decode_block(coded, raw_size, n_lanes, loaded.vocabulary, predict, progress)
 
     def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
         if not self.needs_weights(method):
             return super().memory_size(method, raw_size, n_lanes)
         _check_lanes(n_lanes)
-        runner, vocabulary, _, _ = self._load()
-        own = native.memory_size(method, raw_size, n_lanes, None, vocabulary)
-        item = _ITEM_SIZE[self.arithmetic.dtype]
-        # Logits and what becomes of them, in four places at once, of each lane; and what it keeps of its tokens.
-        return own + n_lanes * (16 * runner.n_vocab + _cache_items(runner, _window(runner, method)) * item)
+        loaded = self._load()
+        own = native.memory_size(method, raw_size, n_lanes, None, loaded.vocabulary)
+        state = loaded.footprint.of_window(_window(loaded.runner, method))
+        # Logits and what becomes of them, in four places at once, of each lane; and its state, twice while it changes.
+        return own + n_lanes * (16 * loaded.runner.n_vocab + 2 * state)
 
     def needs_weights(self, method: int) -> bool:
         return method >= native.TOKEN_METHOD
@@ -173,7 +186,7 @@ class HfModel(NgramModel):
             return 0
         if self._loaded is None:
             return self._n_weights * _ITEM_SIZE[self.arithmetic.dtype]
-        module = self._loaded[0].module
+        module = self._loaded.runner.module
         return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
 
     def loading_size(self, method: int) -> int:
@@ -186,7 +199,7 @@ class HfModel(NgramModel):
     @cached_property
     def _n_weights(self) -> int:
         """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
-        return self._read(n_weights)
+        return self._read(n_weights).numbers
 
 
 def _n_unspelled(raw, sizes: bytes, tokens: Tokens) -> int:
@@ -210,22 +223,6 @@ def _window(runner: Runner, method: int) -> int:
     from lmzip.models.hf.stepping import halved
 
     return halved(runner.window, method - native.TOKEN_METHOD)
-
-
-def _cache_items(runner: Runner, window: int) -> int:
-    """Return about how many numbers are kept for a lane: keys and values of a window, if there is one."""
-    config: Any = runner.config
-
-    def number(*names: str) -> int:
-        found = (getattr(config, name, None) for name in names)
-        return next((n for n in found if type(n) is int), 0)
-
-    heads = number("num_attention_heads")
-    width = number("hidden_size")
-    kept = number("num_key_value_heads") or heads
-    head_dim = number("head_dim") or (width // heads if heads else 0)
-    # Room for a window, and twice as much while it slides.
-    return number("num_hidden_layers") * (2 * 2 * window * kept * head_dim or 32 * width)
 
 
 def _check_lanes(n_lanes: int) -> None:

@@ -13,10 +13,10 @@ from lmzip.errors import LmzipError, ModelMissingError, NumericsError, Unsupport
 from lmzip.models.hf import loading, settings
 from lmzip.models.hf.arithmetic import fixed
 from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles, digest_of, find_files
-from lmzip.models.hf.model import HfModel
+from lmzip.models.hf.model import HfModel, Loaded
 from lmzip.models.hf.numerics import Numerics, parse
 from lmzip.models.hf.settings import Settings
-from lmzip.models.hf.tokens import Tokens, read_tokens
+from lmzip.models.hf.tokens import read_tokens
 from lmzip.native import outside
 
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96}")
@@ -141,11 +141,9 @@ def _download(name: str, chosen: Settings) -> Path:
         raise ModelMissingError(f"{name} cannot be downloaded ({first_line(error)})") from None
 
 
-def load(files: ModelFiles, device: str, numerics: Numerics) -> tuple[Any, outside.Vocabulary, Tokens, bytes]:
-    """Return runner, vocabulary in the kernel, tokens and fingerprint of a model.
-
-    Raises UnsupportedError, NumericsError, OSError, MemoryError.
-    """
+def load(files: ModelFiles, device: str, numerics: Numerics) -> Loaded:
+    """Read a model's files and run its probe; raises UnsupportedError, NumericsError, OSError, MemoryError."""
+    from lmzip.models.hf.footprint import footprint_of
     from lmzip.models.hf.probe import fingerprint_of
     from lmzip.models.hf.stepping import Runner
 
@@ -159,11 +157,12 @@ def load(files: ModelFiles, device: str, numerics: Numerics) -> tuple[Any, outsi
         vocabulary = outside.Vocabulary(strings)
         with fixed(numerics.threads, device):
             fingerprint = fingerprint_of(runner)
+            footprint = footprint_of(runner)
     except (LmzipError, MemoryError):
         raise
     except Exception as error:  # of a module that does not run as others do
         raise loading.failure(error, f"{files.path} cannot be run") from None
-    return runner, vocabulary, tokens, fingerprint
+    return Loaded(runner, vocabulary, tokens, fingerprint, footprint)
 
 
 def _n_vocab(module: Any, config: Any) -> int:
