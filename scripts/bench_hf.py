@@ -22,6 +22,8 @@ from lmzip.errors import LmzipError
 from lmzip.models import registry
 from lmzip.models.hf.settings import DTYPES, Settings
 
+LEVELS = range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1)
+
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -31,7 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--dtype", choices=DTYPES)
     parser.add_argument("--threads", type=int, help="of torch; default: one a core")
     parser.add_argument("--lanes", type=int, help="of every block, a power of two up to 64; default: by its size")
-    parser.add_argument("--level", type=int, default=levels.DEFAULT_LEVEL, help="default: %(default)s")
+    parser.add_argument("--level", type=int, choices=LEVELS, default=levels.DEFAULT_LEVEL, help="default: %(default)s")
     parser.add_argument("--limit", type=int, help="take the first BYTES of each file only")
     parser.add_argument("--json", action="store_true", help="a JSON object for each file")
     return parser.parse_args(arguments)
@@ -84,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
                     f"{speeds[0]:.2f} kB/s, back {speeds[1]:.2f} kB/s, the same bytes",
                     flush=True,
                 )
-    except (LmzipError, OSError) as error:
+    except (LmzipError, OSError, ValueError) as error:
         print(f"bench_hf.py: {error}", file=sys.stderr)
         return 1
     return 0
