@@ -56,7 +56,7 @@ def test_round_trip_and_what_lmunzip_needs(tmp_path: Path, folder: Path) -> None
     assert status == 2 and "lmunzip will not find the model" in said and file.exists(), "it was only this call's"
     assert "verified" in said
     listed = run("lmzip", "-lv", packed, env=environment(PATH="/nonexistent"))
-    assert listed.returncode == 0 and b"numerics cpu/" in listed.stdout and b"1 max+tokens" in listed.stdout
+    assert listed.returncode == 0 and b"numerics cpu/" in listed.stdout and b"1 max+tokens/2)" in listed.stdout
     done = run("lmunzip", "-c", packed)
     assert done.returncode == 3 and done.stdout == b"" and b"hf:PATH" in done.stderr and done.stderr.count(b"\n") == 1
     done = run("lmunzip", "-c", "--dtype=bfloat16", f"--model=hf:{folder}", packed)
@@ -77,7 +77,7 @@ def test_bytes_in_no_token_are_told(tmp_path: Path) -> None:
         status, said = compress("-fv", "--model", f"hf:{folder}", file, LMZIP_MODEL_PATH=str(folder))
         assert status == 0 and (expected in said if expected else "no token" not in said), said
         listed = run_python("sys.modules['torch'] = None", "-lvv", packed).communicate(timeout=SECONDS)[0].decode()
-        assert "1 max+tokens" in listed and listed.count(expected or "no token") == (2 if expected else 0), listed
+        assert "1 max+tokens/2)" in listed and listed.count(expected or "no token") == (2 if expected else 0), listed
         done = run("lmunzip", packed, env=environment(LMZIP_MODEL_PATH=str(folder)))
         assert done.returncode == 0 and file.read_bytes() == text, done.stderr
 

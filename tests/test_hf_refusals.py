@@ -126,7 +126,7 @@ def test_attention_that_a_configuration_wants_is_not_followed(folder: Path) -> N
     forget()
     model = registry.by_name(f"hf:{folder}")
     assert len(model.fingerprint) == 16
-    assert model._load()[0].module.config._attn_implementation in ("sdpa", "eager")
+    assert model._load().runner.module.config._attn_implementation in ("sdpa", "eager")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +148,11 @@ def test_attention_that_a_configuration_wants_is_not_followed(folder: Path) -> N
         ({"n_layer": 1}, ""),
         ({"vocab_size": 100_000}, "its configuration asks for"),
         ({"n_head": 5}, "cannot load"),
+        ({"transformers_weights": "/elsewhere/model.safetensors"}, "names other files of weights"),
+        ({"n_layer": 1000}, "many more layers"),
+        ({"model_type": "xglm", "num_layers": 10**9}, "num_layers"),
+        ({"model_type": "gpt_neo", "num_layers": 2, "attention_types": [[["global"], 10**9]]}, "attention_types"),
+        ({"model_type": "codegen", "n_positions": 1 << 24, "vocab_size": 64, "rotary_dim": 8}, "far more memory"),
     ],
 )
 def test_configurations(folder: Path, changes: dict, message: str) -> None:
@@ -185,6 +190,62 @@ def test_renamed_tensors_are_not_made_up(folder: Path) -> None:
     tensors["other"] = tensors.pop(name)
     tiny_llama.save_tensors(folder / "model.safetensors", tensors)
     assert "missing_keys" in refusal(folder)
+
+
+def test_other_files_beside_a_model_change_nothing(folder: Path) -> None:
+    """transformers would take the first for one of several files of weights, with their neighbours."""
+    model = registry.by_name(f"hf:{folder}")
+    known = model.digest, model.fingerprint
+    for name in ("shard-00001-model-00001-of-00001.safetensors", "other.safetensors"):
+        (folder / name).write_bytes(b"noise")
+    (folder / "generation_config.json").write_text('{"max_new_tokens": "many"}')
+    forget()
+    model = registry.by_name(f"hf:{folder}")
+    assert (model.digest, model.fingerprint) == known
+
+
+def test_what_transformers_sees_of_a_model_is_gone_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tempfile
+
+    from lmzip.models.hf import staging
+
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    links = {"config.json": Path(__file__), "gone": tmp_path / "nothing"}
+    with staging.staged(links) as place:
+        assert sorted(path.name for path in Path(place).iterdir()) == sorted(links)
+        assert (Path(place) / "config.json").read_bytes() == Path(__file__).read_bytes()
+        assert staging.without_folder(f"no {place}/gone in {place}", place) == "no gone in the model"
+    assert not list(tmp_path.iterdir()) and Path(__file__).exists()
+    with staging.staged(links):
+        staging.discard_pending()
+        assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "nowhere"))
+    with pytest.raises(OSError), staging.staged(links):
+        pass
+    assert not staging._pending
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"intermediate_size": 16_000_000}, "its configuration asks for"),
+        ({"num_hidden_layers": 10**9}, "block_count"),
+        ({"num_hidden_layers": 900}, "many more layers"),
+    ],
+)
+def test_gguf_files_that_ask_for_more_than_they_hold(tmp_path: Path, changes: dict, message: str) -> None:
+    pytest.importorskip("gguf")
+    pytest.importorskip("accelerate")
+    import tiny_llama
+
+    tensors, config = tiny_llama.tiny_llama()
+    assert message in refusal(tiny_llama.save_gguf(tmp_path / "tiny.gguf", tensors, config | changes))
+
+
+def test_devices_that_there_are_not(whole: Path) -> None:
+    for device in ("gpu", "cpu:1:2", "cuda:x", "cpux"):
+        registry.configure(Settings(device=device))
+        assert refusal(whole) == f"there is no device {device}"
 
 
 def test_an_adapter_is_not_half_a_model(folder: Path) -> None:
@@ -243,7 +304,7 @@ def test_too_little_memory(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None
     def fail(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr(type(model._load()[0]), "forward", fail)
+    monkeypatch.setattr(type(model._load().runner), "forward", fail)
     with pytest.raises(MemoryLimitError):
         pack(b"the thin " * 90, model=f"hf:{whole}")
 
@@ -254,7 +315,7 @@ def test_a_fault_of_torch_is_one_line(whole: Path, monkeypatch: pytest.MonkeyPat
     def fail(*_):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied\nand so on")
 
-    monkeypatch.setattr(type(model._load()[0]), "forward", fail)
+    monkeypatch.setattr(type(model._load().runner), "forward", fail)
     with pytest.raises(UnsupportedError, match="cannot be run .mat1 and mat2 shapes cannot be multiplied.$"):
         model.encode_block(b"the thin thing " * 9, native.TOKEN_METHOD, 1, None, 1)
 

@@ -191,3 +191,55 @@ def test_differences_are_named() -> None:
         "torch 2.1.0, not 2.13.0",
         "transformers 5.2.0, not 5.23.0",
     ]
+
+
+def test_characters_that_a_tokenizer_gives_up_on_are_cut_all_the_same(read) -> None:
+    """Unigram without an unknown token: the package raises an exception for them."""
+    vocab = [[text, -1.0] for text in ("\u2581", "t", "h", "e", "the")]
+    tokens = read({"added_tokens": [], "model": {"type": "Unigram", "unk_id": None, "vocab": vocab}}, 300)
+    assert cut(tokens, b"the the") == [b"the", b" ", b"the"]
+    assert b"".join(cut(tokens, "the \u00e9 thé".encode())) == "the \u00e9 thé".encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "tokenizer_class"),
+    [("bpe", "tokenizer.model", "LlamaTokenizer"), ("unigram", "spiece.model", "T5Tokenizer")],
+)
+def test_files_of_sentencepiece(tmp_path: Path, kind: str, name: str, tokenizer_class: str) -> None:
+    """As older models have them alone."""
+    pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
+    sentencepiece = pytest.importorskip("sentencepiece")
+    with open(tmp_path / name, "wb") as file:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(["the thin thing in the inn, then the thin inn"] * 50),
+            model_writer=file,
+            vocab_size=300,
+            model_type=kind,
+            byte_fallback=True,
+            hard_vocab_limit=False,
+            minloglevel=2,
+        )
+    (tmp_path / "config.json").write_text('{"model_type": "llama"}')
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer_class}))
+    files = [tmp_path / name for name in ("config.json", name, "tokenizer_config.json")]
+    tokens = read_tokens(ModelFiles(tmp_path, {}, tuple(files), ()), 320)
+    text = b"the thin thing in the inn"
+    pieces = cut(tokens, text)
+    assert check(tokens) and b"".join(pieces) == text and len(pieces) < len(text), pieces
+
+
+def test_tokenizer_model_without_the_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
+    (tmp_path / "tokenizer.model").write_bytes(b"x")
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    with pytest.raises(UnsupportedError, match="needs the packages sentencepiece and protobuf"):
+        read_tokens(ModelFiles(tmp_path, {}, (tmp_path / "tokenizer.model",), ()), 320)
+
+
+def test_a_model_of_the_hub_is_called_as_there(tmp_path: Path) -> None:
+    path = tmp_path / "models--HuggingFaceTB--SmolLM2-135M" / "snapshots" / ("93efa2f0" * 5)
+    assert ModelFiles(path, {}, (), ()).name == "SmolLM2-135M"
+    assert ModelFiles(tmp_path / "models--gpt2" / "snapshots" / "607a", {}, (), ()).name == "gpt2"
+    assert ModelFiles(tmp_path / "gpt2", {}, (), ()).name == "gpt2"

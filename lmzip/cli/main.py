@@ -11,11 +11,13 @@ from lmzip.cli.messages import CallError, Reporter, printable, put, reason
 from lmzip.cli.options import DEVICES, Options, is_device, parse
 from lmzip.errors import LmzipError, Skipped
 from lmzip.fileio import discard_pending, is_terminal, standard_output
+from lmzip.models.hf import staging
 
 
 def main(program: str, arguments: list[str]) -> int:
     """Run a program and return its exit status; lets no exception out."""
     signals.on_end(discard_pending)
+    signals.on_end(staging.discard_pending)
     reporter = Reporter(program)
     try:
         options = parse(program, arguments)

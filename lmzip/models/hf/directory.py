@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.models.importing.gguf_file import GgufFile
-from lmzip.models.importing.hf_source import weight_files
+from lmzip.models.importing.hf_source import INDEX_NAME, WEIGHTS_NAME, weight_files
 from lmzip.models.importing.source import integer, open_regular, read_json, shown
 
 GGUF_SUFFIX = ".gguf"
+GGUF_NAME = "model.gguf"  # of a GGUF file in the digest, whatever it is called: it is the whole model
 _PIECE_SIZE = 1 << 20
 _LABEL = b"lmzip-hf-files-1\0"
 # What a model may consist of besides its weights; whichever of them are there are part of the digest.
@@ -33,7 +35,12 @@ TOKENIZER_FILES = (
     "vocab.txt",
 )
 _MAX_INTEGER = 1 << 31
-_LIMITS = {"num_hidden_layers": 1 << 10, "n_layer": 1 << 10, "n_layers": 1 << 10, "num_labels": 1 << 16}
+# Of numbers that transformers counts to before anything is compared with the weights, by their names.
+_LIMITS = (
+    (re.compile(r"layers?$|block_count$|blocks$|depth$|attention_types$"), 1 << 10),
+    (re.compile(r"experts?$|expert_count$|labels$"), 1 << 16),
+)
+_SNAPSHOT = re.compile(r"models--(?:.+--)?(.+)")  # the folder of a model of the hub in the cache, by its name
 _MAX_NAME_SIZE = 32  # as in a frame's record (FORMAT 3.2)
 
 
@@ -45,6 +52,17 @@ class ModelFiles:
     config: dict[str, Any]  # of config.json; empty for GGUF
     others: tuple[Path, ...]  # config and tokenizer
     weights: tuple[Path, ...]
+
+    @property
+    def named(self) -> dict[str, Path]:
+        """All files that the digest counts, by the names that it has for them."""
+        return {GGUF_NAME if self.is_gguf else file.name: file for file in self.others + self.weights}
+
+    @property
+    def links(self) -> dict[str, Path]:
+        """What transformers needs: of several files of weights also the index, which says only which they are."""
+        index = {} if WEIGHTS_NAME in self.named or self.is_gguf else {INDEX_NAME: self.path / INDEX_NAME}
+        return self.named | index
 
     @property
     def is_gguf(self) -> bool:
@@ -59,6 +77,8 @@ class ModelFiles:
     def name(self) -> str:
         """What a frame calls it: the name of directory or file, as far as it fits."""
         name = self.path.stem if self.is_gguf else self.path.name
+        if self.path.parent.name == "snapshots" and (match := _SNAPSHOT.fullmatch(self.path.parent.parent.name)):
+            name = match[1]
         kept = "".join(c for c in name if c.isprintable()).encode("utf-8", "replace")[:_MAX_NAME_SIZE]
         return kept.decode("utf-8", "ignore") or "model"
 
@@ -92,6 +112,8 @@ def _refuse(path: Path, config: dict[str, Any]) -> None:
         raise UnsupportedError(f"{path} has quantised weights, which need other packages: lmzip takes plain ones")
     if config.get("is_encoder_decoder"):
         raise UnsupportedError(f"{path} is an encoder with a decoder, not a causal language model")
+    if config.get("transformers_weights"):
+        raise UnsupportedError(f"{path}/config.json names other files of weights than model.safetensors")
     if not isinstance(config.get("model_type"), str):
         raise UnsupportedError(f"{path}/config.json has no model_type")
     _check_members(config)
@@ -104,40 +126,59 @@ def _check_members(config: dict[str, Any], within: str = "") -> None:
             raise UnsupportedError(f"config.json names a program, which lmzip does not run ({shown(key)})")
         if "implementation" in key + within and isinstance(value, str) and not value.isidentifier():
             raise UnsupportedError(f"config.json names a program, which lmzip does not run ({shown(value)})")
-        if isinstance(value, dict):
-            _check_members(value, key)
-        elif type(value) is int:
-            limit = _LIMITS.get(key, _MAX_INTEGER)
-            integer(value, key, -limit, limit)
+        _check_numbers(value, key)
 
 
-def n_weights(files: ModelFiles) -> int:
-    """Return how many numbers the weights' files hold; raises OSError, UnsupportedError for damaged ones."""
+def _check_numbers(value: Any, key: str) -> None:
+    if isinstance(value, dict):
+        _check_members(value, key)
+    elif isinstance(value, list):
+        for member in value:
+            _check_numbers(member, key)
+    elif type(value) is int:
+        limit = next((limit for pattern, limit in _LIMITS if pattern.search(key)), _MAX_INTEGER)
+        integer(value, key, -limit, limit)
+
+
+def check_gguf(files: ModelFiles) -> None:
+    """Raise UnsupportedError where a GGUF file, taken for a model, would not end; OSError."""
+    file = GgufFile(files.path)
+    file.close()
+    for key, value in file.fields.items():
+        if key.endswith((".block_count", ".expert_count")):
+            _check_numbers(value, key)
+
+
+@dataclass(frozen=True)
+class WeightCount:
+    tensors: int
+    numbers: int  # in all of them
+
+
+def n_weights(files: ModelFiles) -> WeightCount:
+    """Return how much the weights' files hold; raises OSError, UnsupportedError for damaged ones."""
     from math import prod
 
     from lmzip.models.importing.safetensors_file import SafetensorsFile
 
-    total = 0
+    sizes: list[int] = []
     for path in files.weights:
         if files.is_gguf:
             gguf = GgufFile(path)
-            total += sum(prod(tensor.shape) for tensor in gguf.tensors.values())
+            sizes += (prod(tensor.shape) for tensor in gguf.tensors.values())
             gguf.close()
         else:
             file = SafetensorsFile(path)
-            total += sum(map(prod, file.shapes.values()))
+            sizes += map(prod, file.shapes.values())
             file.close()
-    return total
+    return WeightCount(len(sizes), sum(sizes))
 
 
 _digests: dict[tuple[tuple[int, ...], ...], bytes] = {}  # by identity_of: gigabytes take seconds
 
 
 def digest_of(files: ModelFiles) -> bytes:
-    """Return SHA-256 over the names, sizes and digests of all files; raises OSError, UnsupportedError.
-
-    A GGUF file counts as `model.gguf`, whatever it is called: it is the whole model.
-    """
+    """Return SHA-256 over the names, sizes and digests of all files; raises OSError, UnsupportedError."""
     identity = identity_of(files)
     if identity not in _digests:
         _digests[identity] = _hashed(files)
@@ -146,8 +187,7 @@ def digest_of(files: ModelFiles) -> bytes:
 
 def _hashed(files: ModelFiles) -> bytes:
     total = hashlib.sha256(_LABEL)
-    named = [("model.gguf" if files.is_gguf else path.name, path) for path in files.others + files.weights]
-    for name, path in sorted(named):
+    for name, path in sorted(files.named.items()):
         digest = hashlib.sha256()
         file, size = open_regular(path)
         with file:

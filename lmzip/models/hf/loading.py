@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from lmzip.errors import NumericsError, UnsupportedError
-from lmzip.models.hf.directory import ModelFiles, n_weights
+from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, n_weights
 from lmzip.models.hf.numerics import MAX_THREADS, Numerics, plain_version
 from lmzip.models.hf.settings import Settings
+from lmzip.models.hf.staging import staged, without_folder
 
 MISSING = "models of Hugging Face need torch and transformers: pip install 'lmzip[hf]'"
 _MAX_CPU_NAME = 6
+_MAX_BUFFERS = 1 << 26  # numbers that a module has beside its weights, more only where there are as many of those
 
 
 def quiet_torch() -> Any:
@@ -54,6 +56,8 @@ def resolve_device(settings: Settings) -> str:
     if wanted == "auto":
         return "cuda:0" if n_cuda else "cpu"
     kind, _, number = wanted.partition(":")
+    if kind not in ("cpu", "cuda") or not (number.isdecimal() or wanted == kind):
+        raise UnsupportedError(f"there is no device {wanted}")
     if kind == "cuda" and not n_cuda:
         raise UnsupportedError("no CUDA device that torch can use is here; --device cpu does without")
     if kind == "cuda":
@@ -81,15 +85,15 @@ def numerics_of(device: str, dtype: str | None, threads: int) -> Numerics:
 def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
     """Return the model in evaluation mode; raises UnsupportedError, MemoryError, OSError."""
     torch, transformers = quiet_torch(), quiet_transformers()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            config = None if files.is_gguf else _config(torch, transformers, files)
-            module = _load(transformers, files, config, getattr(torch, dtype)).eval().to(device)
-    except (UnsupportedError, OSError, MemoryError):
-        raise
-    except Exception as error:  # whatever torch and transformers raise for what they do not take
-        raise failure(error, f"{files.path}: transformers cannot load it") from None
+    with warnings.catch_warnings(), staged(files.links) as folder:
+        warnings.simplefilter("ignore")
+        try:
+            config = _config(torch, transformers, files, folder)
+            module = _load(transformers, files, folder, config, getattr(torch, dtype)).eval().to(device)
+        except (UnsupportedError, OSError, MemoryError, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # whatever torch and transformers raise for what they do not take
+            raise failure(error, f"{files.path}: transformers cannot load it", folder) from None
     if device == "cpu":
         from lmzip.models.hf.products import put_weights_first
 
@@ -97,34 +101,66 @@ def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
     return module
 
 
-def failure(error: Exception, what: str) -> Exception:
-    """Return the error to raise for one of torch or transformers."""
+def failure(error: BaseException, what: str, folder: str = "") -> Exception:
+    """Return the error to raise for one of torch or transformers; folder: that of staged(), which it may name."""
     from lmzip.models.hf.tokens import first_line
 
-    text = str(error)
+    text, line = str(error), first_line(error)
+    line = without_folder(line, folder) if folder else line
     if type(error).__name__ == "OutOfMemoryError" or "not enough memory" in text or "can't allocate memory" in text:
         return MemoryError()
     if "does not have a deterministic implementation" in text:
-        return NumericsError(
-            f"{what}: it computes something that is not the same each time there ({first_line(error)})"
-        )
-    return UnsupportedError(f"{what} ({first_line(error)})")
+        return NumericsError(f"{what}: it computes something that is not the same each time there ({line})")
+    return UnsupportedError(f"{what} ({line})")
 
 
-def _config(torch: Any, transformers: Any, files: ModelFiles) -> Any:
-    """Return the configuration of a directory.
+def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> Any:
+    """Return the configuration of a model.
 
     Raises UnsupportedError where the files hold fewer numbers than it asks for, before anything is allocated:
     transformers would make up what is missing.
     """
-    config = transformers.AutoConfig.from_pretrained(str(files.path), local_files_only=True, trust_remote_code=False)
+    options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    if files.is_gguf:
+        check_gguf(files)
+        options["gguf_file"] = GGUF_NAME
+    there = n_weights(files)
+    config = transformers.AutoConfig.from_pretrained(folder, **options)
     config._attn_implementation = "eager"  # not what the file says, which may need other packages
-    with torch.device("meta"):
+    with torch.device("meta"), _at_most(32 * there.tensors + 1000):
         module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    wanted, there = sum(p.numel() for p in module.parameters()), n_weights(files)
-    if wanted > there:
-        raise UnsupportedError(f"{files.path}: its files hold {there} weights, its configuration asks for {wanted}")
+    wanted = sum(p.numel() for p in module.parameters())
+    if wanted > there.numbers:
+        raise _too_few(files, there.numbers, str(wanted))
+    if sum(b.numel() for b in module.buffers()) > max(_MAX_BUFFERS, there.numbers):
+        raise _too_few(files, there.numbers, "far more memory")
     return config
+
+
+def _too_few(files: ModelFiles, there: int, wanted: str) -> UnsupportedError:
+    return UnsupportedError(f"{files.path}: its files hold {there} weights, its configuration asks for {wanted}")
+
+
+@contextmanager
+def _at_most(limit: int) -> Iterator[None]:
+    """Within: a module of more parts and parameters than limit is given up: one line can ask for billions."""
+    from torch.nn.modules import module as place
+
+    n_made = 0
+
+    def count(*_: Any) -> None:
+        nonlocal n_made
+        n_made += 1
+        if n_made > limit:
+            raise UnsupportedError("its configuration asks for many more layers than its files of weights hold")
+
+    hooks = [place.register_module_module_registration_hook(count)]
+    hooks.append(place.register_module_parameter_registration_hook(count))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 @contextmanager
@@ -143,19 +179,15 @@ def _no_bar() -> Iterator[None]:
         place.tqdm = before
 
 
-def _load(transformers: Any, files: ModelFiles, config: Any, dtype: Any) -> Any:
+def _load(transformers: Any, files: ModelFiles, folder: str, config: Any, dtype: Any) -> Any:
     options: dict[str, Any] = {
         "dtype": dtype,
+        "config": config,
         "local_files_only": True,
         "trust_remote_code": False,
         "output_loading_info": True,
     }
-    if files.is_gguf:
-        options["gguf_file"] = files.path.name
-        folder = str(files.path.parent)
-    else:
-        options |= {"use_safetensors": True, "config": config}
-        folder = str(files.path)
+    options |= {"gguf_file": GGUF_NAME} if files.is_gguf else {"use_safetensors": True}
     for attention in ("sdpa", "eager"):
         try:
             with _no_bar():

@@ -15,6 +15,7 @@ from typing import Any
 from lmzip.errors import UnsupportedError
 from lmzip.models.cutting import Cutter
 from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles
+from lmzip.models.hf.staging import staged
 from lmzip.models.importing.gguf_file import GgufFile
 from lmzip.models.importing.gguf_source import bpe_of
 from lmzip.models.importing.source import Bpe, read_json
@@ -83,16 +84,32 @@ def _of_bytes(first: int, n_vocab: int) -> Tokens:
 
 def _converted(files: ModelFiles) -> Json:
     """Return the JSON that transformers makes of older tokenizers' files; raises UnsupportedError."""
-    from lmzip.models.hf.loading import quiet_transformers
+    from lmzip.models.hf.loading import failure, quiet_transformers
 
     transformers = quiet_transformers()
+    if any(file.suffix == ".model" for file in files.others):
+        _check_sentencepiece(files)
+    with staged(files.links) as folder:
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(
+                folder, use_fast=True, local_files_only=True, trust_remote_code=False
+            )
+            return json.loads(tokenizer.backend_tokenizer.to_str())
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # whatever transformers raises for what it does not take
+            raise failure(error, f"{files.path}: its tokenizer cannot be used", folder) from None
+
+
+def _check_sentencepiece(files: ModelFiles) -> None:
+    """Raise UnsupportedError without what transformers reads such files with, of which it says other things."""
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(files.path), use_fast=True, local_files_only=True, trust_remote_code=False
-        )
-        return json.loads(tokenizer.backend_tokenizer.to_str())
-    except Exception as error:  # whatever transformers raises for what it does not take
-        raise UnsupportedError(f"{files.path}: its tokenizer cannot be used ({first_line(error)})") from None
+        import google.protobuf  # noqa: F401
+        import sentencepiece  # noqa: F401
+    except ImportError:
+        raise UnsupportedError(
+            f"{files.path}: its tokenizer needs the packages sentencepiece and protobuf: pip install 'lmzip[hf]'"
+        ) from None
 
 
 def first_line(error: BaseException) -> str:

@@ -29,6 +29,7 @@ _NAMES = {
 }
 _ROOT_NAMES = {"model.embed_tokens.weight": "embed", "lm_head.weight": "head", "model.norm.weight": "head.norm"}
 MAX_SHARDS = 1000
+WEIGHTS_NAME, INDEX_NAME = "model.safetensors", "model.safetensors.index.json"
 
 
 class HuggingFaceSource(Source):
@@ -85,13 +86,13 @@ def _canonical(name: str) -> str:
 
 def weight_files(path: Path) -> list[Path]:
     """Return the files of weights, sorted by name; raises ModelMissingError, OSError, UnsupportedError."""
-    single, index = path / "model.safetensors", path / "model.safetensors.index.json"
+    single, index = path / WEIGHTS_NAME, path / INDEX_NAME
     if single.exists():
         return [single]
     if not index.exists():
         if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
             raise UnsupportedError("its weights are pickles, which lmzip does not open: it needs model.safetensors")
-        raise ModelMissingError(f"{path} has no weights: no model.safetensors")
+        raise ModelMissingError(f"{path} has no weights: no {WEIGHTS_NAME}")
     places = read_json(index).get("weight_map")
     names = set(places.values()) if isinstance(places, dict) and all(map(_is_name, places.values())) else set()
     if not 0 < len(names) <= MAX_SHARDS:
