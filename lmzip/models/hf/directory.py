@@ -155,7 +155,7 @@ class WeightCount:
     numbers: int  # in all of them
 
 
-def n_weights(files: ModelFiles) -> WeightCount:
+def count_weights(files: ModelFiles) -> WeightCount:
     """Return how much the weights' files hold; raises OSError, UnsupportedError for damaged ones."""
     from math import prod
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lmzip.errors import NumericsError, UnsupportedError
-from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, n_weights
+from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, count_weights
 from lmzip.models.hf.numerics import MAX_THREADS, Numerics, plain_version
 from lmzip.models.hf.settings import Settings
 from lmzip.models.hf.staging import staged, without_folder
@@ -124,7 +124,7 @@ def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> An
     if files.is_gguf:
         check_gguf(files)
         options["gguf_file"] = GGUF_NAME
-    there = n_weights(files)
+    there = count_weights(files)
     config = transformers.AutoConfig.from_pretrained(folder, **options)
     config._attn_implementation = "eager"  # not what the file says, which may need other packages
     with torch.device("meta"), _at_most(32 * there.tensors + 1000):

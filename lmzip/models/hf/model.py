@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lmzip import native
 from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
 from lmzip.models.hf import unspelled
-from lmzip.models.hf.directory import ModelFiles, digest_of, identity_of, n_weights
+from lmzip.models.hf.directory import ModelFiles, count_weights, digest_of, identity_of
 from lmzip.models.hf.numerics import Numerics
 from lmzip.models.ngram import NgramModel
 from lmzip.native import outside
@@ -199,7 +199,7 @@ class HfModel(NgramModel):
     @cached_property
     def _n_weights(self) -> int:
         """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
-        return self._read(n_weights).numbers
+        return self._read(count_weights).numbers
 
 
 def _n_unspelled(raw, sizes: bytes, tokens: Tokens) -> int:
