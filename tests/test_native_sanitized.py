@@ -23,6 +23,7 @@ def sanitizing_compiler(folder) -> str:
     pytest.skip("no compiler with AddressSanitizer and UndefinedBehaviorSanitizer")
 
 
+@pytest.mark.timeout(1200)  # it takes a minute, but many on a busy machine
 def test_kernel_is_clean(tmp_path):
     """Round trips, small capacities and damaged payloads over methods, lanes and variants (FORMAT, ARITHMETIC)."""
     if not shutil.which("make"):
@@ -32,6 +33,6 @@ def test_kernel_is_clean(tmp_path):
     build = ["make", "--no-print-directory", f"CC={compiler}", "build/sanitize_test"]
     built = subprocess.run(build, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    done = subprocess.run([ROOT / "build" / "sanitize_test"], capture_output=True, text=True, timeout=240)
+    done = subprocess.run([ROOT / "build" / "sanitize_test"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.endswith("clean\n")
