@@ -5,12 +5,18 @@ Deterministic: the choice depends on the block's bytes, the level and the model 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lmzip.levels import Level, n_lanes
 from lmzip.models.base import Model, Progress
 
 _SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
 _N_PIECES = 4
-_NET_GAIN = 0.01  # of a sample's size that a net must save to be worth its time
+_NET_GAIN = 0.01  # of the plain payload that a net must save to be worth its time
+# At the end of a sample `ngram` has learned little, so a net gains more there than in the whole block, which it may
+# even make larger; never seen where it saved a quarter of the sample (docs/RESULTS.md, "The choice by sample").
+_SURE_GAIN = 0.25
+_LEARNED = 0.01  # of the raw size: where `ngram` leaves no more than that, there is nothing to gain
 _SOME_GAIN = 0.005  # below this a sample counts as incompressible
 _PROBE_METHOD = 1  # finds repetitions over the whole block at several times the speed
 
@@ -34,21 +40,34 @@ def encode_auto(
     def lanes_of(method: int) -> int:
         return forced_lanes or (n_lanes(choice, len(raw)) if method == choice.method else 1)
 
-    if not choice.has_net:
-        method = choice.method
-    elif not takes_sample(choice, len(raw)):
+    def smaller_of_both(least_size: int, least_gain: float) -> tuple[bytes | None, int, int]:
+        """Code without the net, and with it if at least least_size bytes are left; take it if it saves least_gain."""
         plain = code(choice.ngram_method)
-        mixed = code(choice.method, progress)
-        if mixed is not None and len(mixed) + net_cost <= len(raw if plain is None else plain):
-            return mixed, choice.method, lanes_of(choice.method)
+        plain_size = len(raw if plain is None else plain)
+        if plain_size >= least_size:
+            mixed = code(choice.method, progress)
+            if mixed is not None and len(mixed) + net_cost <= plain_size * (1 - least_gain):
+                return mixed, choice.method, lanes_of(choice.method)
+        else:
+            progress(len(raw))
         return plain, choice.ngram_method, lanes_of(choice.ngram_method)
-    else:
-        method = method_by_sample(model, raw, choice, net_cost, tried, n_threads)
-        if not method:
-            probe = code(_PROBE_METHOD)
+
+    method = choice.method
+    if choice.has_net:
+        if not takes_sample(choice, len(raw)):
+            return smaller_of_both(0, 0.0)
+        sizes = sample_sizes(model, raw, choice, tried, n_threads)
+        least_gain = max(sizes.plain * _NET_GAIN, net_cost * sizes.sample / len(raw))
+        if min(sizes.plain, sizes.mixed) > sizes.sample * (1 - _SOME_GAIN):
+            method = _PROBE_METHOD
+            probe = code(method)
             if probe is None or len(probe) > len(raw) * (1 - _SOME_GAIN):
-                return probe, _PROBE_METHOD, lanes_of(_PROBE_METHOD)
+                return probe, method, lanes_of(method)
             method = choice.ngram_method
+        elif sizes.plain - sizes.mixed <= least_gain:
+            method = choice.ngram_method
+        elif sizes.mixed > sizes.plain * (1 - _SURE_GAIN):
+            return smaller_of_both(len(raw) * _LEARNED, _NET_GAIN)
     return code(method, progress), method, lanes_of(method)
 
 
@@ -57,17 +76,19 @@ def takes_sample(choice: Level, raw_size: int) -> bool:
     return choice.has_net and raw_size > _SMALL_BLOCK
 
 
-def method_by_sample(
-    model: Model, raw, choice: Level, net_cost: int, progress: Progress | None = None, n_threads: int = 1
-) -> int:
-    """Return the method that a sample of the block speaks for, 0 if none makes it smaller."""
+class SampleSizes(NamedTuple):
+    """What a sample came to, in bytes."""
+
+    sample: int
+    plain: int  # coded without the net
+    mixed: int  # with it
+
+
+def sample_sizes(model: Model, raw, choice: Level, progress: Progress | None = None, n_threads: int = 1) -> SampleSizes:
+    """Code a sample of a block both ways."""
     sample = _sample(raw, choice.sample_size)
-    plain = _coded_size(model, sample, choice.ngram_method, progress, n_threads)
-    mixed = _coded_size(model, sample, choice.method, progress, n_threads)
-    if min(plain, mixed) > len(sample) * (1 - _SOME_GAIN):
-        return 0
-    least_gain = max(plain * _NET_GAIN, net_cost * len(sample) / len(raw))
-    return choice.method if plain - mixed > least_gain else choice.ngram_method
+    sizes = (_coded_size(model, sample, method, progress, n_threads) for method in (choice.ngram_method, choice.method))
+    return SampleSizes(len(sample), *sizes)
 
 
 def _sample(raw, sample_size: int) -> bytes:

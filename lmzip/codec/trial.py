@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lmzip import levels
-from lmzip.codec.auto import method_by_sample, takes_sample
+from lmzip.codec.auto import sample_sizes, takes_sample
 from lmzip.codec.blocks import encode_block
 from lmzip.container import BLOCK_HEAD_SIZE, STORED
 from lmzip.models.base import Model
@@ -31,7 +31,7 @@ def try_sample(model: Model, choice: levels.Level, sample: bytes, block_size: in
     choosing = coding = decoding = 0.0
     if takes_sample(choice, len(sample[:block_size])):
         start = time.monotonic()
-        method_by_sample(model, sample[:block_size], choice, 0, None, n_threads)
+        sample_sizes(model, sample[:block_size], choice, None, n_threads)
         choosing = time.monotonic() - start
     size = 0
     for at in range(0, len(sample), block_size):
