@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lmzip import arguments
+
 MIN_LEVEL, MAX_LEVEL, DEFAULT_LEVEL = 1, 9, 6
 MIN_BLOCK_SIZE, MAX_BLOCK_SIZE = 1, 1 << 30
 
@@ -83,11 +85,12 @@ def with_many_lanes(choice: Level) -> Level:
 
 
 def get_level(level: int, *, net: bool | None = None, tokens: bool = False) -> Level:
-    """Return the settings of a level; raises ValueError if there is no such level.
+    """Return the settings of a level; raises ValueError if there is no such level, TypeError for what is no integer.
 
     net: whether to use one; None means the level's own choice.  A level without a net that is to use one takes the
     weakest with one.  tokens: whether the net is a transformer, with which there are four settings for nine levels.
     """
+    level = arguments.integer("level", level)
     if level not in _LEVELS:
         raise ValueError(f"level must be {MIN_LEVEL} to {MAX_LEVEL}, not {level}")
     choice = _LEVELS[level]
@@ -106,7 +109,8 @@ def n_lanes(choice: Level, raw_size: int) -> int:
 
 
 def check_block_size(block_size: int) -> int:
-    """Return block_size; raises ValueError if blocks cannot have that many raw bytes."""
+    """Return block_size; raises ValueError if blocks cannot have that many raw bytes, TypeError for no integer."""
+    block_size = arguments.integer("block_size", block_size)
     if not MIN_BLOCK_SIZE <= block_size <= MAX_BLOCK_SIZE:
-        raise ValueError(f"block size must be {MIN_BLOCK_SIZE} to {MAX_BLOCK_SIZE}, not {block_size}")
+        raise ValueError(f"block_size must be {MIN_BLOCK_SIZE} to {MAX_BLOCK_SIZE}, not {block_size}")
     return block_size

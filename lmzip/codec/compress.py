@@ -6,10 +6,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Literal
 
-from lmzip import container, levels
+from lmzip import arguments, container, levels
 from lmzip.codec.blocks import decode_block, encode_block, record_of, tells_unspelled
 from lmzip.codec.choice import choose
 from lmzip.codec.memory import check_weights, encode_need, fitting_threads
+from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
@@ -18,7 +19,6 @@ from lmzip.errors import DamagedError, LmzipError, VerifyError
 from lmzip.models.base import Model
 from lmzip.models.hf import unspelled
 
-Write = Callable[[bytes], object]
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
 Verify = ReadAt | Literal[True] | None
 
@@ -127,7 +127,7 @@ class FrameWriter:
         self.summary.end_frame(content_hash)
 
     def _put(self, data) -> None:
-        self._write(data)
+        write_all(self._write, data)
         self.summary.compressed_size += len(data)
 
     def _put_checked(self, packed: bytes, what: str) -> None:
@@ -181,20 +181,24 @@ def compress_stream(
 ) -> Summary:
     """Compress what read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
+    write may take less than it is given if it returns how much (lmzip.codec.sink).
+
     The bytes written depend on the content, level, model, block_size and n_lanes only.  model: name or path of a weight
     file; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; all default to the level's.  threads:
-    default all processors, fewer where memory_limit (bytes) asks for it.  At most threads + 1 blocks are held at a
-    time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that gives
-    back what was written, every block is then decoded from it; or True, to decode payloads before they are written.
-    summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.
+    default, and 0: all processors, fewer where memory_limit (bytes) asks for it.  At most threads + 1 blocks are held
+    at a time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that
+    gives back what was written, every block is then decoded from it; or True, to decode payloads before they are
+    written.  summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so
+    far.
 
-    Raises ValueError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before any output,
-    VerifyError, and what read and write raise.
+    Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before
+    any output, VerifyError, and what read and write raise.
     """
     choice, chosen = choose(level, model)
     size = levels.check_block_size(choice.block_size if block_size is None else block_size)
-    if n_lanes is not None and n_lanes not in (1, 2, 4, 8, 16, 32, 64, 128):
-        raise ValueError(f"lanes must be a power of two up to {container.MAX_LANES}, not {n_lanes}")
+    if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
+        raise ValueError(f"n_lanes must be a power of two up to {container.MAX_LANES}, not {n_lanes}")
+    threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = Source(read)
     raw = source.take(size)
     last = not source.peek(1)

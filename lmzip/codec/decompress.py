@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
-from lmzip import container
+from lmzip import arguments, container
 from lmzip.codec.blocks import check_method, decode_block, model_of, substitute
 from lmzip.codec.frames import Block, FrameEnd, FrameStart, Piece, read_frames
 from lmzip.codec.memory import check_weights, decode_need, fitting_threads
 from lmzip.codec.salvage import SalvageSource, salvage_frames
+from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.codec.workers import Workers, available_threads
 from lmzip.errors import DamagedError, LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.models.base import Model
 
-Write = Callable[[bytes], object]
 DAMAGED_CONTENT = "damaged content: its hash is not the one in the trailer"
 
 
@@ -126,7 +126,7 @@ class FrameReader:
             return
         self._content_hash.update(raw)
         if raw:
-            self._write(raw)
+            write_all(self._write, raw)
         self.summary.raw_size += head.raw_size
         self.summary.n_blocks += 1
         self.summary.n_stored += head.method == container.STORED
@@ -159,12 +159,14 @@ def decompress_stream(
     """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
     Every block is checked before it is written, so an error comes after sound bytes only; the hash of the whole is
-    compared at the end of each frame.  At most threads + 1 blocks are held at a time.  salvage: pass over what is
+    compared at the end of each frame.  write may take less than it is given if it returns how much (lmzip.codec.sink).
+    threads: default, and 0: all processors.  At most threads + 1 blocks are held at a time.  salvage: pass over what is
     damaged or needs what is not here, write the rest, and tell of it in Summary.holes.
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
-    NumericsError, MemoryLimitError, and what read and write raise.
+    NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read and write raise.
     """
+    threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = SalvageSource(read) if salvage else Source(read)
     with Workers(threads or available_threads()) as workers:
         reader = FrameReader(write, workers, memory_limit=memory_limit, progress=progress, salvage=salvage)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from lmzip import container
+from lmzip import arguments, container
 from lmzip.codec.blocks import check_method, decode_block, model_of, tells_unspelled
 from lmzip.codec.frames import Block, FrameStart, read_frames
 from lmzip.codec.memory import check_weights, decode_need, fitting_threads
-from lmzip.codec.source import FileSource
+from lmzip.codec.source import FileSource, Source
 from lmzip.container import BlockHead, FrameHeader, ModelRecord
 from lmzip.errors import DamagedError, TruncatedError
 from lmzip.models.hf import unspelled
@@ -76,20 +76,23 @@ def _n_unspelled(file: BinaryIO, frame: FrameInfo, block: BlockInfo) -> int:
     if not tells_unspelled(frame.model, block.head):
         return 0
     file.seek(block.offset + frame.header.block_head_size)
-    start = file.read(min(unspelled.MAX_SIZE, block.head.payload_size))
+    start = bytes(Source(file.read).take(min(unspelled.MAX_SIZE, block.head.payload_size)))
     try:
         return unspelled.parse(start, block.head.raw_size)[0]
     except DamagedError as error:
         raise DamagedError(f"block at byte {block.offset}: {error}") from None
 
 
-def _frames(file: BinaryIO) -> list[FrameInfo]:
-    """Return all frames of a seekable file from heads and trailers alone: no damage of a block hides the others."""
+def _frames(file: BinaryIO, file_start: int = 0) -> list[FrameInfo]:
+    """Return all frames of a seekable file from heads and trailers alone: no damage of a block hides the others.
+
+    What they say of places counts from byte file_start, where the first frame is.
+    """
     frames: list[FrameInfo] = []
     blocks: list[BlockInfo] = []
     start = FrameStart(0, container.pack_header())
     model, raw_offset = None, 0
-    for piece in read_frames(FileSource(file), with_payloads=False):
+    for piece in read_frames(FileSource(file, file_start), with_payloads=False):
         if isinstance(piece, FrameStart):
             start, blocks, model = piece, [], None
         elif isinstance(piece, Block):
@@ -107,10 +110,14 @@ def _frames(file: BinaryIO) -> list[FrameInfo]:
 class BlockReader:
     """The blocks of a seekable file by their place in the content; keeps no decoded block."""
 
-    def __init__(self, file: BinaryIO, *, memory_limit: int | None = None) -> None:
-        """Read the index; raises as list_frames does, but for what payloads begin with."""
-        self._file, self._memory_limit = file, memory_limit
-        self._blocks = [(frame.header, block) for frame in _frames(file) for block in frame.blocks]
+    def __init__(self, file: BinaryIO, *, start: int = 0, memory_limit: int | None = None) -> None:
+        """Read the index of what is there from byte `start` on.
+
+        Raises as list_frames does, but for what payloads begin with.
+        """
+        self._file, self._file_start = file, start
+        self._memory_limit = arguments.memory_limit(memory_limit)
+        self._blocks = [(frame.header, block) for frame in _frames(file, start) for block in frame.blocks]
         self._starts = [block.raw_offset for _, block in self._blocks]
         self.size = self._starts[-1] + self._blocks[-1][1].head.raw_size  # of the whole content
 
@@ -126,8 +133,8 @@ class BlockReader:
         check_method(model, block.head)
         check_weights(model, block.head.method, self._memory_limit)
         fitting_threads(1, decode_need(model, block.head), self._memory_limit)
-        self._file.seek(block.offset + header.block_head_size)
-        payload = self._file.read(block.head.payload_size)
+        self._file.seek(self._file_start + block.offset + header.block_head_size)
+        payload = bytes(Source(self._file.read).take(block.head.payload_size))
         if len(payload) < block.head.payload_size:
             raise TruncatedError("unexpected end of file: it changed while it was read")
         return block.raw_offset, decode_block(model, block.head, payload, f"block at byte {block.offset}")
@@ -139,6 +146,7 @@ def read_range(file: BinaryIO, offset: int, size: int, *, memory_limit: int | No
     Decodes only the blocks that the range touches.  Raises ValueError for a negative offset or size, and as list_frames
     and decompress_stream do.
     """
+    offset, size = arguments.integer("offset", offset), arguments.integer("size", size)
     if offset < 0 or size < 0:
         raise ValueError("a range starts at 0 or later and has no negative size")
     reader = BlockReader(file, memory_limit=memory_limit)

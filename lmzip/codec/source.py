@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from typing import BinaryIO
+
+from lmzip import arguments
 
 Read = Callable[[int], bytes]
 _PIECE_SIZE = 1 << 20
@@ -22,7 +25,14 @@ class Source:
     def _more(self, size: int) -> bytes:
         if self._end:
             return b""
-        piece = self._read(min(size, _PIECE_SIZE))
+        size = min(size, _PIECE_SIZE)
+        piece = self._read(size)
+        if piece is None:
+            raise BlockingIOError(errno.EAGAIN, "read() would block, and only what blocks can be read")
+        if not isinstance(piece, bytes):
+            piece = bytes(arguments.view_of_bytes("what read() returns", piece))
+        if len(piece) > size:
+            raise OSError(f"read() returned {len(piece)} bytes where {size} were asked for")
         self._end = not piece
         return piece
 
@@ -50,17 +60,18 @@ class Source:
 
 
 class FileSource(Source):
-    """A source over a seekable file from its start, which skips without reading."""
+    """A source over a seekable file from byte `start` on, which skips without reading; positions count from there."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._size = file.seek(0, os.SEEK_END)
-        file.seek(0)
+    def __init__(self, file: BinaryIO, start: int = 0) -> None:
+        self._file, self._start = file, start
+        file.seek(0, os.SEEK_END)
+        self._size = max(0, file.tell() - start)  # tell, since seek() of some file objects returns nothing
+        file.seek(start)
         super().__init__(file.read)
 
     def skip(self, size: int) -> int:
         size = min(size, self._size - self.position)
         self.position += size
         self._ahead = b""
-        self._file.seek(self.position)
+        self._file.seek(self._start + self.position)
         return size
