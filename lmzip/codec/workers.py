@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,9 +38,11 @@ class Workers:
 
     So a result is delivered as soon as it and all before it are there, even while the submitting thread waits for
     input.  The first error in that order ends everything: it is raised by the next submit() or by finish(), results
-    after it are dropped.  With one thread everything runs in the caller's own.
+    after it are dropped.  With one thread, or where none can be started, everything runs in the caller's own.
     The caller's waits are interruptible, so that signal handlers run; leaving the with statement cancels what is left.
     """
+
+    _may_start = True  # of all: whether there may still be new threads
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
@@ -52,6 +57,7 @@ class Workers:
         self._delivering = self._closing = False
         self._error: BaseException | None = None
         self._threads: list[threading.Thread] = []
+        self._process = os.getpid()
         self._report_lock = threading.Lock()
 
     def __enter__(self) -> Workers:
@@ -66,7 +72,7 @@ class Workers:
         With a limit of one, wait until it is delivered: no second block is then held while the caller reads on.
         is_work: whether the job takes a processor; if not it is done beside others, when its turn comes.
         """
-        if self.n_threads == 1:
+        if not self._has_threads():
             sink(job())
             return
         with self._changed:
@@ -74,7 +80,6 @@ class Workers:
             self._sinks[self._n_submitted] = sink
             self._jobs.append((self._n_submitted, job, int(is_work)))
             self._n_submitted += 1
-            self._start_thread()
             self._changed.notify_all()
             if self.limit == 1:
                 self._wait(lambda: self._n_delivered == self._n_submitted)
@@ -87,14 +92,20 @@ class Workers:
 
     def finish(self) -> None:
         """Wait until all jobs are done and delivered; raises the first error."""
-        if self.n_threads == 1:
+        if not (self._threads or (self._background and self._has_threads())):
             while self._background:
                 self._background.popleft()()
             return
+        self._check_alive()
         with self._changed:
             while len(self._threads) < min(self.n_threads, len(self._background)):
                 self._start_thread()
             self._wait(self._is_idle)
+
+    @property
+    def is_own_thread(self) -> bool:
+        """Whether the calling thread is one of these, which must not wait for its own work."""
+        return threading.current_thread() in self._threads
 
     def report(self, callback: Callable[[int], None] | None) -> Callable[[int], None]:
         """Return a progress function for jobs: ends a cancelled job, else calls `callback`, one call at a time.
@@ -132,15 +143,41 @@ class Workers:
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         while not self._error and not condition():
+            if self._closing:
+                raise RuntimeError("the work was ended by another thread")
             self._changed.wait()
         if self._error:
             raise self._error
 
+    def _check_alive(self) -> None:
+        """Raise RuntimeError where the threads are gone, and their locks perhaps with them: nothing would ever come."""
+        if self._threads and (os.getpid() != self._process or sys.is_finalizing()):
+            raise RuntimeError("the threads of this work are not in this process, or stopped as the interpreter ended")
+
+    def _has_threads(self) -> bool:
+        """Start one more thread if there may be; return whether there is any."""
+        if self.n_threads == 1 and not self._threads:
+            return False
+        self._check_alive()
+        with self._changed:
+            self._start_thread()
+        return bool(self._threads)
+
     def _start_thread(self) -> None:
-        if len(self._threads) < self.n_threads:
-            thread = threading.Thread(target=self._work, name="lmzip", daemon=True)
-            self._threads.append(thread)
+        """Start a thread unless there are enough; where none can be started, go on with what there is."""
+        if len(self._threads) >= self.n_threads:
+            return
+        thread = threading.Thread(target=self._work, name="lmzip", daemon=True)
+        self._threads.append(thread)
+        try:
+            # While the interpreter ends, start() would fail, or with Python 3.11 wait for ever.
+            if not Workers._may_start or sys.is_finalizing():
+                raise RuntimeError("too late for new threads")
             thread.start()
+        except RuntimeError:
+            self._threads.pop()
+            self.n_threads = max(len(self._threads), 1)
+            self.limit = min(self.limit, self.n_threads)
 
     def _next_job(self) -> tuple[int | None, Callable[[], Any] | None, int]:
         """Wait for a job and take it: its number (None: background), itself (None: no more to come), processors."""
@@ -212,10 +249,19 @@ class Workers:
 
     def _close(self) -> None:
         """Cancel what is left and end the threads; one that is stuck in a write is left behind as a daemon."""
+        if not self._threads or os.getpid() != self._process or sys.is_finalizing():
+            return
         with self._changed:
             self._closing = True
             self._jobs.clear()
             self._background.clear()
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join(JOIN_SECONDS)
+        end = time.monotonic() + JOIN_SECONDS
+        for thread in filter(threading.Thread.is_alive, self._threads):
+            thread.join(max(0.0, end - time.monotonic()))
+
+
+@atexit.register
+def _start_no_more() -> None:
+    """The interpreter begins to end, and will stop threads wherever they are."""
+    Workers._may_start = False
