@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 
 from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
 
@@ -53,9 +54,15 @@ _U16 = struct.Struct("<H")
 
 def content_hash():
     """Return a new hash object whose 8-byte digest is a frame's content hash (FORMAT 5)."""
-    import hashlib  # here, since listing a file needs none
+    return _blake2b()(digest_size=CONTENT_HASH_SIZE)
 
-    return hashlib.blake2b(digest_size=CONTENT_HASH_SIZE)
+
+@cache
+def _blake2b():
+    # Here, since listing a file needs none; once, since files are finished even when nothing can be imported any more.
+    from hashlib import blake2b
+
+    return blake2b
 
 
 @dataclass(frozen=True)

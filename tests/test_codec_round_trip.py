@@ -80,7 +80,7 @@ def test_threads_do_not_change_the_output(sample_text):
 @pytest.mark.parametrize("how", ["stream", "file"])
 def test_settings_and_model_are_chosen_once(how, monkeypatch):
     chosen = []
-    for place in ("lmzip.codec.compress.choose", "lmzip.stream.choose"):
+    for place in ("lmzip.codec.compress.choose", "lmzip.stream.file.choose"):
         monkeypatch.setattr(place, lambda *arguments: chosen.append(arguments) or choose(*arguments), raising=False)
     if how == "stream":
         pack(painted(300), level=1)

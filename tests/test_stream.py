@@ -174,6 +174,41 @@ def test_text(tmp_path):
         assert "\ufffd" in file.read()
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_error_leaves_text_unfinished(tmp_path, threads):
+    """As it does binary files, however little has been written; reading, it only closes."""
+    for text in ("few\n", "many\n" * 5000):
+        path = tmp_path / "a.lmz"
+        with pytest.raises(RuntimeError), lmzip.open(path, "wt", level=1, block_size=5000, threads=threads) as file:
+            file.write(text)
+            raise RuntimeError
+        assert file.closed
+        file.close()
+        with pytest.raises(LmzipError):
+            lmzip.decompress(path.read_bytes())
+    path.write_bytes(DATA)
+    with pytest.raises(RuntimeError), lmzip.open(path, "rt", encoding="latin-1") as file:
+        raise RuntimeError
+    assert file.closed and path.read_bytes() == DATA
+
+
+def test_text_files_are_those_of_the_standard_library(tmp_path):
+    path = tmp_path / "a.lmz"
+    file = lmzip.open(path, "wt", encoding="utf-8")
+    assert isinstance(file, io.TextIOWrapper) and isinstance(file.buffer, lmzip.LmzipFile)
+    assert file.mode == "wt" and file.name == os.fspath(path) and file.encoding == "utf-8"
+    assert file.write("one\n") == 4
+    binary = file.detach()
+    del file
+    binary.write(b"two\n")
+    binary.close()
+    with lmzip.open(path, "rt", encoding="utf-8") as file:
+        assert file.readlines() == ["one\n", "two\n"] and file.seek(0) == 0 and file.readline() == "one\n"
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.read()
+
+
 @pytest.mark.parametrize(
     ("mode", "options"),
     [

@@ -1,0 +1,83 @@
+"""File objects over frames, as gzip has them, and the two functions for what is in memory.
+
+LmzipFile seeks and reads by block, or reads a stream, or writes; open() adds text.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import BinaryIO
+
+from lmzip import arguments, levels
+from lmzip.codec.compress import compress_stream
+from lmzip.codec.decompress import decompress_stream
+from lmzip.stream.file import LmzipFile
+from lmzip.stream.text import TextFile
+
+__all__ = ["LmzipFile", "compress", "decompress", "open"]
+
+
+def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
+    file: str | bytes | os.PathLike | BinaryIO,
+    mode: str = "rb",
+    *,
+    level: int = levels.DEFAULT_LEVEL,
+    block_size: int | None = None,
+    threads: int | None = None,
+    encoding: str | None = None,
+    errors: str | None = None,
+    newline: str | None = None,
+) -> LmzipFile | io.TextIOWrapper:
+    """Open a file in lmzip format: modes "r", "w", "x", "a" with "b" (the default) or "t" for text.
+
+    encoding, errors and newline as for the built-in open, text only.  The rest, and what is raised, as for LmzipFile;
+    text is for one thread at a time.
+    """
+    if not isinstance(mode, str) or "t" not in mode:
+        if any(argument is not None for argument in (encoding, errors, newline)):
+            raise ValueError("encoding, errors and newline are for text modes")
+        return LmzipFile(file, mode, level=level, block_size=block_size, threads=threads)
+    if "b" in mode:
+        raise ValueError(f"invalid mode: {mode!r}")
+    encoding = io.text_encoding(encoding)  # type: ignore[attr-defined] # there since Python 3.10
+    io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)  # what it refuses, before a file is made
+    binary = LmzipFile(file, mode.replace("t", "", 1), level=level, block_size=block_size, threads=threads)
+    return TextFile(binary, mode, encoding, errors, newline)
+
+
+def compress(
+    data,
+    level: int = levels.DEFAULT_LEVEL,
+    *,
+    block_size: int | None = None,
+    n_lanes: int | None = None,
+    threads: int | None = None,
+) -> bytes:
+    """Return bytes-like data as a frame.
+
+    block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; both default to the level's.  threads: 0 and
+    None for all that are available.  Raises ValueError and TypeError for bad arguments, MemoryLimitError without
+    memory.
+    """
+    output = io.BytesIO()
+    compress_stream(
+        _reader(data).read, output.write, level=level, block_size=block_size, n_lanes=n_lanes, threads=threads
+    )
+    return output.getvalue()
+
+
+def decompress(data, *, threads: int | None = None, memory_limit: int | None = None) -> bytes:
+    """Return the content of all frames in bytes-like data; raises an LmzipError if anything is wrong with them.
+
+    threads: 0 and None for all that are available; memory_limit: bytes.  Raises ValueError and TypeError for bad
+    arguments.
+    """
+    output = io.BytesIO()
+    decompress_stream(_reader(data).read, output.write, threads=threads, memory_limit=memory_limit)
+    return output.getvalue()
+
+
+def _reader(data) -> io.BytesIO:
+    # Bytes are shared with the reader; others are copied.
+    return io.BytesIO(data if isinstance(data, bytes) else arguments.view_of_bytes("data", data))

@@ -1,0 +1,266 @@
+"""LmzipFile: the content of a file in lmzip format as a binary file object."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from lmzip import arguments, levels
+from lmzip.codec.choice import choose
+from lmzip.codec.workers import JOIN_SECONDS
+from lmzip.stream import at_exit
+from lmzip.stream.output import OutputFile
+from lmzip.stream.reading import raw_reader
+from lmzip.stream.writing import FrameSink
+
+if TYPE_CHECKING:
+    import weakref
+
+_MODES = {"r": "rb", "w": "wb", "x": "xb", "a": "ab"}
+
+
+class LmzipFile(io.BufferedIOBase):
+    """A file in lmzip format as a file object of its content (binary).
+
+    mode "rb": seeks and reads any place if the file can seek, decoding only the blocks it needs; otherwise reads on,
+    and compares the hash of the whole at the end.  Modes "wb" and "xb" write one frame (more for more than 65,535
+    blocks), "ab" appends one; an error inside a with statement leaves the file unfinished, which readers notice.
+
+    A file that is never closed is finished when it is garbage collected or the interpreter ends; what is written to it
+    even later becomes another frame.  After a fork only the process that opened the file writes to it: in the child
+    write() raises io.UnsupportedOperation, and close() drops what was taken before.
+
+    Several threads may use one object: each write() is taken as a whole, each read() gets a piece of its own.
+    What write() or close() raised, as on a full disk, ends the writing: later calls raise it again.
+    """
+
+    # Here too, as close() also comes to what __init__() refused.
+    _sink: FrameSink | None = None
+    _buffer: io.BufferedReader | None = None
+    _owned: Any = None
+    _text: weakref.ref[io.TextIOWrapper] | None = None  # what writes text to this file, and closes it
+
+    def __init__(
+        self,
+        file: str | bytes | os.PathLike | BinaryIO,
+        mode: str = "rb",
+        *,
+        level: int = levels.DEFAULT_LEVEL,
+        block_size: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Open a path, or use an open binary file, which close() then leaves open.
+
+        An open file is read from where it stands, which is then place 0 of what is compressed, and written to where it
+        stands.  It may be raw: fewer bytes than asked for are not the end, and what its write() did not take is written
+        again.  But it has to block: None, which raw files return otherwise, becomes BlockingIOError.  Objects with no
+        more than read() or write() will do.
+
+        block_size: raw bytes, 1 to 2^30; default the level's.  threads: 0 and None for all that are available; what
+        fits into one block is coded without starting any.
+
+        Raises ValueError and TypeError for bad arguments, OSError, and for reading a seekable file what list_frames
+        raises.
+        """
+        self.mode = _binary_mode(mode)
+        levels.get_level(level)
+        if block_size is not None:
+            block_size = levels.check_block_size(block_size)
+        n_threads = arguments.n_threads(threads)
+        self._file: Any = file
+        if self.mode == "rb":
+            self._init_reader()
+        else:
+            self._init_writer(level, block_size, n_threads)
+        self.name = getattr(self._file, "name", None)
+
+    def _init_reader(self) -> None:
+        self._open_file()
+        try:
+            self._buffer = io.BufferedReader(raw_reader(self._file), 1 << 17)
+        except BaseException:
+            if self._owned:
+                self._owned.close()
+            raise
+
+    def _init_writer(self, level: int, block_size: int | None, n_threads: int) -> None:
+        choice, model = choose(level, None)  # which may fail, before a file is made
+        choice = replace(choice, block_size=choice.block_size if block_size is None else block_size)
+        self._open_file()
+        self._sink = FrameSink(self._file, choice, model, n_threads)
+        at_exit.settle(self)
+
+    def _open_file(self) -> None:
+        is_reader = self.mode == "rb"
+        if isinstance(self._file, (str, bytes, os.PathLike)):
+            opened = builtins.open if is_reader else OutputFile
+            self._file = self._owned = opened(self._file, self.mode)
+        else:
+            _check_file(self._file, is_reader)
+
+    def _reader(self) -> io.BufferedReader:
+        buffer = self._buffer
+        self._check_open()
+        if buffer is None:
+            raise io.UnsupportedOperation("not open for reading")
+        return buffer
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
+
+    def readable(self) -> bool:
+        self._check_open()
+        return self._buffer is not None
+
+    def writable(self) -> bool:
+        self._check_open()
+        return self._sink is not None
+
+    def seekable(self) -> bool:
+        """Return whether seek() works: for writing it does, forwards, over zeros, as in gzip files."""
+        self._check_open()
+        return self._buffer is None or self._buffer.seekable()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._reader().read(size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._reader().read1(size)
+
+    def readinto(self, buffer, /) -> int:
+        return self._reader().readinto(buffer)
+
+    def readinto1(self, buffer, /) -> int:
+        return self._reader().readinto1(buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        return self._reader().readline(-1 if size is None else size)
+
+    def peek(self, size: int = 0, /) -> bytes:
+        """Return bytes ahead without taking them, at least one unless at the end."""
+        return self._reader().peek(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place in the content and return it; raises ValueError, io.UnsupportedOperation."""
+        offset, whence = arguments.integer("offset", offset), arguments.integer("whence", whence)
+        sink = self._sink
+        if sink is None:
+            return self._reader().seek(offset, whence)
+        self._check_open()
+        return sink.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place in the content."""
+        sink = self._sink
+        return self._reader().tell() if sink is None else sink.size
+
+    def write(self, data, /) -> int:
+        """Take bytes; blocks are coded as they fill.  Raises what coding and writing earlier blocks raised."""
+        sink = self._sink
+        self._check_open()
+        if sink is None:
+            raise io.UnsupportedOperation("not open for writing")
+        view = arguments.view_of_bytes("data", data)
+        sink.write(view)
+        return len(view)
+
+    def fileno(self) -> int:
+        """Return the descriptor of the file below; raises io.UnsupportedOperation if it has none."""
+        self._check_open()
+        if not hasattr(self._file, "fileno"):
+            raise io.UnsupportedOperation("fileno")
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """Finish the frame when writing; close the file if it was opened here.  Does nothing the second time."""
+        sink = self._sink
+        try:
+            if sink and not sink.is_inherited:
+                sink.finish()
+        finally:
+            self._abandon()
+
+    def _abandon(self) -> None:
+        """Close without finishing the frame."""
+        super().close()
+        sink, self._sink, self._buffer = self._sink, None, None
+        owned, self._owned = self._owned, None
+        try:
+            if sink:
+                sink.abandon()
+        finally:
+            if owned:
+                owned.close()
+
+    @property
+    def _is_inherited(self) -> bool:
+        return self._sink is not None and self._sink.is_inherited
+
+    def _settle(self) -> None:
+        """At exit: see that nothing is lost, but wait only a while for a thread that is in the middle of a write."""
+        sink = self._sink
+        if sink is None or sink.is_inherited or sink.has_failed:
+            return
+        if not sink.lock.acquire(timeout=JOIN_SECONDS):
+            raise RuntimeError(f"the file {self.name!r} stays unfinished: a thread is still writing to it")
+        try:
+            if text := self._text and self._text():
+                text.flush()
+            sink.settle()
+        except BaseException:
+            self._abandon()
+            raise
+        finally:
+            sink.lock.release()
+
+    def __exit__(self, kind, error, trace) -> None:
+        """Close; after an error leave a written file without its end, so that it cannot pass for whole."""
+        if error is not None:
+            self._abandon()
+        else:
+            self.close()
+
+    def __del__(self) -> None:
+        if self._text is None:
+            self._close_unattended(self)
+
+    def _close_unattended(self, file: io.IOBase) -> None:
+        """Close this file or a wrapper of it when nothing refers to it any more, which may be found in any thread."""
+        sink = self._sink
+        if sink and sink.has_failed:
+            self._abandon()
+        elif sink and sink.is_in_own_thread:
+            threading.Thread(target=file.close, name="lmzip").start()
+        else:
+            file.close()
+
+    def __reduce_ex__(self, protocol) -> NoReturn:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+def _binary_mode(mode: str) -> str:
+    """Return a mode with its b; raises TypeError, ValueError."""
+    if not isinstance(mode, str):
+        raise TypeError(f"mode must be a str, not {type(mode).__name__}")
+    kind = mode.replace("b", "", 1)
+    if kind not in _MODES:
+        raise ValueError(f"invalid mode: {mode!r}")
+    return _MODES[kind]
+
+
+def _check_file(file: Any, is_reader: bool) -> None:
+    """Raise for an object that is no path and no binary file open for this; what it does not say is believed."""
+    name, may = ("read", "readable") if is_reader else ("write", "writable")
+    if not hasattr(file, name):
+        raise TypeError(f"file must be a path or an object with {name}(), not {type(file).__name__}")
+    if isinstance(file, io.TextIOBase):
+        raise TypeError("file must be open in binary mode, not for text")
+    if getattr(file, "closed", False):
+        raise ValueError("file is closed")
+    if hasattr(file, may) and not getattr(file, may)():
+        raise io.UnsupportedOperation(f"file is not {may}")

@@ -1,0 +1,164 @@
+"""Takes content in pieces and writes frames of it; holds what has not filled a block."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from lmzip.codec import available_threads
+from lmzip.codec.compress import FrameWriter
+from lmzip.codec.sink import Write
+from lmzip.codec.workers import Workers
+from lmzip.errors import LmzipError
+from lmzip.levels import Level
+
+_ZEROS = memoryview(bytes(1 << 16))
+
+
+class FrameSink:
+    """Writes to a file in frames what it is given; one thread at a time, the others wait for it.
+
+    What fails or is broken off ends it for good: nobody knows then what the file has.  In a process forked from the one
+    that made it, it takes nothing and writes nothing.
+    """
+
+    def __init__(self, file: Any, choice: Level, model: Any, threads: int) -> None:
+        """Take what choose() returned, the size of blocks in it, and a number of threads, 0 for all there are."""
+        self.size = 0  # bytes taken
+        self.lock = threading.RLock()
+        self._file, self._choice, self._model, self._threads = file, choice, model, threads
+        self._process = os.getpid()
+        self._is_busy = self._is_finished = False
+        self._error: Exception | None = None  # why nothing more can be written
+        self._raw = bytearray()
+        self._n_frames = 0
+        self._writer: FrameWriter | None = None  # of the frame that has been begun
+        self._workers: Workers | None = None
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a copy that a fork made, in the child."""
+        return os.getpid() != self._process
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has been ended, and who wrote has been told."""
+        return self._error is not None
+
+    @property
+    def is_in_own_thread(self) -> bool:
+        """Whether the calling thread is at work for this sink, and so cannot wait until all is done."""
+        return self._workers is not None and self._workers.is_own_thread
+
+    def write(self, data: memoryview) -> None:
+        """Take bytes; code and write the blocks that they fill.  Raises what that raises, of earlier blocks too."""
+        self._check_process()
+        with self._at_work():
+            while data:
+                # A full block waits for the byte after it: only then is it known not to be the last.
+                if len(self._raw) == self._choice.block_size:
+                    self._push(last=False)
+                piece = data[: self._choice.block_size - len(self._raw)]
+                self._raw += piece
+                self.size += len(piece)
+                data = data[len(piece) :]
+
+    def seek(self, offset: int, whence: int) -> int:
+        """Fill with zeros up to a place ahead and return it; raises UnsupportedOperation for others, ValueError."""
+        self._check_process()
+        if whence not in (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END):
+            raise ValueError(f"whence must be 0, 1 or 2, not {whence}")
+        with self.lock:
+            gap = offset - (self.size if whence == os.SEEK_SET else 0)
+            if gap < 0 or whence == os.SEEK_END:
+                raise io.UnsupportedOperation("a file being written only seeks forwards")
+            while gap:
+                piece = _ZEROS[:gap]
+                self.write(piece)
+                gap -= len(piece)
+            return self.size
+
+    def finish(self) -> None:
+        """Code and write what is left, and take no more.  Does nothing the second time."""
+        with self.lock:
+            if not self._is_finished:
+                with self._at_work():
+                    self._end_frame()
+                self._is_finished = True
+
+    def abandon(self) -> None:
+        """End the threads, write no more; another thread that writes gets an error."""
+        self._is_finished = True
+        if self._workers and not self.is_inherited:
+            with self._workers:
+                pass
+
+    def settle(self) -> None:
+        """Make a whole file of what there is and get along without threads: the interpreter is about to end.
+
+        What is still to come becomes another frame, when nothing can be imported any more.
+        """
+        with self._at_work():
+            if self.size:
+                self._end_frame()
+        with suppress(LmzipError):  # what is still to come will meet it again
+            self._new_writer(len, Workers(1)).push(b"to have all loaded", last=True)
+
+    @property
+    def _is_whole(self) -> bool:
+        return bool(self._n_frames) and not self._writer and not self._raw
+
+    def _check_process(self) -> None:
+        if self.is_inherited:
+            raise io.UnsupportedOperation("only the process that opened the file can write to it")
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        with self.lock:
+            if self._error:
+                raise self._error
+            if self._is_finished:
+                raise ValueError("I/O operation on closed file")
+            if self._is_busy:
+                raise RuntimeError("a signal handler or the file below writes to the file while it is written to")
+            self._is_busy = True
+            try:
+                yield
+            except BaseException as error:
+                self._error = error if isinstance(error, Exception) else OSError("writing was broken off earlier")
+                raise
+            finally:
+                self._is_busy = False
+
+    def _push(self, *, last: bool) -> None:
+        if self._writer is None:
+            # What fits into one block needs no threads.
+            self._workers = Workers(1 if last else self._threads or available_threads())
+            self._writer = self._new_writer(self._write, self._workers)
+        raw, self._raw = self._raw, bytearray()
+        self._writer.push(raw, last=last)
+
+    def _new_writer(self, write: Write, workers: Workers) -> FrameWriter:
+        return FrameWriter(write, workers, choice=self._choice, model=self._model)
+
+    def _end_frame(self) -> None:
+        """Write the end of the frame, unless there is one and nothing came after it; then no threads are left."""
+        if self._is_whole:
+            return
+        self._push(last=True)
+        assert self._workers
+        with self._workers:
+            self._workers.finish()
+        self._writer = self._workers = None
+        self._n_frames += 1
+
+    def _write(self, data) -> object:
+        taken = self._file.write(data)
+        if taken is None and isinstance(self._file, io.RawIOBase):
+            raise BlockingIOError(errno.EAGAIN, "write() would block, and only what blocks can be written to", 0)
+        return taken
