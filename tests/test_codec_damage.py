@@ -251,6 +251,12 @@ def test_errors_of_read_and_progress_come_through(threads):
 
     with pytest.raises(KeyboardInterrupt):
         pack(raw, level=1, block_size=100, threads=threads, progress=progress)
-    pieces = iter([raw[:1500]])
+    file = io.BytesIO(raw[:1500])
+
+    def read(size):
+        if piece := file.read(size):
+            return piece
+        raise StopIteration
+
     with pytest.raises(StopIteration):
-        codec.compress_stream(lambda size: next(pieces), lambda data: None, level=1, block_size=100, threads=threads)
+        codec.compress_stream(read, lambda data: None, level=1, block_size=100, threads=threads)
