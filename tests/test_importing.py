@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from tiny_llama import tiny_llama as make
 from lmzip.models.importing import DEFAULT_WIDE, import_model
 from lmzip.models.importing.quantise import frequencies_of, quantise_norm, quantise_rows
 from lmzip.models.importing.vocabulary import vocabulary_of
+from lmzip.models.importing.writer import published
 
 LAYER = "model.layers.0."
 MATRICES = {
@@ -286,3 +289,19 @@ def test_long_tokens_are_dropped():
 
 def test_default_wide_is_sound():
     assert set(DEFAULT_WIDE) <= {"in", "out", "up", "down", "head"}
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS, errno.EIO, errno.ENOSPC])
+def test_fsync_that_is_unknown_or_fails(tmp_path, monkeypatch, number):
+    def fsync(fd):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if number in (errno.EIO, errno.ENOSPC):
+        with pytest.raises(OSError, match=os.strerror(number)), published(tmp_path / "out"):
+            pass
+        assert os.listdir(tmp_path) == []
+        return
+    with published(tmp_path / "out") as descriptor:
+        os.write(descriptor, b"data")
+    assert (tmp_path / "out").read_bytes() == b"data" and os.listdir(tmp_path) == ["out"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -78,12 +79,21 @@ def published(path: Path, *, overwrite: bool = True) -> Iterator[int]:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             yield descriptor
-            os.fsync(descriptor)
+            _bring_to_disk(descriptor)
         finally:
             os.close(descriptor)
         _give_name(temporary, path, overwrite)
     finally:
         discard_pending(temporary)
+
+
+def _bring_to_disk(descriptor: int) -> None:
+    """Wait until a file is on the disk, if its file system has such a thing; raises OSError."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS):
+            raise
 
 
 def _give_name(temporary: Path, path: Path, overwrite: bool) -> None:
