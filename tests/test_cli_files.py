@@ -86,6 +86,58 @@ def test_unknown_suffix(tmp_path, packed):
     assert names_in(tmp_path) == [".lmz", "b", "b.gz"]
 
 
+def test_suffix_in_capitals(tmp_path, packed):
+    for name, raw in (("A.LMZ", "A"), ("B.Lmz", "B"), ("C.TLMZ", "C.tar"), ("D.XX", "D")):
+        (tmp_path / name).write_bytes(packed)
+        assert name[1:].encode() + b", skipped" in refused(2, "lmzip", "-S.xX", tmp_path / name)
+        assert run("lmunzip", "-S.xX", tmp_path / name).returncode == 0
+        assert names_in(tmp_path) == [raw]
+        (tmp_path / raw).unlink()
+    (tmp_path / "E.LMZ").write_bytes(packed)
+    assert (run("lmzip", "-r", tmp_path).stderr, names_in(tmp_path)) == (b"", ["E.LMZ"])
+    assert (run("lmunzip", "-r", tmp_path).stderr, names_in(tmp_path)) == (b"", ["E"])
+
+
+def test_name_without_the_suffix(tmp_path, packed):
+    """What is there under the longer name only is what is meant, and what is named in messages."""
+    path, short = tmp_path / "a.lmz", tmp_path / "a"
+    path.write_bytes(packed)
+    assert run("lmcat", short).stdout == DATA
+    assert run("lmunzip", "-c", short).stdout == DATA
+    assert run("lmzip", "--range=3,4", short).stdout == DATA[3:7]
+    assert run("lmzip", "-tv", short).stderr.startswith(os.fsencode(path) + b": ok")
+    assert run("lmzip", "-l", short).stdout.endswith(b" " + os.fsencode(path) + b"\n")
+    for options, names in ((["-o", tmp_path / "out"], ["a.lmz", "out"]), (["-r"], ["a", "out"])):
+        assert run("lmzip", "-d", *options, short).returncode == 0
+        assert names_in(tmp_path) == names
+    short.rename(path)
+    assert path.name + ": not" in refused(1, "lmunzip", short).decode()  # it is a plain file
+    path.write_bytes(packed)
+    assert run("lmunzip", "--files0-from=-", data=os.fsencode(short)).returncode == 0
+    assert names_in(tmp_path) == ["a", "out"]
+
+
+def test_name_without_the_suffix_that_is_there_itself(tmp_path, file, packed):
+    file.with_name("a.lmz").write_bytes(packed)
+    file.write_bytes(b"plain")
+    assert b"a: unknown suffix" in refused(2, "lmunzip", file)
+    refused(1, "lmzip", "-t", file)
+    assert run("lmcat", file).stdout == b"plain"
+    assert names_in(tmp_path) == ["a", "a.lmz"]
+
+
+def test_name_without_the_suffix_of_something_else(tmp_path, packed):
+    (tmp_path / "b.lmz").symlink_to("a.lmz")
+    (tmp_path / "a.lmz").write_bytes(packed)
+    assert b"b.lmz: is a symbolic link" in refused(2, "lmunzip", tmp_path / "b")
+    assert run("lmcat", tmp_path / "b").stdout == DATA
+    (tmp_path / "c.x").write_bytes(packed)
+    assert b"c: No such file" in refused(1, "lmunzip", tmp_path / "c")
+    assert b"a: No such file" in refused(1, "lmzip", tmp_path / "a")  # only where one decompresses
+    assert run("lmunzip", "-S.x", tmp_path / "c", tmp_path / "a").returncode == 0
+    assert names_in(tmp_path) == ["a", "b.lmz", "c"]
+
+
 def test_short_suffix_of_archives(tmp_path, packed):
     (tmp_path / "b.tlmz").write_bytes(packed)
     assert run("lmunzip", tmp_path / "b.tlmz").returncode == 0

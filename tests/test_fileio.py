@@ -32,6 +32,31 @@ def test_names_that_are_skipped():
     assert fileio.raw_name("a.x", ".x") == "a" and fileio.raw_name("a.lmz", ".x") == "a"
 
 
+def test_suffixes_in_capitals():
+    for name, raw in (("A.LMZ", "A"), ("a.Lmz", "a"), ("A.TLMZ", "A.tar"), ("a.lMx", "a")):
+        assert fileio.has_suffix(name, ".LmX") and fileio.raw_name(name, ".LmX") == raw
+        with pytest.raises(Skipped, match=name[1:]):
+            fileio.compressed_name(name, ".LmX")
+    assert not fileio.has_suffix(".LMZ") and not fileio.has_suffix("d.LMZ/a")
+    # Letters whose two cases differ in length stay themselves.
+    assert fileio.raw_name(fileio.compressed_name("a", "\u0130"), "\u0130") == "a"
+    assert not fileio.has_suffix("a\u212a", "k")
+
+
+def test_name_of_what_is_there(tmp_path):
+    for name in ("a.lmz", "both", "both.lmz", "b.x", "c.lmz", "c.x", "d.lmz.lmz", "e.LMZ", "f.tlmz", ".lmz"):
+        (tmp_path / name).touch()
+    (tmp_path / "nowhere").symlink_to("missing")
+    (tmp_path / "nowhere.lmz").touch()
+    (tmp_path / "link.lmz").symlink_to("missing")
+    meant = {"a": "a.lmz", "both": "both", "b": "b.x", "c": "c.x", "d.lmz": "d.lmz", "nowhere": "nowhere"}
+    meant |= {"link": "link.lmz", "e": "e", "f": "f", "missing": "missing", "": "", "a/": "a/", "x" * 255: "x" * 255}
+    for name, found in meant.items():
+        assert fileio.existing_compressed_name(f"{tmp_path}/{name}", ".x") == f"{tmp_path}/{found}"
+    assert fileio.existing_compressed_name(str(tmp_path / "b")) == str(tmp_path / "b")
+    assert fileio.existing_compressed_name("") == "" and fileio.existing_compressed_name("\0") == "\0"
+
+
 @pytest.mark.parametrize("suffix", ["", "/", "a/b", "\0"])
 def test_suffixes_that_make_no_name(suffix):
     with pytest.raises(ValueError, match="suffix"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from lmzip.cli.messages import Reporter, reason
 from lmzip.cli.options import Options
-from lmzip.fileio import has_suffix, open_source, read_some
+from lmzip.fileio import existing_compressed_name, has_suffix, open_source, read_some
 
 STDIN = "-"
 
@@ -18,8 +18,17 @@ def input_names(options: Options, reporter: Reporter) -> Iterator[str]:
     for name in _given_names(options, reporter):
         if options.recursive and name != STDIN and _is_directory(name):
             yield from _walk(name, options, reporter)
+        elif _takes_compressed(options) and name != STDIN:
+            yield existing_compressed_name(name, options.suffix)
         else:
             yield name
+
+
+def _takes_compressed(options: Options) -> bool:
+    """Return whether the inputs are compressed files."""
+    if options.action is None:
+        return options.mode == "decompress"
+    return options.action in ("test", "list")
 
 
 def _given_names(options: Options, reporter: Reporter) -> Iterator[str]:
@@ -61,7 +70,7 @@ def _is_directory(name: str) -> bool:
 
 def _walk(root: str, options: Options, reporter: Reporter) -> Iterator[str]:
     """Yield the files below a directory that there is work on, in a fixed order; the rest is passed over in silence."""
-    compresses = options.mode == "compress" and options.action not in ("test", "list")
+    wanted = _takes_compressed(options)
     folders = [root]
     while folders:
         folder = folders.pop()
@@ -74,4 +83,4 @@ def _walk(root: str, options: Options, reporter: Reporter) -> Iterator[str]:
             reporter.error(folder, reason(error))
             continue
         folders.extend(reversed(below))
-        yield from (path for path in files if has_suffix(path, options.suffix) != compresses)
+        yield from (path for path in files if has_suffix(path, options.suffix) == wanted)

@@ -1,6 +1,6 @@
 """Files for the command line: names and suffixes, safe opening, whole-or-nothing output; prints nothing."""
 
-from lmzip.fileio.names import SUFFIX, check_suffix, compressed_name, has_suffix, raw_name
+from lmzip.fileio.names import SUFFIX, check_suffix, compressed_name, existing_compressed_name, has_suffix, raw_name
 from lmzip.fileio.source import Source, open_source, standard_input
 from lmzip.fileio.streams import Sink, is_terminal, read_some, same_file, standard_output, write_all
 from lmzip.fileio.target import Target, discard_pending
@@ -13,6 +13,7 @@ __all__ = [
     "check_suffix",
     "compressed_name",
     "discard_pending",
+    "existing_compressed_name",
     "has_suffix",
     "is_terminal",
     "open_source",
