@@ -17,6 +17,12 @@ from lmzip.fileio.streams import FOLDER_FLAGS, read_some
 # again without a new time stamp, so such a file is given this long (seconds) to come to rest before it is read.
 _CLOCK_TICK = 0.012
 
+# Types of file systems whose files are made up when they are read, and cannot be replaced.
+_MADE_UP = {
+    *("binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "fusectl", "nfsd", "proc", "resctrl"),
+    *("rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs"),
+}
+
 _SPECIAL = "is not a regular file, skipped"
 
 
@@ -72,12 +78,29 @@ class Source:
             time.sleep(_CLOCK_TICK - age)
             self.status = os.fstat(self.fd)
 
+    @property
+    def is_made_up(self) -> bool:
+        """Whether it is a file of the system's own, /proc/cpuinfo for instance, whose size and times say nothing."""
+        return self.is_regular and self.status.st_blocks == 0 and _file_system(self.status.st_dev) in _MADE_UP
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the file is not what it was at opening."""
+        now, before = os.fstat(self.fd), self.status
+        if not self.is_regular or (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns):
+            return False
+        return not self.is_made_up  # sysfs: to ask for extended attributes is enough to change the time
+
     def check_unchanged(self) -> None:
-        """Raise InputChangedError if the file is not what it was at opening, or more or less was read than it held."""
-        now = os.fstat(self.fd)
-        before = (self.status.st_size, self.status.st_mtime_ns)
-        if self.is_regular and ((now.st_size, now.st_mtime_ns) != before or self.read_size != now.st_size):
+        """Raise InputChangedError if the file is not what it was at opening."""
+        if self.has_changed:
             raise InputChangedError("changed while it was read, left alone")
+
+    def check_size(self) -> None:
+        """Raise Skipped if more or less was read than there should be, as of files whose size is not known before."""
+        size = self.status.st_size
+        if self.is_regular and self.read_size != size:
+            raise Skipped(f"{self.read_size} bytes were read where its size is {size}, left alone; -k compresses it")
 
     def remove(self) -> None:
         """Remove the name that was opened, if it still means the same file.
@@ -107,6 +130,19 @@ class Source:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _file_system(device: int) -> str | None:
+    """Return the type of the mounted file system with a device number, None where that cannot be told."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+            for fields in map(str.split, mounts):
+                if fields[2] == number:
+                    return fields[fields.index("-") + 1]
+    except OSError:
+        pass
+    return None
 
 
 def standard_input() -> Source:

@@ -6,6 +6,7 @@ and they flush after main() where an error can no longer change the exit status.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
@@ -14,6 +15,9 @@ READ_SIZE = 1 << 20
 
 # To open a folder as a place only, which needs no permission to read it where the system knows that.
 FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXEC
+
+# Answers of file systems that know no fsync, of special files and of some folders.
+_NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS}
 
 
 def _wait(fd: int, event: int) -> None:
@@ -59,21 +63,13 @@ def same_file(fd: int, status: os.stat_result) -> bool:
     return stat.S_ISREG(other.st_mode) and os.path.samestat(other, status)
 
 
-class Sink:
-    """A descriptor to write to that is not ours to publish or remove: standard output."""
+def bring_to_disk(fd: int) -> None:
+    """Wait until a file or folder is on the disk; raises OSError when it does not get there.
 
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-
-    def write(self, data) -> None:
-        """Write all of data; raises OSError."""
-        write_all(self.fd, data)
-
-    def finish(self) -> None:
-        """Learn of errors that some file systems tell only at close; raises OSError."""
-        os.close(os.dup(self.fd))
-
-
-def standard_output() -> Sink:
-    """Return standard output as a sink."""
-    return Sink(1)
+    Where a file system has no such thing, there is nothing to wait for.
+    """
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in _NO_FSYNC:
+            raise

@@ -14,19 +14,23 @@ import stat
 from collections.abc import Iterator
 
 from lmzip.errors import LmzipError
-from lmzip.fileio.streams import FOLDER_FLAGS, write_all
+from lmzip.fileio import attributes
+from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, bring_to_disk, write_all
 
 # Errors of open(O_TMPFILE) and of link() by which a file system says that it has no such thing.
 _NO_SUCH_FEATURE = {
     errno.EOPNOTSUPP,
+    errno.ENOTSUP,
     errno.ENOSYS,
     errno.EISDIR,
     errno.EINVAL,
     errno.EPERM,
+    errno.EACCES,
     errno.EXDEV,
     errno.EMLINK,
     errno.ENOENT,
 }
+_TAKEN = "was made by someone else meanwhile, theirs is kept"
 _HOLE = bytes(1 << 16)  # runs of zeros are looked for in pieces of this size, so that holes are whole disk blocks
 
 # (descriptor of the folder, temporary name in it) of files that must not outlive the process
@@ -48,6 +52,7 @@ class Target:
         self.path = path
         self.force = force
         self.size = 0  # bytes written, holes included
+        self.lost: dict[str, str] = {}  # attributes that could not be kept, and why
         self.fd = -1
         self._temporary: str | None = None
         self._hole_at_end = False
@@ -155,33 +160,21 @@ class Target:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def copy_attributes(self, status: os.stat_result, source_fd: int) -> None:
-        """Give the output the input's owner, group, mode, user.* attributes and times.
+        """Give the output the input's owner, group, mode, user.* attributes and times; raises OSError.
 
-        Set-ID bits are never copied.  Where the group cannot be kept, its rights are not given to another group.
+        What file system or user cannot keep is in `lost` afterwards.
         """
         self._close_hole()  # changes the time of modification
-        mode = stat.S_IMODE(status.st_mode) & 0o777
-        with contextlib.suppress(OSError):
-            os.fchown(self.fd, status.st_uid, -1)
-        try:
-            os.fchown(self.fd, -1, status.st_gid)
-        except OSError:
-            common = (mode >> 3) & mode & 0o7
-            mode = mode & 0o700 | common << 3 | common
-        for name in _user_attributes(source_fd):
-            with contextlib.suppress(OSError):
-                os.setxattr(self.fd, name, os.getxattr(source_fd, name))
-        self.set_mode(mode)
-        os.utime(self.fd, ns=(status.st_atime_ns, status.st_mtime_ns))
+        self.lost |= attributes.copy_attributes(self.fd, status, source_fd)
 
     def set_mode(self, mode: int) -> None:
-        """Set the permissions; raises OSError."""
-        os.fchmod(self.fd, mode)
+        """Set the permissions; where that is refused they stay 0600 and are in `lost`.  Raises OSError."""
+        self.lost |= attributes.set_mode(self.fd, mode)
 
     def flush(self) -> None:
         """Bring the data to the disk; raises OSError, for instance when there is no room after all."""
         self._close_hole()
-        os.fsync(self.fd)
+        bring_to_disk(self.fd)
 
     def _close_hole(self) -> None:
         """Give the file its full size when it ends in a hole, which alone does not lengthen it."""
@@ -194,54 +187,74 @@ class Target:
         self._close_hole()
         if self.force:
             self._refuse_existing()
+        if not sync_folder:
+            self._give_name()
+            return
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder)
+        try:
+            self._give_name()
+            bring_to_disk(fd)
+        finally:
+            os.close(fd)
+
+    def _give_name(self) -> None:
         if self._temporary is None:
             self._publish_unnamed()
         else:
             self._publish_temporary(self._temporary)
-        if sync_folder:
-            fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._folder)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-
-    def _link_unnamed(self, name: str) -> None:
-        # With dst_dir_fd Python calls linkat(AT_SYMLINK_FOLLOW); without it link(2), which fails with EXDEV.
-        os.link(f"/proc/self/fd/{self.fd}", name, dst_dir_fd=self._folder, follow_symlinks=True)
 
     def _publish_unnamed(self) -> None:
         try:
-            self._link_unnamed(self._base)
-            return
-        except FileExistsError:
-            if not self.force:
-                raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
+            name = self._link_unnamed()
         except OSError as error:
             if error.errno not in _NO_SUCH_FEATURE:
                 raise
-            self._give_temporary_name()
-            self._publish_temporary(self._temporary or "")
+            self._publish_temporary(self._copy_to_temporary())
             return
+        if name is not None:
+            self._rename(name)
+
+    def _link_unnamed(self) -> str | None:
+        """Give an unnamed file its name and return None; where force is needed, a temporary name, and return that."""
+        try:
+            self._link_as(self._base)
+            return None
+        except FileExistsError:
+            if not self.force:
+                raise LmzipError(_TAKEN) from None
         for name in self._temporary_names():
             try:
-                self._link_unnamed(name)
-                break
+                self._link_as(name)
+                return name
             except FileExistsError:
                 _pending.discard((self._folder, name))
-        self._rename(name)
+            except OSError:
+                _pending.discard((self._folder, name))
+                raise
+        raise AssertionError("unreachable: names never end")
+
+    def _link_as(self, name: str) -> None:
+        # With dst_dir_fd Python calls linkat(AT_SYMLINK_FOLLOW); without it link(2), which fails with EXDEV.
+        os.link(f"/proc/self/fd/{self.fd}", name, dst_dir_fd=self._folder, follow_symlinks=True)
 
     def _publish_temporary(self, name: str) -> None:
-        if not self.force:
-            try:
-                os.link(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
-                return  # close() removes the temporary name
-            except FileExistsError:
-                raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
-            except OSError as error:
-                if error.errno not in _NO_SUCH_FEATURE:
-                    raise
+        if self.force:
+            self._rename(name)
+            return
+        try:
+            os.link(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+        except FileExistsError:
+            raise LmzipError(_TAKEN) from None
+        except OSError as error:
+            if error.errno not in _NO_SUCH_FEATURE:
+                raise
             self._reserve()
-        self._rename(name)
+            try:
+                self._rename(name)
+            except OSError:
+                os.unlink(self._base, dir_fd=self._folder)
+                raise
+        # Otherwise close() removes the temporary name.
 
     def _reserve(self) -> None:
         """Take the name with an empty file: the way for file systems without hard links (FAT)."""
@@ -249,26 +262,29 @@ class Target:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             os.close(os.open(self._base, flags, 0o600, dir_fd=self._folder))
         except FileExistsError:
-            raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
+            raise LmzipError(_TAKEN) from None
 
     def _rename(self, name: str) -> None:
         """Move the temporary name over the final one, in one step."""
+        self._temporary = name  # for close(), should it fail
         os.rename(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         _pending.discard((self._folder, name))
         self._temporary = None
 
-    def _give_temporary_name(self) -> None:
-        """Copy an unnamed file that cannot be linked here to one with a temporary name."""
+    def _copy_to_temporary(self) -> str:
+        """Copy an unnamed file that cannot be linked here to one with a temporary name; return that."""
         unnamed = self.fd
-        status = os.fstat(unnamed)
-        self.fd, self._temporary = self._open_temporary(os.O_RDWR | os.O_CLOEXEC)
-        offset = 0
-        while data := os.pread(unnamed, 1 << 20, offset):
-            write_all(self.fd, data)
-            offset += len(data)
-        self.copy_attributes(status, unnamed)
-        os.fsync(self.fd)
-        os.close(unnamed)
+        self.fd, name = self._open_temporary(os.O_RDWR | os.O_CLOEXEC)
+        self._temporary = name
+        self.size = 0
+        try:
+            while data := os.pread(unnamed, READ_SIZE, self.size):
+                self.write_sparse(data)
+            self.copy_attributes(os.fstat(unnamed), unnamed)
+        finally:
+            os.close(unnamed)
+        self.flush()
+        return name
 
     def close(self) -> None:
         """Close everything; what was not published vanishes."""
@@ -290,12 +306,3 @@ class Target:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-
-def _user_attributes(fd: int) -> list[str]:
-    """Return the names of a file's extended attributes that belong to the user."""
-    if not hasattr(os, "listxattr"):
-        return []
-    try:
-        return [name for name in os.listxattr(fd) if name.startswith("user.")]
-    except OSError:
-        return []
