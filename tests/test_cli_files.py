@@ -229,8 +229,6 @@ def test_devices(tmp_path, numbers):
         refused(2, "lmzip", *options, node)
         refused(2, "lmzip", *options, tmp_path / "link")
     (tmp_path / "a").write_bytes(DATA)
-    for options in ([], ["-f"]):
-        refused(1, "lmzip", *options, "-o", node, tmp_path / "a")
     os.rename(node, tmp_path / "a.lmz")
     refused(1, "lmzip", "-f", tmp_path / "a")
     assert stat.S_ISCHR((tmp_path / "a.lmz").lstat().st_mode)
@@ -244,6 +242,62 @@ def test_pipes_of_the_shell(file, packed):
     done = run("lmzip", "-c", f"/dev/fd/{reading}", pass_fds=[reading])
     os.close(reading)
     assert (done.returncode, done.stdout) == (0, packed)
+
+
+def made_up_files() -> list[str]:
+    """Return names of files that the kernel makes up: their sizes, 0 or a page, are not those of their contents."""
+    names = ["/proc/version", "/proc/filesystems", "/sys/class/net/lo/address", "/sys/kernel/mm/ksm/run"]
+    return [name for name in names if os.access(name, os.R_OK)]
+
+
+@pytest.mark.parametrize("name", made_up_files())
+def test_files_that_are_made_up(tmp_path, name):
+    with open(name, "rb") as file:
+        data = file.read()
+    link = tmp_path / "link"
+    link.symlink_to(name)
+    for arguments, output in (
+        (["-c", name], None),
+        (["-o", tmp_path / "out", name], tmp_path / "out"),
+        (["-kf", "-o", tmp_path / "out", name], tmp_path / "out"),
+        (["-kf", link], tmp_path / "link.lmz"),
+    ):
+        done = run("lmzip", *arguments)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert decompress(output.read_bytes() if output else done.stdout) == data
+    with open(name, "rb") as stdin:
+        assert decompress(run("lmzip", stdin=stdin).stdout) == data
+    for arguments in ([name], ["-f", name], ["-f", link], ["--rm", "-fo", tmp_path / "out", name]):
+        assert b"is made up by the system" in refused(2, "lmzip", *arguments)
+    assert link.is_symlink() and names_in(tmp_path) == ["link", "link.lmz", "out"]
+
+
+# fstat() tells another size of the file `a` than it has, as some file systems in user space do.
+FALSE_SIZE = """
+real = os.fstat
+def fstat(fd):
+    status = real(fd)
+    if not os.readlink(f"/proc/self/fd/{fd}").endswith("/a"):
+        return status
+    fields = {name: getattr(status, name) for name in dir(status) if name.startswith("st_")}
+    return os.stat_result([*status[:6], SIZE, *status[7:]], fields)
+os.fstat = fstat
+"""
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096])
+def test_files_whose_size_is_another(tmp_path, file, packed, size):
+    code = f"SIZE = {size}\n{FALSE_SIZE}"
+    assert finish(run_python(code, "-c", file)) == (0, packed, b"")
+    with open(file, "rb") as stdin:
+        assert finish(run_python(code, stdin=stdin)) == (0, packed, b"")
+    for options in (["-k"], ["-fo", tmp_path / "a.lmz"]):
+        assert finish(run_python(code, *options, file)) == (0, b"", b"")
+        assert file.with_name("a.lmz").read_bytes() == packed
+    file.with_name("a.lmz").unlink()
+    status, _, stderr = finish(run_python(code, file))
+    assert (status, stderr.count(b"\n"), names_in(tmp_path)) == (2, 1, ["a"])
+    assert b"%d bytes were read where its size is %d, left alone" % (len(DATA), size) in stderr
 
 
 def test_output_name_is_a_link(tmp_path, file):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from cli_tools import compress, decompress, finish, long_text, names_in, run_python, start, stopped_in_work
+from cli_tools import compress, decompress, finish, long_text, names_in, run, run_python, start, stopped_in_work
 
 NO_UNNAMED = "del os.O_TMPFILE"
 NO_LINKS = """
@@ -46,6 +46,70 @@ def test_input_appended_to_after_it_was_read(text):
         file.truncate(before.st_size - 1)
     assert finish(process)[0] == 1
     assert names_in(text.parent) == ["a"] and text.stat().st_size == before.st_size - 1
+
+
+# Does something to the file named last when the input's first piece or its end is read.
+CHANGING = """
+path, moment, size = sys.argv.pop(), sys.argv.pop(), int(sys.argv.pop())
+real = os.read
+def read(fd, limit):
+    data = real(fd, min(limit, 1000))
+    if moment and os.path.sameopenfile(fd, watched) and bool(data) == (moment == "first"):
+        globals()["moment"] = ""
+        os.truncate(path, size) if size < 50000 else open(path, "ab").write(b"a late line")
+    return data
+watched = os.open(path, os.O_RDONLY)
+os.read = read
+"""
+KEPT = (["-c"], ["-k", "-c"], ["-o", "/dev/null"], ["<"], ["<", "-o", "out"])
+
+
+@pytest.mark.parametrize("moment", ["first", "end"])
+@pytest.mark.parametrize("size", [20_000, 100_000], ids=["shrinks", "grows"])
+@pytest.mark.parametrize("options", KEPT, ids=" ".join)
+def test_input_that_changes_where_nothing_is_removed(tmp_path, monkeypatch, options, moment, size):
+    """What was read is compressed; one warning tells of it, and the status is as gzip's."""
+    monkeypatch.chdir(tmp_path)
+    data = long_text(50_000)
+    for quiet in ([], ["-q"]):
+        (tmp_path / "log").write_bytes(data)
+        names = [] if "<" in options else ["log"]
+        arguments = [*quiet, "-1", *(option for option in options if option != "<"), "-f", *names]
+        with open("log", "rb") as log:
+            stdin = None if names else log
+            process = run_python(CHANGING, *arguments, str(size), moment, "log", stdin=stdin)
+            status, stdout, stderr = finish(process)
+        assert status == 0 and stderr.count(b"\n") == 1 - len(quiet)
+        assert quiet or b"changed while it was read" in stderr
+        packed = (tmp_path / "out").read_bytes() if "out" in options else stdout
+        if "/dev/null" not in options:
+            late = data[:size] if size < len(data) else data + b"a late line"
+            assert decompress(packed) == (late if moment == "first" else data)
+
+
+@pytest.mark.parametrize("program", ["lmzip", "lmunzip", "lmcat"])
+def test_input_that_rests_is_not_warned_of(tmp_path, program):
+    path = tmp_path / "a"
+    path.write_bytes(compress(b"data"))
+    with open(path, "rb") as stdin:
+        stdin.seek(0 if program != "lmzip" else 3)  # not from the start: less is read than the file has
+        done = run(program, stdin=stdin)
+    assert (done.returncode, done.stderr) == (0, b"")
+    done = run(program, "-c", path)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("program", ["lmunzip", "lmcat"])
+def test_compressed_input_appended_to(text, program):
+    """The late member is not in what went to standard output."""
+    packed = text.with_name("b.lmz")
+    packed.write_bytes(compress(text.read_bytes(), "-4"))
+    process = start(program, "-c", packed)
+    with stopped_in_work(process, packed), open(packed, "ab") as file:
+        file.write(compress(b"more", "-4"))
+    status, stdout, stderr = finish(process)
+    assert status == 0 and stdout.startswith(text.read_bytes())
+    assert stderr.count(b"\n") == 1 and b"b.lmz: changed while it was read" in stderr
 
 
 @pytest.mark.parametrize("options", [[], ["-k"]], ids=["replace", "keep"])

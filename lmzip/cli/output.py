@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lmzip.cli import signals
+from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
-from lmzip.errors import LmzipError
-from lmzip.fileio import Sink, Source, Target, compressed_name, raw_name, same_file, standard_output
+from lmzip.errors import LmzipError, Skipped
+from lmzip.fileio import (
+    Sink,
+    Source,
+    Target,
+    compressed_name,
+    is_terminal,
+    named_sink,
+    raw_name,
+    same_file,
+    standard_output,
+)
 
 _STDOUT_NAME = "standard output"
 
@@ -23,35 +36,66 @@ class OutputError(Exception):
 
 
 class Output:
-    """Standard output, or a file that publish() gives its name; close() at any time leaves nothing unfinished."""
+    """A sink, or a file that publish() gives its name; close() at any time leaves nothing unfinished.
 
-    def __init__(self, options: Options, source: Source) -> None:
+    name: in messages; sink or target: the one that it is.
+    """
+
+    def __init__(self, options: Options, reporter: Reporter, source: Source) -> None:
         """Decide where the output of source goes and refuse a place that is taken; makes nothing yet."""
         self.options = options
+        self.reporter = reporter
         self.sink: Sink | None = None
         self.target: Target | None = None
         self.keeps_input = False  # whatever the options say
         if options.to_stdout or (options.output is None and source.name is None):
             self.name = _STDOUT_NAME
             self.sink = standard_output()
-            if source.is_regular and same_file(self.sink.fd, source.status):
-                raise LmzipError("input and output are the same file")
-            return
-        if options.output is not None:
+        elif options.output is not None:
             self.name = options.output
         else:
             assert source.name is not None
             make_name = compressed_name if options.mode == "compress" else raw_name
             self.name = make_name(source.name, options.suffix)
+        if options.removes_input and source.name is not None and source.is_made_up:
+            raise Skipped("is made up by the system when it is read, skipped; -k, -c and -o compress it")
+        with self._failures_named():
+            if self.sink is None and options.output is not None:
+                self.sink = named_sink(options.output)
+            if self.sink is None:
+                self.target = Target(self.name, force=options.force)
+            elif options.removes_input and source.name is not None:
+                raise LmzipError("is no file that could take the input's place; -k keeps the input")
+        self._refuse_input_as_output(source)
+
+    @contextmanager
+    def _failures_named(self) -> Iterator[None]:
+        """Say of what goes wrong that it concerns the output."""
         try:
-            self.target = Target(self.name, force=options.force)
+            yield
         except OSError as error:
-            raise OutputError(self.name, error) from None
+            raise OutputError(self.name, error, is_final=self.sink is not None) from None
         except LmzipError as error:
             raise LmzipError(f"output {self.name} {error}") from None
-        if self.target.is_name_of(source.status):
-            self.target.close()
+
+    def _refuse_input_as_output(self, source: Source) -> None:
+        if self.sink is not None:
+            is_same = source.is_regular and same_file(self.sink.fd, source.status)
+        else:
+            is_same = self._file().is_name_of(source.status)
+        if is_same:
+            self.close()
             raise LmzipError("input and output are the same file")
+
+    @property
+    def path(self) -> str | None:
+        """What the output was given as a name, None for standard output."""
+        return None if self.name is _STDOUT_NAME else self.name
+
+    @property
+    def is_standard_output(self) -> bool:
+        """Whether data go to standard output, by whatever name."""
+        return self.sink is not None and self.sink.fd == 1
 
     def removes(self, source: Source) -> bool:
         """Return whether the input makes room for this output."""
@@ -59,76 +103,85 @@ class Output:
         return to_file and self.options.removes_input and not self.keeps_input
 
     def create(self) -> None:
-        """Make the file, still without its name; raises OutputError."""
-        if self.target is not None:
-            try:
-                self.target.create()
-            except OSError as error:
-                raise OutputError(self.name, error) from None
+        """Make the file, still without its name, or open the sink; raises OutputError, LmzipError."""
+        with self._failures_named():
+            if self.sink is None:
+                self._file().create()
+                return
+            self.sink.open()
+            if self.options.mode == "compress" and not self.options.force and is_terminal(self.sink.fd):
+                raise LmzipError("is a terminal, compressed data is not written to it; -f forces it")
 
     def write(self, data) -> None:
         """Write compressed data; raises OutputError."""
-        try:
-            (self.sink if self.sink is not None else self._file()).write(data)
-        except OSError as error:
-            raise OutputError(self.name, error, is_final=self.sink is not None) from None
+        with self._failures_named():
+            (self.sink or self._file()).write(data)
 
     def write_sparse(self, data) -> None:
         """Write decompressed data, with holes where it goes to a file; raises OutputError."""
         if self.sink is not None:
             self.write(data)
             return
-        try:
+        with self._failures_named():
             self._file().write_sparse(data)
-        except OSError as error:
-            raise OutputError(self.name, error) from None
 
     def _file(self) -> Target:
         assert self.target is not None
         return self.target
 
     def publish(self, source: Source) -> None:
-        """Complete the output and, if that is wanted, remove the input.
+        """Complete the output and, if that is wanted, remove the input; warn of what the output lacks.
 
-        Raises InputChangedError (nothing is published), Skipped and OSError (the output is there, the input was not
-        removed), OutputError, LmzipError when someone else took the name.
+        Raises InputChangedError and Skipped (nothing is published), Skipped and OSError (the output is there, the input
+        was not removed), OutputError, LmzipError when someone else took the name.
         """
         if self.sink is not None:
-            try:
+            with self._failures_named():
                 self.sink.finish()
-            except OSError as error:
-                raise OutputError(self.name, error, is_final=True) from None
+            self._tell_of_change(source)
             return
         target = self._file()
         removes = self.removes(source)
-        try:
+        with self._failures_named():
             if source.name is not None and source.is_regular:
                 target.copy_attributes(source.status, source.fd)
             else:
                 target.set_mode(0o666 & ~_umask())
             if removes or self.options.sync:
                 target.flush()
-        except OSError as error:
-            raise OutputError(self.name, error) from None
-        if source.name is not None and not self.options.salvage:
+        if source.name is None:
+            self._tell_of_change(source)
+        elif not self.options.salvage:
             source.check_unchanged()
+            if removes:
+                source.check_size()
         with signals.deferred():
-            try:
+            with self._failures_named():
                 target.publish(sync_folder=self.options.sync)
-            except OSError as error:
-                raise OutputError(self.name, error) from None
-            except LmzipError as error:
-                raise LmzipError(f"output {self.name} {error}") from None
+            self._tell_of_losses(target)
             if removes:
                 try:
                     source.remove()
                 except OSError as error:
                     raise OSError(error.errno, f"cannot remove: {error.strerror}; both files are kept") from None
 
+    def _tell_of_change(self, source: Source) -> None:
+        """Warn of an input that changed where no harm comes of it but that the output is of some state of it."""
+        if source.has_changed and not self.options.salvage:
+            name = source.name if source.name is not None else "standard input"
+            self.reporter.warning(name, "changed while it was read; the output may lack what came late", status=0)
+
+    def _tell_of_losses(self, target: Target) -> None:
+        """Warn of attributes that the output could not be given."""
+        if target.lost:
+            reasons = "; ".join(dict.fromkeys(target.lost.values()))
+            self.reporter.warning(self.name, f"cannot set {', '.join(target.lost)}: {reasons}; the data are complete")
+
     def close(self) -> None:
         """Discard what was not published."""
-        if self.target is not None:
-            self.target.close()
+        for place in (self.sink, self.target):
+            if place is not None:
+                place.close()
 
     def __enter__(self) -> Output:
         return self

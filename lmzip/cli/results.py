@@ -18,14 +18,14 @@ def tell(
     options: Options, reporter: Reporter, source: Source, summary: Summary, seconds: float, output: Output | None
 ) -> None:
     """Tell that the work on an input is done; output: None when it was only tested.  Raises OutputError."""
-    path = output.name if output is not None and output.target is not None else None
+    path = output.path if output is not None else None
     removed = output is not None and output.removes(source)
     if reporter.verbose:
         reporter.info(source.name or "standard input", _line(options, summary, seconds, output is None, path, removed))
     if options.json:
         record = _record(options, source, summary, seconds, path, removed)
         # Where the data themselves go to standard output, the object must not be among them.
-        put_json(record, 2 if output is not None and output.sink is not None else 1)
+        put_json(record, 2 if output is not None and output.is_standard_output else 1)
 
 
 def _line(options: Options, summary: Summary, seconds: float, tested: bool, path: str | None, removed: bool) -> str:

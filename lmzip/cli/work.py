@@ -48,7 +48,7 @@ class Work:
                 find_model(options, self.reporter)
                 self._test(source, shown)
                 return
-            with Output(options, source) as output:
+            with Output(options, self.reporter, source) as output:
                 find_model(options, self.reporter)
                 if options.mode == "compress":
                     self._compress(source, output, shown)
