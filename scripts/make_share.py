@@ -77,20 +77,32 @@ is given, and nothing is read from a terminal to be decompressed.
 .PP
 An input is removed only after its output has been written, decoded again and compared, and brought to the disk.
 The output gets its name in one step when it is whole; until then nothing is there, whatever happens.
-It keeps mode, owner, group, times and user's extended attributes of the input.
-An input that changes while it is read is kept and has no output.
+It keeps mode, owner, group, times and user's extended attributes of the input;
+a mount that refuses some of them is warned of, and the status is 2.
+An input that changes while it is read is kept and has no output;
+where the output goes to standard output, a device or a pipe, a warning tells of it, and the status is 0.
 .PP
 Left alone with a warning are directories (but see
 .BR \-r ),
 symbolic links, files with other hard links or a set-ID bit (but see
 .BR \-f ),
-devices, pipes and sockets, and names that have the suffix already or, to decompress, have none that is known:
+devices, pipes and sockets, files that the system makes up as they are read
+.RI ( /proc ", " /sys ;
+but see
+.BR \-k ),
+and names that have the suffix already or, to decompress, have none that is known:
 .BR .lmz ,
 .B .tlmz
 (which becomes
 .BR .tar )
 and that of
-.BR \-S .
+.BR \-S ,
+in small letters or capitals.
+To decompress, test or list
+.I NAME
+where only
+.IR NAME .lmz
+is there means the latter.
 .PP
 The output of compression depends on the content, the level, the model and the block size only.
 To decompress, no option is ever needed for the models that come with the program: a file names the one that it needs.

@@ -81,15 +81,15 @@ def test_completion_scripts_know_every_option(shell):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder with a plain file, two compressed ones and a folder."""
-    for name in ("plain.txt", "a b.lmz", "c.tlmz"):
+    """A folder with a plain file, three compressed ones and a folder."""
+    for name in ("plain.txt", "a b.lmz", "c.tlmz", "D.LMZ"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder").mkdir()
     return tmp_path
 
 
-PACKED = ["a b.lmz", "c.tlmz", "folder"]
-ALL = ["a b.lmz", "c.tlmz", "folder", "plain.txt"]
+PACKED = ["a b.lmz", "c.tlmz", "D.LMZ", "folder"]
+ALL = [*PACKED, "plain.txt"]
 CASES = [
     (["lmunzip", ""], PACKED),
     (["lmzip", ""], ALL),

