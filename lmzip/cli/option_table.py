@@ -72,7 +72,13 @@ def _file_options() -> list[click.Option]:
         _choose("removal", "remove", "--rm", "Remove input files when done (default); the last of -k, --rm counts."),
         _flag("force", "-f --force", "Overwrite; take links; use a terminal; with -dc copy what is not compressed."),
         _flag("recursive", "-r --recursive", "Work on all files below directories; links are passed over."),
-        _value("suffix", "-S --suffix", ".SUF", SuffixType(), "Use the suffix .SUF instead of .lmz; the case of letters makes no difference."),
+        _value(
+            "suffix",
+            "-S --suffix",
+            ".SUF",
+            SuffixType(),
+            "Use the suffix .SUF instead of .lmz; the case of letters makes no difference.",
+        ),
         _value(
             "files0_from",
             "--files0-from",

@@ -305,4 +305,3 @@ class Target:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
