@@ -44,8 +44,9 @@ def new_cache(config: Any, room: int) -> Any:
 
 def is_recurrent(cache: Any) -> bool:
     """Return whether what it takes for a token does not grow with those before: then there is no window."""
-    return bool(cache.layers) and all(
-        isinstance(layer, cache_utils.LinearAttentionCacheLayerMixin)
-        and not isinstance(layer, cache_utils.CacheLayerMixin)
-        for layer in cache.layers
+    states = getattr(cache_utils, "LinearAttentionCacheLayerMixin", None)  # of transformers 5.3 on
+    if states is None or not cache.layers:
+        return False
+    return all(
+        isinstance(layer, states) and not isinstance(layer, cache_utils.CacheLayerMixin) for layer in cache.layers
     )

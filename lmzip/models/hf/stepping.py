@@ -6,14 +6,13 @@ that the window slides by halves; recurrent models keep their state instead.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from lmzip.errors import UnsupportedError
 from lmzip.models.hf.exponentials import exponentials_of
+from lmzip.models.hf.interface import Interface
 
 MAX_WINDOW = 1024  # tokens: beyond, little is gained, while memory and time grow
 _MAX_PIECE = 512  # tokens of all lanes together that are run at once when a window slides
@@ -54,32 +53,15 @@ class Runner:
         some = next((n for n in numbers if n is not None), 0)
         self.kept = torch.tensor([some if n is None else n for n in numbers], dtype=torch.int64, device=device)
         self.missing = [token for token, n in enumerate(numbers) if n is None]
-        parameters = inspect.signature(module.forward).parameters
-        ways = [name for name in ("past_key_values", "cache_params", "state") if name in parameters]
-        if not ways:
-            raise UnsupportedError("the model keeps nothing between steps, so it would be far too slow")
-        self.way = ways[0]
-        self.options = {"logits_to_keep": 1} if "logits_to_keep" in parameters else {}
+        self._interface = Interface(module)
 
     def new_cache(self, room: int) -> tuple[Any, bool]:
         """Return what a module is given before the first token, and whether it never gets full."""
-        from lmzip.models.hf.caches import is_recurrent, new_cache
-
-        if self.way == "state":
-            return None, True
-        cache = new_cache(self.config, room)
-        recurrent = is_recurrent(cache)
-        if self.way == "cache_params" and not recurrent:
-            return None, True  # a state of the model's own, which it makes
-        return cache, recurrent
+        return self._interface.new_cache(room)
 
     def forward(self, tokens: Any, cache: Any) -> tuple[Any, Any]:
         """Take in tokens (n_lanes, n) int64; return logits (n_lanes, n_logits) behind the last, and the cache."""
-        output = self.module(input_ids=tokens, use_cache=True, **{self.way: cache}, **self.options)
-        kept = getattr(output, self.way, None)
-        if kept is None:
-            raise UnsupportedError("the model keeps nothing between steps, so it would be far too slow")
-        return output.logits[:, -1], kept
+        return self._interface.forward(tokens, cache)
 
 
 class Lanes:
