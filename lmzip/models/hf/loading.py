@@ -129,6 +129,7 @@ def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> An
     config._attn_implementation = "eager"  # not what the file says, which may need other packages
     with torch.device("meta"), _at_most(32 * there.tensors + 1000):
         module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    module.tie_weights()  # what is there once counts once: older versions do so only when weights are loaded
     wanted = sum(p.numel() for p in module.parameters())
     if wanted > there.numbers:
         raise _too_few(files, there.numbers, str(wanted))
