@@ -82,7 +82,7 @@ def main(logs: Path, output: Path, kinds: tuple[str, ...]) -> None:
     try:
         plot(logs, output, kinds)
     except ImportError:
-        raise click.ClickException("matplotlib is not installed (pip install 'lmzip[train]')") from None
+        raise click.ClickException("matplotlib is not installed (pip install matplotlib)") from None
     except (OSError, ValueError) as error:
         raise click.UsageError(str(error)) from None
 

@@ -13,7 +13,7 @@ from lmzip.cli.messages import Reporter
 from lmzip.cli.model_download import INTERVAL, size_below, temporary_folder
 from lmzip.cli.options import Options
 from lmzip.cli.progress import Meter
-from lmzip.errors import LmzipError, UnsupportedError
+from lmzip.errors import LmzipError
 
 if TYPE_CHECKING:
     from lmzip.models.importing.known import HubModel
@@ -39,10 +39,10 @@ def downloaded_directory(model: HubModel, revision: str, options: Options, repor
 
 def _snapshot_download() -> Callable[..., Any]:
     os.environ.update(_SETTINGS)  # read when the module is loaded
-    try:
+    from lmzip.models.packages import needed
+
+    with needed("a download from the Hugging Face hub needs", "huggingface_hub"):
         from huggingface_hub import snapshot_download
-    except ImportError:
-        raise UnsupportedError("this needs the package huggingface_hub: pip install 'lmzip[llm]'") from None
     return snapshot_download
 
 

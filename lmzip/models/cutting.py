@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lmzip.errors import UnsupportedError
+from lmzip.models.packages import needed
 
 _INVALID = re.compile("[\udc80-\udcff]+")  # what surrogateescape makes of bytes that are no UTF-8
 
@@ -22,12 +23,8 @@ class Cutter:
 
         Raises UnsupportedError without the package, or where it does not take the JSON.
         """
-        try:
+        with needed("compressing with this model needs", "tokenizers"):
             from tokenizers import Tokenizer
-        except ImportError:
-            raise UnsupportedError(
-                "compressing with this model needs the package tokenizers: pip install 'lmzip[llm]'"
-            ) from None
         try:
             self._tokenizer: Any = Tokenizer.from_str(tokenizer.decode())
         except Exception as error:  # the package raises plain Exception, and ValueError for bad UTF-8

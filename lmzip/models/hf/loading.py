@@ -13,20 +13,21 @@ from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, count_w
 from lmzip.models.hf.numerics import MAX_THREADS, Numerics, plain_version
 from lmzip.models.hf.settings import Settings
 from lmzip.models.hf.staging import staged, without_folder
+from lmzip.models.packages import needed
 
-MISSING = "models of Hugging Face need torch and transformers: pip install 'lmzip[hf]'"
+_NEED = "models of Hugging Face need"
+# transformers takes accelerate wherever it is installed, and cannot do without it for GGUF.
+_PACKAGES = ("torch", "transformers", "tokenizers", "accelerate")
 _MAX_CPU_NAME = 6
 _MAX_BUFFERS = 1 << 26  # numbers that a module has beside its weights, more only where there are as many of those
 
 
 def quiet_torch() -> Any:
-    """Return torch; raises UnsupportedError where it is not installed."""
+    """Return torch; raises UnsupportedError where it, or what transformers needs, is missing or of another version."""
     # What cuBLAS needs to be deterministic is read when CUDA starts.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    try:
+    with needed(_NEED, *_PACKAGES):
         import torch
-    except ImportError:
-        raise UnsupportedError(MISSING) from None
     return torch
 
 
@@ -37,12 +38,9 @@ def quiet_transformers() -> Any:
     os.environ["USE_HUB_KERNELS"] = "0"  # programs that transformers would fetch for some layers
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import transformers
-    except ImportError:
-        raise UnsupportedError(MISSING) from None
+    with needed(_NEED, *_PACKAGES), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import transformers
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     return transformers
@@ -123,6 +121,9 @@ def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> An
     options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     if files.is_gguf:
         check_gguf(files)
+        with needed("models of Hugging Face in GGUF need", "gguf", "accelerate"):
+            import accelerate  # noqa: F401
+            import gguf  # noqa: F401
         options["gguf_file"] = GGUF_NAME
     there = count_weights(files)
     config = transformers.AutoConfig.from_pretrained(folder, **options)

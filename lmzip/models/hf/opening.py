@@ -17,6 +17,7 @@ from lmzip.models.hf.model import HfModel, Loaded
 from lmzip.models.hf.numerics import Numerics, parse
 from lmzip.models.hf.settings import Settings
 from lmzip.models.hf.tokens import read_tokens
+from lmzip.models.packages import needed
 from lmzip.native import outside
 
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96}")
@@ -127,11 +128,9 @@ def _download(name: str, chosen: Settings) -> Path:
         raise ModelMissingError(
             f"there is no {name}; if it is a name on the Hugging Face hub, --allow-download gets it"
         )
-    try:
+    with needed("a download from the Hugging Face hub needs", "huggingface_hub"):
         from huggingface_hub import snapshot_download
         from huggingface_hub.utils import disable_progress_bars
-    except ImportError:
-        raise UnsupportedError(loading.MISSING) from None
     try:
         disable_progress_bars()
         return Path(snapshot_download(name, allow_patterns=_HUB_PATTERNS))

@@ -21,6 +21,7 @@ from lmzip.models.importing.gguf_source import bpe_of
 from lmzip.models.importing.source import Bpe, read_json
 from lmzip.models.importing.tokenizer import bpe_model, from_hugging_face
 from lmzip.models.importing.vocabulary import MAX_STRING_SIZE, SPACE, byte_string, token_of_byte
+from lmzip.models.packages import needed
 
 _BYTES = [bytes([byte]) for byte in range(256)]
 _BYTE_TOKEN = re.compile("<0x[0-9A-F]{2}>")
@@ -103,13 +104,9 @@ def _converted(files: ModelFiles) -> Json:
 
 def _check_sentencepiece(files: ModelFiles) -> None:
     """Raise UnsupportedError without what transformers reads such files with, of which it says other things."""
-    try:
+    with needed(f"{files.path}: its tokenizer needs", "sentencepiece", "protobuf"):
         import google.protobuf  # noqa: F401
         import sentencepiece  # noqa: F401
-    except ImportError:
-        raise UnsupportedError(
-            f"{files.path}: its tokenizer needs the packages sentencepiece and protobuf: pip install 'lmzip[hf]'"
-        ) from None
 
 
 def first_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from lmzip.errors import UnsupportedError
 from lmzip.models.importing import tokenizer
 from lmzip.models.importing.gguf_file import GgufFile
 from lmzip.models.importing.source import Bpe, Config, Source, check_config, integer, shown, token_number
+from lmzip.models.packages import needed
 
 _NAMES = {
     "attn_q": "q",
@@ -118,10 +119,8 @@ class GgufSource(Source):
 
 
 def gguf_package() -> tuple[Any, Any]:
-    try:
+    with needed("a GGUF file needs", "gguf"):
         from gguf import constants, quants
-    except ImportError:
-        raise UnsupportedError("a GGUF file needs the package gguf: pip install 'lmzip[llm]'") from None
     return quants, constants
 
 
