@@ -9,6 +9,11 @@ PYTEST_OPTIONS ?= -n 2 -q
 
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := $(VENV)/oldest
+HF_TESTS := tests/test_packages.py tests/test_outside.py $(wildcard tests/test_hf*.py) tests/test_cli_hf.py
+# What else shows how lmzip gets on with each package: gguf and tokenizers, click and tqdm, safetensors, matplotlib.
+PACKAGE_TESTS := tests/test_importing.py tests/test_token_models.py tests/test_cli_import.py tests/test_cli_options.py \
+	tests/test_cli_terminal.py tests/test_weights.py tests/test_training_plot.py tests/test_bench.py
 KERNEL := $(wildcard lmzip/native/src/*.[ch] lmzip/native/src/*.inc)
 KERNEL_C := $(wildcard lmzip/native/src/*.c)
 # What a change of makes the installed package stale; Python files do not, since the install is editable.
@@ -37,10 +42,11 @@ test-llm: $(VENV)/.dev
 	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip --force --get-model smollm2
 	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors $(BIN)/python -m pytest -q --durations=9 tests/test_smollm2.py
 
-# After a change of the models of Hugging Face: their tests, which `make test` skips without torch, and a real model.
-test-hf: $(VENV)/.hf build/smollm2/.unpacked
-	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_outside.py tests/test_hf*.py \
-		tests/test_cli_hf.py
+# After a change of the models of Hugging Face, or of other people's packages: their tests, which `make test` skips without
+# torch, and a real model; with the newest versions, then with the oldest, also of what all else takes.
+test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
+	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS)
+	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
 
 # To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
 build: $(VENV)/.built
@@ -86,7 +92,7 @@ bench: $(VENV)/.bench
 # To start over without downloading again: removes what was built, keeps the virtual environment.
 clean:
 	rm -rf build dist work .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train hf bench)
+	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train hf bench) $(OLDEST)/.hf
 	find lmzip scripts tests fuzz -name __pycache__ -type d -exec rm -rf {} +
 
 # To start over completely.
@@ -118,6 +124,14 @@ $(VENV)/.hf: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,hf]'
 	@touch $@ $(VENV)/.built
+
+$(OLDEST)/.hf: scripts/oldest.txt scripts/check_tools.py $(INSTALLED_FROM)
+	$(PYTHON) scripts/check_tools.py
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint scripts/oldest.txt \
+		--editable '.[dev,hf,llm,bench]'
+	@touch $@
 
 build/smollm2/.unpacked: $(VENV)/.python
 	@mkdir -p build/smollm2

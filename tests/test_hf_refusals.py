@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -277,7 +278,16 @@ def test_the_files_change(folder: Path) -> None:
 @pytest.mark.parametrize("package", ["torch", "transformers"])
 def test_missing_packages(whole: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    assert "pip install 'lmzip[hf]'" in refusal(whole)
+    found = refusal(whole)
+    assert found.startswith(f"models of Hugging Face need the package {package}: pip install '{package}>=")
+
+
+def test_a_version_of_transformers_that_was_not_tried(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = metadata.version
+    monkeypatch.setattr(metadata, "version", lambda name: "4.57.6" if name == "transformers" else version(name))
+    assert refusal(whole) == (
+        "models of Hugging Face need another version of transformers than 4.57.6: pip install 'transformers>=5.0,<6'"
+    )
 
 
 def test_no_cuda(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:

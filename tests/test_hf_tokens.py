@@ -234,7 +234,7 @@ def test_tokenizer_model_without_the_packages(tmp_path: Path, monkeypatch: pytes
     pytest.importorskip("transformers", reason="transformers is not installed: make test-hf")
     (tmp_path / "tokenizer.model").write_bytes(b"x")
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
-    with pytest.raises(UnsupportedError, match="needs the packages sentencepiece and protobuf"):
+    with pytest.raises(UnsupportedError, match="its tokenizer needs the package sentencepiece: pip install 'sent"):
         read_tokens(ModelFiles(tmp_path, {}, (tmp_path / "tokenizer.model",), ()), 320)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -327,12 +327,5 @@ def test_damaged_gguf(tmp_path, model):
 def test_without_the_package_gguf(tmp_path, model, monkeypatch):
     pytest.importorskip("gguf")
     path = save_gguf(tmp_path / "tiny.gguf", *model)
-    original = builtins.__import__
-
-    def no_gguf(name: str, *arguments: Any, **options: Any) -> Any:
-        if name.split(".")[0] == "gguf":
-            raise ImportError(name)
-        return original(name, *arguments, **options)
-
-    monkeypatch.setattr(builtins, "__import__", no_gguf)
-    refused(path, tmp_path / "out", UnsupportedError, "pip install 'lmzip.llm.'")
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    refused(path, tmp_path / "out", UnsupportedError, "a GGUF file needs the package gguf: pip install 'gguf>=")

@@ -15,8 +15,8 @@ RANGES = {
     "transformers": ">=5.0,<6",
     "tokenizers": ">=0.22.1,<1",
     "accelerate": ">=1.2,<2",
-    "sentencepiece": ">=0.2,<1",
-    "protobuf": ">=4.21,<8",
+    "sentencepiece": ">=0.2",
+    "protobuf": ">=4.21.1",
     "gguf": ">=0.10,<1",
     "huggingface_hub": ">=1.3,<3",
 }
@@ -38,14 +38,13 @@ def needed(by: str, *names: str) -> Iterator[None]:
         missing = [name for name in names if name == stopped or _version(name) is None]
         if not missing:
             line = (str(error).splitlines() or ["ImportError"])[0]
-            raise UnsupportedError(f"{by} {_listed(names)}, which cannot be imported here ({line})") from None
+            raise UnsupportedError(f"{by} {_listed([*names])}, which cannot be imported here ({line})") from None
         raise UnsupportedError(f"{by} {_listed(missing)}: {_installing(missing)}") from None
 
 
 def _check(by: str, name: str) -> None:
     version = _version(name)
-    low, high = map(_numbers, RANGES[name].split(","))
-    if version is not None and not low <= _numbers(version) < high:
+    if version is not None and not _is_within(version, RANGES[name]):
         raise UnsupportedError(f"{by} another version of {name} than {version}: {_installing([name])}")
 
 
@@ -59,6 +58,11 @@ def _version(name: str) -> str | None:
         return None
 
 
+def _is_within(version: str, wanted: str) -> bool:
+    low, _, high = wanted.partition(",")
+    return _numbers(low) <= _numbers(version) and not (high and _numbers(high) <= _numbers(version))
+
+
 def _numbers(version: str) -> list[int]:
     """Return the first three numbers of a version: those of 2.13.0+cpu are 2, 13, 0; of <6 they are 6, 0, 0."""
     match = re.search(r"[0-9]+(?:\.[0-9]+)*", version)
@@ -66,8 +70,10 @@ def _numbers(version: str) -> list[int]:
     return [*found, 0, 0, 0][:3]
 
 
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+def _listed(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"the package {names[0]}"
+    return f"the packages {', '.join(names[:-1])} and {names[-1]}"
 
 
 def _installing(names: list[str]) -> str:
