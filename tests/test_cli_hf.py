@@ -67,6 +67,35 @@ def test_round_trip_and_what_lmunzip_needs(tmp_path: Path, folder: Path) -> None
     assert done.returncode == 0 and file.read_bytes() == TEXT and not packed.exists(), done.stderr
 
 
+@pytest.mark.parametrize("kind", ["mamba", "jamba", "gguf"])
+def test_the_libraries_say_nothing(tmp_path: Path, kind: str) -> None:
+    """Not of kernels that are missing, nor of what is deprecated, nor how far they are."""
+    if kind == "gguf":
+        place = tiny_llama.save_gguf(tmp_path / "tiny.gguf", *tiny_llama.tiny_llama())
+    else:
+        place = tiny_hf.save(tmp_path / "tiny", kind)
+    file = tmp_path / "a"
+    file.write_bytes(TEXT)
+    for part in ({}, {"PYTHONWARNINGS": "default::FutureWarning"}):
+        status, said = compress("-f", "--model", f"hf:{place}", file, LMZIP_MODEL_PATH=str(place), **part)
+        assert (status, said) == (0, "")
+        done = run("lmunzip", tmp_path / "a.lmz", env=environment(LMZIP_MODEL_PATH=str(place), **part))
+        assert (done.returncode, done.stderr) == (0, b"") and file.read_bytes() == TEXT
+
+
+def test_a_version_that_was_not_tried_is_one_line(tmp_path: Path, folder: Path) -> None:
+    file = tmp_path / "a"
+    file.write_bytes(TEXT)
+    other = """
+import importlib.metadata
+importlib.metadata.version = lambda name: "4.57.6" if name == "transformers" else "2.13.0"
+sys.modules["torch"] = None
+"""
+    status, said = compress("--model", f"hf:{folder}", file, code=other)
+    assert status == 3 and said.count("\n") == 1 and sorted(os.listdir(tmp_path)) == ["a"]
+    assert "need another version of transformers than 4.57.6: pip install 'transformers>=5.0,<6'" in said
+
+
 def test_bytes_in_no_token_are_told(tmp_path: Path) -> None:
     tokenizer = tiny_llama.tokenizer_json()
     del tokenizer["model"]["vocab"]["z"]

@@ -48,7 +48,7 @@ def _mamba2(t: Any) -> Any:
 
 def _jamba(t: Any) -> Any:
     """Layers of both kinds, attention and a state, and experts."""
-    state = {"mamba_d_state": 8, "mamba_dt_rank": 4, "use_mamba_kernels": False}
+    state = {"mamba_d_state": 8, "mamba_dt_rank": 4}
     order = {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1}
     return t.JambaConfig(**_common(num_key_value_heads=1, num_experts=2, **state, **order))
 

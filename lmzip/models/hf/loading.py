@@ -128,6 +128,8 @@ def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> An
     there = count_weights(files)
     config = transformers.AutoConfig.from_pretrained(folder, **options)
     config._attn_implementation = "eager"  # not what the file says, which may need other packages
+    if getattr(config, "use_mamba_kernels", False):  # nor these, without which older versions refuse to run on CPUs
+        config.use_mamba_kernels = False
     with torch.device("meta"), _at_most(32 * there.tensors + 1000):
         module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     module.tie_weights()  # what is there once counts once: older versions do so only when weights are loaded
