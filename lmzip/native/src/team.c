@@ -7,10 +7,8 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdbool.h>
 
 #define PATIENCE 4000 /* rounds of waiting, about 10 ns each; after that each gives the processor up */
-#define STACK_SIZE ((size_t)2 << 20) /* products keep some 300 kB there, which musl's 128 kB do not hold */
 
 typedef struct {
     team team;
@@ -53,17 +51,6 @@ static void *join_in(void *argument)
     return NULL;
 }
 
-static bool is_started(pthread_t *thread, team_member *m)
-{
-    pthread_attr_t attributes;
-    if (pthread_attr_init(&attributes))
-        return false;
-    const bool started =
-        !pthread_attr_setstacksize(&attributes, STACK_SIZE) && !pthread_create(thread, &attributes, join_in, m);
-    pthread_attr_destroy(&attributes);
-    return started;
-}
-
 void team_run(team_work *work, void *argument, int n_threads)
 {
     job j = {.work = work, .argument = argument};
@@ -75,7 +62,7 @@ void team_run(team_work *work, void *argument, int n_threads)
     sigfillset(&all); /* signals are for threads that can act on them; a new thread blocks what its maker does */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     while (n_members < n_threads && n_members < TEAM_MAX &&
-           is_started(&threads[n_members], &j.members[n_members]))
+           !pthread_create(&threads[n_members], NULL, join_in, &j.members[n_members]))
         n_members++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     __atomic_store_n(&j.team.n_members, n_members, __ATOMIC_RELEASE);

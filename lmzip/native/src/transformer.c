@@ -8,7 +8,6 @@
 
 #define MAX_LAYERS 128
 #define MAX_HEADS 128
-#define MAX_GROUP (LMZ_MAX_LANES / 2) /* queries of a key, each in two parts, are lanes of a product */
 #define MAX_HEAD_DIM 256
 #define MAX_VOCABULARY 262143
 #define MAX_WINDOW 8192
@@ -30,6 +29,8 @@ static int is_shape(const lmz_transformer_shape *s)
 }
 
 static int max_of(int a, int b) { return a > b ? a : b; }
+static size_t larger_of(size_t a, size_t b) { return a > b ? a : b; }
+
 
 /* round(sqrt(n) 2^12) */
 static int64_t norm_factor(int64_t n)
@@ -213,9 +214,10 @@ size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_tran
     lanes->shift = carve(base, &offset, n * 4);
     lanes->cosines = carve(base, &offset, n * half * 2);
     lanes->sines = carve(base, &offset, n * half * 2);
-    /* a vector to normalise; or scores of a group's queries, sums by values and the weights in two parts (attend) */
-    const size_t window = (size_t)lanes->window;
-    lanes->scratch_size = (size_t)max_of(t->max_row, (int)(group * (window + 4 * dim) + group * window / 2));
+    /* a vector to normalise; or what rows of two matrices give; or a group's queries, their scores, sums by values and the
+       weights in two parts (attend_head) */
+    const size_t window = (size_t)lanes->window, attention = group * (window + 4 * dim) + group * window / 2;
+    lanes->scratch_size = larger_of(larger_of(width, 2 * sums_size(n_lanes)), attention);
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
     lanes->scratch = carve(base, &offset, TEAM_MAX * lanes->scratch_size * 4);
     lanes->logits = carve(base, &offset, n * (size_t)whole_tiles(s->n_vocab) * 4);

@@ -13,6 +13,8 @@
 #define VALUE_BLOCK 128      /* tokens in a matrix of values */
 #define NARROW_FROM 3
 #define N_KEPT 4             /* first tokens of a lane, on which attention rests however long it gets */
+#define MAX_GROUP (LMZ_MAX_LANES / 2) /* queries that share a head of keys; each in two parts, they are lanes of a product */
+#define ROWS_AT_ONCE 256     /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
 
 typedef struct {
     net_matrix in, out, up, down;
@@ -81,10 +83,13 @@ typedef struct transformer_lanes {
     int64_t *factor;          /* (n_lanes) with which a product is brought to units, and */
     int32_t *shift;           /* (n_lanes) by which it is shifted then */
     int16_t *cosines, *sines; /* (n_lanes, head_dim / 2) */
-    int32_t *scratch;         /* (TEAM_MAX, scratch_size) */
+    int32_t *scratch;         /* (TEAM_MAX, scratch_size), here and not on stacks, which may be of 128 kB */
     size_t scratch_size;
     int32_t *logits;          /* (n_lanes, n_vocab in whole tiles): in the end the exponentials */
 } transformer_lanes;
+
+/* Numbers that ROWS_AT_ONCE rows give for n lanes, in two parts at most. */
+static inline size_t sums_size(int n) { return 2 * (size_t)n * ROWS_AT_ONCE; }
 
 static inline int whole_tiles(int n) { return (n + NET_ROW_ALIGN - 1) / NET_ROW_ALIGN * NET_ROW_ALIGN; }
 
@@ -100,7 +105,7 @@ void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transfor
 void transformer_step_all(const struct lmz_transformer *t, transformer_lanes *lanes, int n, int n_threads, lane_work *then,
                           void *argument);
 
-/* What a member may use for itself. */
+/* What a member may use for itself, within a phase. */
 static inline int32_t *scratch_of(const step_part *p) { return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size; }
 
 static inline uint32_t *transformer_exponentials(const struct lmz_transformer *t, const transformer_lanes *lanes, int place)

@@ -34,7 +34,6 @@ typedef struct {
     int n_seen; /* tokens that are there */
 } head_cache;
 
-#define MAX_GROUP 128 /* queries that share a head of keys */
 #define SCORE_LIMIT (1 << 29)
 #define LINES_AT_ONCE ((N_WIDE + 7) / 8) /* of what is to come, for so many numbers of a softmax */
 
@@ -185,7 +184,7 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
     const size_t block_stride = 2 * (size_t)g.group * VALUE_BLOCK;
     const int lines_a_block = (int)(next->n_lines / (size_t)(4 * n_blocks)) + 1; /* softmax is about half of the time */
     int32_t *sums = scratch + g.group * g.stride, *totals = sums + 2 * n_sums; /* (2 group, dim), (group, dim) */
-    g.weights = (int8_t *)(totals + 2 * n_sums);
+    g.weights = (int8_t *)(totals + n_sums);
     int32_t unit_multiplier[256];
     uint64_t mass[MAX_GROUP];
     for (int b = 0; b < n; b += VALUE_BLOCK) {
@@ -218,15 +217,15 @@ static void attend_head(const step_part *p, int place, int h, head_cache *cache,
     const int dim = s->head_dim, group = s->n_head / s->n_kv_head, first = h * group * dim;
     const size_t half = (size_t)dim / 2;
     const int16_t *cosines = p->lanes->cosines + (size_t)place * half, *sines = p->lanes->sines + (size_t)place * half;
-    int8_t key[256], value[256], queries[8192];
-    packed_scale scales[128];
+    int8_t key[256], value[256], *queries = (int8_t *)scratch_of(p); /* (group, dim) */
+    packed_scale scales[MAX_GROUP];
     int32_t *q = p->lanes->product + (size_t)place * (size_t)p->t->max_row + first;
     int32_t *k = q - first + (s->n_head + h) * dim, *v = k + s->n_kv_head * dim;
     const packed_scale key_scale = rotate(k, dim, cosines, sines, key), value_scale = pack8(v, dim, value);
     remember(p, place, cache, key, key_scale, value, value_scale);
     for (int i = 0; i < group; i++)
         scales[i] = rotate(q + i * dim, dim, cosines, sines, queries + i * dim);
-    attend(p, cache, next, queries, scales, scratch_of(p),
+    attend(p, cache, next, queries, scales, scratch_of(p) + group * dim,
            p->lanes->attended + (size_t)place * (size_t)(s->n_head * dim) + first);
 }
 

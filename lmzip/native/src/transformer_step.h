@@ -101,15 +101,12 @@ static void normalise_all(const step_part *p, int norm, int which)
     team_meet(p->me);
 }
 
-#define ROWS_AT_ONCE 256 /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
-#define SUMS (LMZ_MAX_LANES * ROWS_AT_ONCE) /* vectors are at most as many, and lanes at most half */
-
 /* A member's rows of a matrix, some at a time, and what those give for the packed vectors of all lanes. */
 typedef struct {
     int first, end; /* all its rows */
     int row, n_rows, is_wide;
     net_stream stream;
-    int32_t sums[SUMS]; /* (n, ROWS_AT_ONCE), or (2 n, ROWS_AT_ONCE) for vectors of 15 bits, the low parts behind the high ones */
+    int32_t *sums; /* (n, ROWS_AT_ONCE), or (2 n, ROWS_AT_ONCE) for vectors of 15 bits, the low parts behind the high ones */
 } rows_of;
 
 static const uint8_t *first_weights(const step_part *p, const net_matrix *m)
@@ -272,7 +269,7 @@ void TRANSFORMER_STEP(const step_part *p)
 {
     const lmz_transformer_shape *s = &p->t->shape;
     const int attended = s->n_head * s->head_dim;
-    rows_of r[2];
+    rows_of r[2] = {{.sums = scratch_of(p)}, {.sums = scratch_of(p) + sums_size(p->n)}};
     for (int i = 0; i < s->n_layer; i++) {
         const transformer_layer *l = &p->t->layers[i];
         normalise_all(p, 2 * i, LMZ_PRODUCT_IN);
