@@ -3,8 +3,7 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#endif
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -23,7 +22,6 @@ static int has_amx(void)
 static int has_amx(void) { return 0; }
 #endif
 
-#if defined(__x86_64__)
 /* All that variants are compiled for: without lzcnt the instruction runs as another one and gives other numbers. */
 static int has_avx2(void)
 {
