@@ -38,9 +38,9 @@ typedef struct { /* a lane: the place of one chunk, with all state that is the l
 typedef struct { /* see net_thread.c */
     pthread_t id;
     int running, stop;
-    uint64_t n_predictions, n_claimed, n_coded;
-    uint64_t predicted[MAX_GROUPS]; /* the last number of each group, plus one */
-    uint64_t n_late;         /* predictions of this run that the coder waited for too long */
+    uint32_t n_predictions, n_claimed, n_coded; /* of a run; not of 64 bits, which not every processor shares among threads */
+    uint32_t predicted[MAX_GROUPS]; /* the last number of each group, plus one */
+    uint32_t n_late;         /* predictions of this run that the coder waited for too long */
     int n_alone, penalty;    /* runs that the coder will do alone, and how many it did so last time */
 } net_thread;
 

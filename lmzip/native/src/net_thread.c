@@ -20,7 +20,7 @@
 #define LATE_SHARE 50   /* one late prediction in so many is too many */
 #define MAX_PENALTY 256 /* runs */
 
-static uint64_t load(const uint64_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
+static uint32_t load(const uint32_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
 
 /* Run a part of the net for those of the lanes [first, end) that have a byte to come. */
 static void run_net(struct lmz_coder *c, net_part *part, int first, int end)
@@ -33,12 +33,13 @@ static void run_net(struct lmz_coder *c, net_part *part, int first, int end)
 }
 
 /* Make prediction k if it can be made and nobody has claimed it. */
-static int claim_and_predict(struct lmz_coder *c, uint64_t k)
+static int claim_and_predict(struct lmz_coder *c, uint32_t k)
 {
     net_thread *t = &c->net_thread;
-    const int n_groups = c->n_groups, group = (int)(k % (uint64_t)n_groups);
-    uint64_t expected = k;
-    if (k >= t->n_predictions || load(&t->n_coded) + (uint64_t)n_groups <= k ||
+    const uint32_t n_groups = (uint32_t)c->n_groups;
+    const int group = (int)(k % n_groups);
+    uint32_t expected = k;
+    if (k >= t->n_predictions || load(&t->n_coded) + n_groups <= k ||
         !__atomic_compare_exchange_n(&t->n_claimed, &expected, k + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return 0;
     run_net(c, c->net->hidden, group_start(c, group), group_start(c, group + 1));
@@ -50,7 +51,7 @@ static void *run(void *argument)
 {
     struct lmz_coder *c = argument;
     net_thread *t = &c->net_thread;
-    uint64_t k;
+    uint32_t k;
     int n_waited = 0;
     while ((k = load(&t->n_claimed)) < t->n_predictions && !__atomic_load_n(&t->stop, __ATOMIC_RELAXED)) {
         if (claim_and_predict(c, k))
@@ -64,7 +65,7 @@ static void *run(void *argument)
 void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
 {
     net_thread *t = &c->net_thread;
-    uint64_t left = c->chunk_size - c->step;
+    const uint32_t left = c->chunk_size - c->step;
     t->running = 0;
     c->n_groups = 1;
     if (!c->net || c->n_threads < 2 || c->n_lanes < MIN_LANES)
@@ -75,7 +76,7 @@ void net_thread_start(struct lmz_coder *c, uint64_t n_steps)
     }
     const int n_groups = c->n_lanes / c->net->lanes_at_once;
     c->n_groups = n_groups < 2 ? 2 : n_groups > MAX_GROUPS ? MAX_GROUPS : n_groups;
-    t->n_predictions = (uint64_t)c->n_groups * (n_steps < left ? n_steps : left);
+    t->n_predictions = (uint32_t)c->n_groups * (n_steps < left ? (uint32_t)n_steps : left);
     t->n_claimed = t->n_coded = 0;
     memset(t->predicted, 0, sizeof t->predicted);
     t->n_late = 0;
@@ -95,8 +96,8 @@ void net_thread_wait(struct lmz_coder *c)
     if (!c->net)
         return;
     net_thread *t = &c->net_thread;
-    const uint64_t k = t->n_coded;
-    const int group = t->running ? (int)(k % (uint64_t)c->n_groups) : 0, patience = c->net->is_slow ? 0 : PATIENCE;
+    const uint32_t k = t->n_coded;
+    const int group = t->running ? (int)(k % (uint32_t)c->n_groups) : 0, patience = c->net->is_slow ? 0 : PATIENCE;
     if (!t->running) {
         run_net(c, c->net->hidden, 0, c->n_lanes);
     } else {
@@ -122,6 +123,6 @@ void net_thread_stop(struct lmz_coder *c)
     __atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
     pthread_join(t->id, NULL);
     t->running = 0;
-    t->penalty = t->n_late * LATE_SHARE <= t->n_coded ? 0 : !t->penalty ? 1 : t->penalty < MAX_PENALTY ? 2 * t->penalty : MAX_PENALTY;
+    t->penalty = t->n_late <= t->n_coded / LATE_SHARE ? 0 : !t->penalty ? 1 : t->penalty < MAX_PENALTY ? 2 * t->penalty : MAX_PENALTY;
     t->n_alone = t->penalty;
 }
