@@ -28,7 +28,8 @@ ffibuilder.set_source(
     sources=[str(p.relative_to(ROOT)) for p in sorted((HERE / "src").glob("*.c"))],
     depends=[str(p.relative_to(ROOT)) for p in sorted((HERE / "src").glob("*.[hi]*"))],
     include_dirs=[str((HERE / "src").relative_to(ROOT))],
-    # Python adds -fwrapv, which keeps loops from being vectorised; the kernel is free of overflow (make asan).
-    extra_compile_args=["-O3", "-std=c99", "-D_GNU_SOURCE", "-fno-wrapv"],
+    # Python adds -fwrapv, which keeps loops from being vectorised; the kernel is free of overflow (make asan).  It may
+    # add -g too, which is four fifths of the file.
+    extra_compile_args=["-O3", "-std=c99", "-D_GNU_SOURCE", "-fno-wrapv", "-g0"],
     py_limited_api=True,
 )
