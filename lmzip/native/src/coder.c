@@ -61,9 +61,10 @@ static uint32_t power_above(uint64_t n, uint32_t limit)
 }
 
 /* Lay out all state; with base NULL only return the size it takes. */
-static size_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, size_t raw_size)
+static uint64_t lay_out(struct lmz_coder *c, uint8_t *base, const lmz_method *m, size_t raw_size)
 {
-    size_t offset = 0, n_inputs = (size_t)N_INPUTS(m->n_contexts, m->has_net);
+    const size_t n_inputs = (size_t)N_INPUTS(m->n_contexts, m->has_net);
+    uint64_t offset = 0;
     uint64_t n_lines = (uint64_t)raw_size * (uint64_t)m->slots_per_byte / 4 + 64;
     uint32_t max_lines = (uint32_t)1 << m->max_lines_bits;
     c->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
@@ -170,7 +171,7 @@ static void take_models(struct lmz_coder *c, const lmz_method *m, const lmz_net 
     c->transformer = m->has_net & HAS_TOKENS ? transformer : NULL;
 }
 
-size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net, const lmz_transformer *transformer)
+uint64_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net, const lmz_transformer *transformer)
 {
     const lmz_method *m = get_method(method);
     struct lmz_coder scratch;

@@ -81,7 +81,7 @@ struct lmz_coder {
     net_thread net_thread;
     int n_threads, n_groups; /* threads that may be used; groups of lanes that take turns */
     void *memory; /* all arrays */
-    size_t memory_size;
+    uint64_t memory_size;
 
     int n_lanes;
     lmz_lane lanes[]; /* (n_lanes) */

@@ -100,9 +100,10 @@ lmz_transformer *lmz_transformer_new_outside(const uint8_t *bytes, size_t n_byte
 
 typedef struct lmz_coder lmz_coder;
 
-/* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.
+/* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.  It may be more than
+   this machine can address; then there is no memory for a coder.
    net, transformer: NULL for methods without one. */
-size_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net, const lmz_transformer *transformer);
+uint64_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net, const lmz_transformer *transformer);
 
 /* Start a block.  simd: an available variant.
    Return NULL for bad arguments or when there is no memory. */

@@ -26,7 +26,7 @@ typedef struct { /* how a variant packs */
 matrix_packing matrix_packing_of(int simd);
 
 /* Bytes of packed weights. */
-static inline size_t matrix_size(matrix_packing p, size_t n_in, size_t n_out) { return n_in * n_out << p.wide; }
+static inline uint64_t matrix_size(matrix_packing p, uint64_t n_in, uint64_t n_out) { return n_in * n_out << p.wide; }
 
 /* Where a weight of row r and column k is among packed ones, in bytes; four columns of a row lie side by side. */
 static inline size_t matrix_place(matrix_packing p, int n_in, int r, int k)

@@ -1,6 +1,7 @@
 /* memory.c - large allocations: in huge pages where the system has them, as they are read all over or streamed through. */
 #include "memory.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__linux__) && !defined(LMZ_CHECKED) /* sanitizers do not see the bounds of what mmap gives */
@@ -8,8 +9,12 @@
 #define USE_MMAP 1
 #endif
 
-void *allocate_zeroed(size_t size)
+void *allocate_zeroed(uint64_t wanted)
 {
+    const size_t size = (size_t)wanted;
+    errno = ENOMEM;
+    if (wanted > PTRDIFF_MAX)
+        return NULL;
 #if defined(USE_MMAP)
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
@@ -24,12 +29,12 @@ void *allocate_zeroed(size_t size)
 #endif
 }
 
-void free_zeroed(void *memory, size_t size)
+void free_zeroed(void *memory, uint64_t size)
 {
     if (!memory)
         return;
 #if defined(USE_MMAP)
-    munmap(memory, size);
+    munmap(memory, (size_t)size);
 #else
     (void)size;
     free(memory);

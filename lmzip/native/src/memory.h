@@ -1,4 +1,5 @@
-/* memory.h - large allocations, and arrays carved out of them. */
+/* memory.h - large allocations, and arrays carved out of them.  Sizes are counted in 64 bits: what lanes would take may be
+   more than a machine can address, and is then no memory rather than a small number. */
 #ifndef LMZ_MEMORY_H
 #define LMZ_MEMORY_H
 
@@ -14,19 +15,19 @@
 #define GUARD(start, size) ((void)0)
 #endif
 
-/* Zeroed memory, 64-aligned; NULL without it.  free_zeroed takes NULL too. */
-void *allocate_zeroed(size_t size);
-void free_zeroed(void *memory, size_t size);
+/* Zeroed memory, 64-aligned; without it NULL, and errno says so.  free_zeroed takes NULL too. */
+void *allocate_zeroed(uint64_t size);
+void free_zeroed(void *memory, uint64_t size);
 
 /* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count.  Checked builds guard every array. */
-static inline void *carve(uint8_t *base, size_t *offset, size_t size)
+static inline void *carve(uint8_t *base, uint64_t *offset, uint64_t size)
 {
-    size_t at = *offset;
-    *offset += (size + GUARD_SIZE + 63) & ~(size_t)63;
+    const uint64_t at = *offset;
+    *offset += (size + GUARD_SIZE + 63) & ~(uint64_t)63;
     if (!base)
         return NULL;
     GUARD(base + at + size, *offset - at - size);
-    return base + at;
+    return base + (size_t)at;
 }
 
 #endif

@@ -54,7 +54,7 @@ static void pack(packing *p, net_matrix *m, int n_in, int n_out)
     if (!matrix_pack(p->how, p->weights, p->multipliers, n_in, n_out, n_out, p->packed, p->kept))
         p->refused = 1;
     p->weights += (size_t)n_in * (size_t)n_out;
-    p->packed += matrix_size(p->how, (size_t)n_in, (size_t)n_out);
+    p->packed += (size_t)matrix_size(p->how, (size_t)n_in, (size_t)n_out);
     p->multipliers += n_out;
     p->kept += n_out;
 }
@@ -98,13 +98,13 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     if (!is_shape(s) || !lmz_simd_available(simd))
         return NULL;
     count_all(s, &all_weights, &all_rows);
-    if (all_weights != w->n_weights || all_rows != w->n_rows || all_weights > SIZE_MAX / 4)
+    if (all_weights != w->n_weights || all_rows != w->n_rows)
         return NULL;
     const size_t n_weights = w->n_weights, n_rows = w->n_rows;
     struct lmz_net *net = calloc(1, sizeof *net);
     const matrix_packing how = matrix_packing_of(simd);
     const size_t n_biases = (size_t)s->n_layer * (size_t)s->n_state, n_bytes = 256 * (size_t)s->byte_dim;
-    const size_t n_entries = ((size_t)s->n_orders * (size_t)s->table_dim) << s->table_bits;
+    const uint64_t n_entries = ((uint64_t)s->n_orders * (uint64_t)s->table_dim) << s->table_bits;
     if (net) {
         net->layers = calloc((size_t)s->n_layer, sizeof *net->layers);
         net->memory_size = matrix_size(how, n_weights, 1) + (n_rows + n_biases) * 4 + n_bytes + n_entries;
@@ -124,10 +124,10 @@ lmz_net *lmz_net_new(const lmz_net_shape *s, const lmz_net_weights *w, int simd)
     net->output = variants[simd].output;
     net->lanes_at_once = simd == LMZ_SIMD_AMX ? 16 : 8;
     net->is_slow = simd != LMZ_SIMD_AMX;
-    int32_t *kept = (int32_t *)(void *)(memory + matrix_size(how, n_weights, 1)), *biases = kept + n_rows;
+    int32_t *kept = (int32_t *)(void *)(memory + (size_t)matrix_size(how, n_weights, 1)), *biases = kept + n_rows;
     int8_t *embeddings = (int8_t *)(biases + n_biases);
     net->byte_embedding = memcpy(embeddings, w->byte_embedding, n_bytes);
-    net->tables = memcpy(embeddings + n_bytes, w->tables, n_entries);
+    net->tables = memcpy(embeddings + n_bytes, w->tables, (size_t)n_entries);
     packing p = {how, w->weights, w->multipliers, memory, kept, 0};
     pack(&p, &net->embed, net->n_input, s->n_embd);
     for (int l = 0; l < s->n_layer; l++) {
@@ -159,10 +159,11 @@ void lmz_net_free(lmz_net *net)
     free(net);
 }
 
-size_t net_lanes_lay_out(net_lanes *lanes, const lmz_net *net, int n_lanes, uint8_t *base)
+uint64_t net_lanes_lay_out(net_lanes *lanes, const lmz_net *net, int n_lanes, uint8_t *base)
 {
     const lmz_net_shape *s = &net->shape;
-    size_t n = (size_t)n_lanes, width = (size_t)net->max_row, offset = 0;
+    const size_t n = (size_t)n_lanes, width = (size_t)net->max_row;
+    uint64_t offset = 0;
     lanes->n_lanes = n_lanes;
     lanes->state = carve(base, &offset, n * (size_t)s->n_layer * (size_t)s->n_state * 4);
     lanes->residual = carve(base, &offset, n * (size_t)s->n_embd * 4);
@@ -179,11 +180,10 @@ int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_
     if (n_lanes < 1 || n_lanes > LMZ_MAX_LANES)
         return LMZ_E_DAMAGED;
     net_lanes lanes = {0};
-    void *memory = NULL;
-    const size_t size = net_lanes_lay_out(&lanes, net, n_lanes, NULL);
-    if (posix_memalign(&memory, 64, size))
+    const uint64_t size = net_lanes_lay_out(&lanes, net, n_lanes, NULL);
+    uint8_t *memory = allocate_zeroed(size);
+    if (!memory)
         return LMZ_E_FULL;
-    memset(memory, 0, size); /* before the gaps are poisoned (memory.h) */
     net_lanes_lay_out(&lanes, net, n_lanes, memory);
     lanes.history = pointers;
     for (int j = 0; j < n_lanes; j++)
@@ -195,6 +195,6 @@ int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_
         for (int j = 0; j < n_lanes; j++)
             history[j] = history[j] << 8 | bytes[t * (size_t)n_lanes + (size_t)j];
     }
-    free(memory);
+    free_zeroed(memory, size);
     return LMZ_DONE;
 }

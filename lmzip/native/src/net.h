@@ -32,7 +32,7 @@ struct lmz_net { /* read only once it is made: any number of coders share it */
     int lanes_at_once; /* with which matrix products are at their best */
     int is_slow;       /* to predict takes much longer than to code what is predicted */
     void *memory;
-    size_t memory_size;
+    uint64_t memory_size;
 };
 
 /* The states of a block's lanes and room for one step of them all. */
@@ -47,7 +47,7 @@ typedef struct net_lanes {
 } net_lanes;
 
 /* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take. */
-size_t net_lanes_lay_out(net_lanes *lanes, const struct lmz_net *net, int n_lanes, uint8_t *base);
+uint64_t net_lanes_lay_out(net_lanes *lanes, const struct lmz_net *net, int n_lanes, uint8_t *base);
 
 net_part net_hidden_portable, net_hidden_avx2, net_hidden_avxvnni, net_hidden_avx512, net_hidden_amx;
 net_part net_output_portable, net_output_avx2, net_output_avxvnni, net_output_avx512, net_output_amx;

@@ -24,9 +24,9 @@ lmz_transformer *lmz_transformer_new_outside(const uint8_t *bytes, size_t n_byte
     return t;
 }
 
-size_t outside_lanes_lay_out(transformer_lanes *lanes, int n_lanes, uint8_t *base)
+uint64_t outside_lanes_lay_out(transformer_lanes *lanes, int n_lanes, uint8_t *base)
 {
-    size_t offset = 0;
+    uint64_t offset = 0;
     lanes->n_lanes = n_lanes;
     lanes->active = carve(base, &offset, (size_t)n_lanes * sizeof *lanes->active);
     lanes->n_tokens = carve(base, &offset, (size_t)n_lanes * sizeof *lanes->n_tokens);

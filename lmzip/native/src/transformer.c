@@ -18,8 +18,7 @@ static int is_dim(int64_t n, int64_t limit) { return n >= NET_ROW_ALIGN && n <= 
 
 static int is_shape(const lmz_transformer_shape *s)
 {
-    return SIZE_MAX > UINT32_MAX && /* the lanes' keys and values may take more than such a machine can address */
-           is_dim(s->n_embd, NET_MAX_DIM) && is_dim(s->n_hidden, NET_MAX_DIM) && is_dim(s->head_dim, MAX_HEAD_DIM) &&
+    return is_dim(s->n_embd, NET_MAX_DIM) && is_dim(s->n_hidden, NET_MAX_DIM) && is_dim(s->head_dim, MAX_HEAD_DIM) &&
            s->n_layer >= 1 && s->n_layer <= MAX_LAYERS && s->n_head >= 1 && s->n_head <= MAX_HEADS && s->n_kv_head >= 1 &&
            s->n_kv_head <= s->n_head && s->n_head % s->n_kv_head == 0 && s->n_head / s->n_kv_head <= MAX_GROUP &&
            is_dim((int64_t)s->n_head * s->head_dim, NET_MAX_DIM) && s->n_vocab >= 256 && s->n_vocab <= MAX_VOCABULARY &&
@@ -29,8 +28,8 @@ static int is_shape(const lmz_transformer_shape *s)
 }
 
 static int max_of(int a, int b) { return a > b ? a : b; }
-static size_t larger_of(size_t a, size_t b) { return a > b ? a : b; }
 
+static size_t larger_of(size_t a, size_t b) { return a > b ? a : b; }
 
 /* round(sqrt(n) 2^12) */
 static int64_t norm_factor(int64_t n)
@@ -53,7 +52,7 @@ static transformer_step *const steps[LMZ_N_SIMD] = {
 };
 
 /* Carve room for a matrix, which stays without rows until it is set. */
-static void carve_matrix(lmz_transformer *t, net_matrix *m, uint8_t *base, size_t *offset, int n_in, int n_rows)
+static void carve_matrix(lmz_transformer *t, net_matrix *m, uint8_t *base, uint64_t *offset, int n_in, int n_rows)
 {
     const int n_out = whole_tiles(n_rows);
     m->n_in = n_in;
@@ -64,11 +63,11 @@ static void carve_matrix(lmz_transformer *t, net_matrix *m, uint8_t *base, size_
 static int width_of(const lmz_transformer_shape *s) { return s->n_head * s->head_dim; }
 
 /* Lay out all numbers in zeroed memory at base; with base NULL only return the size they take. */
-static size_t lay_out(lmz_transformer *t, uint8_t *base)
+static uint64_t lay_out(lmz_transformer *t, uint8_t *base)
 {
     const lmz_transformer_shape *s = &t->shape;
     const size_t n_norms = 2 * (size_t)s->n_layer + 1, n_tokens = (size_t)s->n_vocab + 1, n_embd = (size_t)s->n_embd;
-    size_t offset = 0;
+    uint64_t offset = 0;
     for (int l = 0; l < s->n_layer; l++) {
         transformer_layer *layer = &t->layers[l];
         carve_matrix(t, &layer->in, base, &offset, s->n_embd, t->n_in_rows);
@@ -186,16 +185,16 @@ void lmz_transformer_free(lmz_transformer *t)
     free(t);
 }
 
-size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
-                                 uint8_t *base)
+uint64_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
+                                   uint8_t *base)
 {
     const lmz_transformer_shape *s = &t->shape;
     lanes->wide = n_halvings < NARROW_FROM ? s->wide : 0;
     lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
-    const size_t n = (size_t)n_lanes, heads = n * (size_t)s->n_layer * (size_t)s->n_kv_head * (size_t)lanes->window;
-    const size_t width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
+    const uint64_t heads = (uint64_t)n_lanes * (uint64_t)s->n_layer * (uint64_t)s->n_kv_head * (uint64_t)lanes->window;
+    const size_t n = (size_t)n_lanes, width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
     const size_t group = (size_t)(s->n_head / s->n_kv_head), dim = (size_t)s->head_dim;
-    size_t offset = 0;
+    uint64_t offset = 0;
     lanes->n_lanes = n_lanes;
     lanes->active = carve(base, &offset, n * sizeof *lanes->active);
     lanes->n_tokens = carve(base, &offset, n * 4);
@@ -259,7 +258,7 @@ int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, co
         if (tokens[i] >= n_vocab)
             return LMZ_E_DAMAGED;
     transformer_lanes lanes = {0};
-    const size_t size = transformer_lanes_lay_out(&lanes, t, n_lanes, 0, NULL);
+    const uint64_t size = transformer_lanes_lay_out(&lanes, t, n_lanes, 0, NULL);
     uint8_t *memory = allocate_zeroed(size);
     if (!memory)
         return LMZ_E_FULL;

@@ -59,7 +59,7 @@ struct lmz_transformer { /* read only once it is complete: any number of coders 
     matrix_packing packing;
     transformer_step *step; /* NULL: exponentials come from outside the kernel (outside.c) */
     void *memory;
-    size_t memory_size;
+    uint64_t memory_size;
 };
 
 /* The states of a block's lanes and room for one step of them all.  Keys of a head are a matrix with a row for each of
@@ -95,8 +95,8 @@ static inline int whole_tiles(int n) { return (n + NET_ROW_ALIGN - 1) / NET_ROW_
 
 /* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take.  n_halvings: of the
    window; from NARROW_FROM on, all products take vectors of 8 bits. */
-size_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
-                                 uint8_t *base);
+uint64_t transformer_lanes_lay_out(transformer_lanes *lanes, const struct lmz_transformer *t, int n_lanes, int n_halvings,
+                                   uint8_t *base);
 
 /* Make ready for a block: every lane at its start. */
 void transformer_lanes_start(transformer_lanes *lanes, const struct lmz_transformer *t);

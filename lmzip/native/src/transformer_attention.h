@@ -49,7 +49,7 @@ static head_cache cache_of(const step_part *p, int place, int layer, int h)
     const lmz_transformer_shape *s = &p->t->shape;
     const size_t window = (size_t)p->lanes->window, lane = (size_t)p->lanes->active[place];
     const size_t at = ((lane * (size_t)s->n_layer + (size_t)layer) * (size_t)s->n_kv_head + (size_t)h) * window;
-    const size_t bytes = matrix_size(p->t->packing, at, (size_t)s->head_dim);
+    const size_t bytes = (size_t)matrix_size(p->t->packing, at, (size_t)s->head_dim);
     const transformer_lanes *l = p->lanes;
     const uint32_t n_seen = l->n_tokens[lane] + 1;
     return (head_cache){l->keys + bytes, l->values + bytes, l->key_multiplier + at, l->value_size + at,
@@ -59,7 +59,7 @@ static head_cache cache_of(const step_part *p, int place, int layer, int h)
 /* A block of VALUE_BLOCK tokens among the values. */
 static uint8_t *value_block(const step_part *p, const head_cache *cache, int block)
 {
-    return cache->values + matrix_size(p->t->packing, (size_t)block * VALUE_BLOCK, (size_t)p->t->shape.head_dim);
+    return cache->values + (size_t)matrix_size(p->t->packing, (size_t)block * VALUE_BLOCK, (size_t)p->t->shape.head_dim);
 }
 
 /* Take in the key and the value of a lane's token. */
@@ -189,7 +189,7 @@ static void attend(const step_part *p, const head_cache *cache, cache_to_come *n
     uint64_t mass[MAX_GROUP];
     for (int b = 0; b < n; b += VALUE_BLOCK) {
         const net_matrix keys = {dim, whole_tiles(n - b < VALUE_BLOCK ? n - b : VALUE_BLOCK),
-                                 cache->keys + matrix_size(p->t->packing, (size_t)b, (size_t)dim), cache->key_multiplier + b};
+                                 cache->keys + (size_t)matrix_size(p->t->packing, (size_t)b, (size_t)dim), cache->key_multiplier + b};
         product(&keys, queries, g.group, g.scores + b, (size_t)g.stride);
         fetch_cache(next, lines_a_block);
     }
@@ -241,7 +241,7 @@ static cache_to_come fetch_head(const step_part *p, int place, int h, const head
     fetch_vector(q + (s->n_head + s->n_kv_head + h) * dim, dim);
     fetch_vector(cache->key_multiplier, cache->n_seen);
     fetch_vector(cache->value_size, cache->n_seen);
-    const size_t size = matrix_size(p->t->packing, (size_t)cache->n_seen, (size_t)dim);
+    const size_t size = (size_t)matrix_size(p->t->packing, (size_t)cache->n_seen, (size_t)dim);
     return (cache_to_come){cache->keys, cache->values, 0, 2 * (size / 64)};
 }
 

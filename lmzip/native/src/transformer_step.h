@@ -112,7 +112,7 @@ typedef struct {
 static const uint8_t *first_weights(const step_part *p, const net_matrix *m)
 {
     const int first = team_share(p->me, m->n_out / NET_ROW_ALIGN) * NET_ROW_ALIGN;
-    return m->packed + matrix_size(p->t->packing, (size_t)first, (size_t)m->n_in);
+    return m->packed + (size_t)matrix_size(p->t->packing, (size_t)first, (size_t)m->n_in);
 }
 
 /* Begin with a member's rows; next: the matrix whose rows come after these, or NULL. */
@@ -122,7 +122,7 @@ static void begin_rows(const step_part *p, int which, const net_matrix *m, const
     r->end = team_share_end(p->me, m->n_out / NET_ROW_ALIGN) * NET_ROW_ALIGN;
     r->row = r->first - ROWS_AT_ONCE;
     r->is_wide = p->lanes->wide >> which & 1;
-    r->stream = (net_stream){first_weights(p, m), 0, matrix_size(p->t->packing, (size_t)(r->end - r->first), (size_t)m->n_in),
+    r->stream = (net_stream){first_weights(p, m), 0, (size_t)matrix_size(p->t->packing, (size_t)(r->end - r->first), (size_t)m->n_in),
                              next ? first_weights(p, next) : NULL};
 }
 
@@ -133,7 +133,7 @@ static int multiply(const step_part *p, const net_matrix *m, rows_of *r)
     if (r->row >= r->end)
         return 0;
     r->n_rows = r->end - r->row < ROWS_AT_ONCE ? r->end - r->row : ROWS_AT_ONCE;
-    r->stream.at = matrix_size(p->t->packing, (size_t)(r->row - r->first), (size_t)m->n_in);
+    r->stream.at = (size_t)matrix_size(p->t->packing, (size_t)(r->row - r->first), (size_t)m->n_in);
     const net_matrix part = {m->n_in, r->n_rows, r->stream.packed + r->stream.at, m->multiplier + r->row};
     product_biased(&part, p->lanes->quantised, r->is_wide ? 2 * p->n : p->n, r->sums, ROWS_AT_ONCE, p->lanes->bias, &r->stream);
     return 1;
@@ -206,7 +206,7 @@ static void swiglu(const int32_t *gates, const int32_t *others, int n, int32_t *
 static void make_hidden(const step_part *p, const transformer_layer *l, rows_of *r)
 {
     const int n_hidden = p->t->shape.n_hidden, n_in = l->up.n_in;
-    const size_t size = matrix_size(p->t->packing, (size_t)n_hidden, (size_t)n_in);
+    const size_t size = (size_t)matrix_size(p->t->packing, (size_t)n_hidden, (size_t)n_in);
     const net_matrix gates = {n_in, n_hidden, l->up.packed, l->up.multiplier};
     const net_matrix others = {n_in, n_hidden, l->up.packed + size, l->up.multiplier + n_hidden};
     begin_rows(p, LMZ_PRODUCT_UP, &gates, NULL, &r[0]);
