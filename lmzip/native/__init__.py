@@ -6,6 +6,7 @@ any number of threads at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class Net:
         """Pack the weights: contiguous buffers in the layout of lmz_net_weights (lmz.h).
 
         simd: the variant to use, by default the best.  Raises UnsupportedError for one that this processor does not
-        have, ValueError for weights of another shape or beyond the overflow budget, and where there is no memory.
+        have, ValueError for weights of another shape or beyond the overflow budget, MemoryError.
         """
         variant = simd_number(simd, lib.lmz_simd_best())
         s = shape
@@ -72,7 +73,10 @@ class Net:
         c_weights.weights, c_weights.n_weights = matrices, len(matrices)
         c_weights.multipliers, c_weights.n_rows = rows, len(rows)
         c_weights.forget_biases = biases
+        ffi.errno = 0
         net = lib.lmz_net_new(c_shape, c_weights, variant)
+        if net == ffi.NULL and ffi.errno == errno.ENOMEM:
+            raise MemoryError("not enough memory for a model")
         if net == ffi.NULL:
             raise ValueError("weights of another shape or beyond the overflow budget")
         self.handle = ffi.gc(net, lib.lmz_net_free)
