@@ -18,10 +18,14 @@ KERNEL := $(wildcard lmzip/native/src/*.[ch] lmzip/native/src/*.inc)
 KERNEL_C := $(wildcard lmzip/native/src/*.c)
 # What a change of makes the installed package stale; Python files do not, since the install is editable.
 INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.py $(KERNEL)
+# As setup.py compiles it, but no frame may keep a thread with a stack of 128 KiB from running (musl's).
+C_FLAGS_PLAIN := -std=c99 -D_GNU_SOURCE -O3 -fno-wrapv -Wframe-larger-than=20480 -Werror -Ilmzip/native/src -pthread
+CC_32 ?= $(CC) -m32
+RUN_32 ?=
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training test-llm test-hf build wheel lint vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo test test-training test-llm test-hf test-32bit build wheel lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -48,6 +52,13 @@ test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS)
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
 
+# After a change of sizes or words in the kernel: all its cases on a 32-bit machine, which must give the payloads that this
+# one gives.  On Debian: apt-get install gcc-multilib; or CC_32=arm-linux-gnueabihf-gcc RUN_32=qemu-arm.
+test-32bit: build/kernel_test build/kernel_test_32
+	build/kernel_test | tail -1 > build/kernel_test.out
+	$(RUN_32) build/kernel_test_32 | tee build/kernel_test_32.out
+	tail -1 build/kernel_test_32.out | diff build/kernel_test.out -
+
 # To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
 build: $(VENV)/.built
 
@@ -60,6 +71,10 @@ wheel: $(VENV)/.python
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# To keep the C code free of warnings, for this processor or with CC=aarch64-linux-gnu-gcc for another.
+lint-c:
+	$(CC) $(C_FLAGS_PLAIN) -Wall -Wextra -Wconversion -shared -fPIC -o /dev/null $(KERNEL_C)
 
 # After a change of format or arithmetic: rewrites the test vectors; the diff is to be explained in the commit.
 vectors: $(VENV)/.dev
@@ -146,6 +161,14 @@ $(VENV)/.bench: $(VENV)/.python $(INSTALLED_FROM)
 build/sanitize_test: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
 	@mkdir -p build
 	$(CC) $(C_FLAGS) -fsanitize=$(SANITIZERS) -fno-sanitize-recover=all -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
+
+build/kernel_test: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
+	@mkdir -p build
+	$(CC) $(C_FLAGS_PLAIN) -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
+
+build/kernel_test_32: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
+	@mkdir -p build
+	$(CC_32) $(C_FLAGS_PLAIN) -static -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
 
 build/decode_fuzzer: fuzz/decode_fuzzer.c $(wildcard fuzz/tiny_*.h) $(KERNEL)
 	@command -v clang >/dev/null || { echo "make fuzz needs clang; on Debian: apt-get install clang" >&2; exit 1; }

@@ -66,7 +66,7 @@ static const lmz_transformer *transformer_for(block_kind b, int simd)
         tiny_tokens_make(tokens);
         for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
             for (int i = 0; i < LMZ_N_SIMD; i++)
-                require(!lmz_simd_available(i) || (all_transformers[kind][i] = tiny_transformer_make(tokens, kind, i)) != NULL,
+                require(!lmz_simd_available(i) || (all_transformers[kind][i] = tiny_transformer_make(&tiny_transformer, tokens, kind, i)) != NULL,
                         "a sound transformer");
         free(tokens);
     }

@@ -101,7 +101,7 @@ static void round_trip(const lmz_transformer *t, int n_damages)
 /* A vocabulary from outside in buffers of exactly its size; `change` spoils it, 1 to 5. */
 static lmz_transformer *vocabulary_from_outside(int change)
 {
-    tiny_token tokens[N_STRINGS];
+    static tiny_token tokens[N_STRINGS]; /* 77 kB */
     size_t n_bytes = 0, at = 0;
     tiny_tokens_make(tokens);
     if (change == 1)

@@ -12,7 +12,7 @@ static tiny_token tokens[N_STRINGS];
 /* Set the vocabulary; `change` spoils it: 1 to 6. */
 static int set_vocabulary(lmz_transformer *t, int change)
 {
-    tiny_token changed[N_STRINGS];
+    static tiny_token changed[N_STRINGS]; /* 77 kB */
     memcpy(changed, tokens, sizeof changed);
     const int i = 1 + (int)(next_random() % (N_STRINGS - 2));
     if (change == 1)
@@ -97,6 +97,22 @@ static void refuse_cuts(void)
     lmz_coder_free(coder); /* abandoned */
 }
 
+/* Lanes may take more than a machine of 32 bits can address: their size is told all the same, and that is no memory. */
+static void ask_for_too_much(int simd)
+{
+    lmz_transformer_shape s = tiny_transformer;
+    uint8_t byte = 0;
+    s.n_layer = 128;
+    s.window = 8192;
+    now = (test_case){LMZ_TOKEN_METHOD, 64, 1, "more than can be addressed", 1};
+    lmz_transformer *t = tiny_transformer_make(&s, tokens, TINY_PLAUSIBLE, simd);
+    CHECK(t && lmz_memory_size(LMZ_TOKEN_METHOD, 1, 64, NULL, t) > UINT32_MAX);
+    CHECK(lmz_memory_size(LMZ_TOKEN_METHOD, 1, 1, NULL, t) < UINT32_MAX);
+    CHECK(SIZE_MAX > UINT32_MAX || !lmz_decoder_new(LMZ_TOKEN_METHOD, 64, simd, NULL, t, &byte, 1, &byte, 1));
+    lmz_transformer_free(t);
+    n_checked++;
+}
+
 size_t cut_tokens(const uint8_t *raw, uint8_t *sizes)
 {
     const size_t chunk_size = (now.raw_size + (size_t)now.n_lanes - 1) / (size_t)now.n_lanes;
@@ -117,7 +133,7 @@ void make_transformers(int kind)
 {
     tiny_tokens_make(tokens);
     FOR_EACH_VARIANT(simd)
-        CHECK((transformers[simd] = tiny_transformer_make(tokens, kind, simd)) != NULL);
+        CHECK((transformers[simd] = tiny_transformer_make(&tiny_transformer, tokens, kind, simd)) != NULL);
 }
 
 void free_transformers(void)
@@ -133,6 +149,7 @@ void refuse_bad_transformers(void)
     make_transformers(TINY_PLAUSIBLE);
     FOR_EACH_VARIANT(simd)
         refuse(simd);
+    ask_for_too_much(lmz_simd_best());
     refuse_cuts();
     free_transformers();
 }

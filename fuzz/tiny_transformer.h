@@ -112,9 +112,8 @@ static lmz_transformer *tiny_without_matrices(const lmz_transformer_shape *s, in
 }
 
 /* Return a transformer with all it needs, NULL if the kernel refuses any of it. */
-static lmz_transformer *tiny_transformer_make(const tiny_token *tokens, int kind, int simd)
+static lmz_transformer *tiny_transformer_make(const lmz_transformer_shape *s, const tiny_token *tokens, int kind, int simd)
 {
-    const lmz_transformer_shape *s = &tiny_transformer;
     const size_t n = (size_t)s->n_embd, hidden = (size_t)s->n_hidden, width = (size_t)(s->n_head * s->head_dim);
     tiny_net random = {.random = 99};
     lmz_transformer *t = tiny_without_matrices(s, kind, simd);
