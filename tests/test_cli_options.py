@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import time
 
 import pytest
 from cli_tools import MAGIC, compress, decompress, environment, names_in, run
@@ -330,9 +329,7 @@ def test_json_summary(file):
 @pytest.mark.parametrize("option", ["-h", "--help", "-V", "--version"])
 def test_help_and_version(option):
     for program in ("lmzip", "lmunzip", "lmcat"):
-        start = time.monotonic()
         assert program.encode() in ok(program, option)
-        assert time.monotonic() - start < 5  # generous: other tests run beside this one
     with open("/dev/full", "wb") as full:
         assert run("lmzip", option, stdout=full).returncode == 1
 

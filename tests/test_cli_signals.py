@@ -63,9 +63,8 @@ def test_ending_signal_with_threads(text):
     process = start("lmzip", "-4", "-T4", "--block-size=64k", text)
     with stopped_in_work(process, text):
         process.send_signal(signal.SIGTERM)
-    begin = time.monotonic()
     assert finish(process)[0] == -signal.SIGTERM
-    assert time.monotonic() - begin < 10 and names_in(text.parent) == ["a"]
+    assert names_in(text.parent) == ["a"]
 
 
 def test_ending_signal_while_decompressing(text):
