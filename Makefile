@@ -25,7 +25,7 @@ RUN_32 ?=
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training test-llm test-hf test-32bit build wheel lint lint-c vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo test test-training test-llm test-hf test-32bit build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -66,6 +66,13 @@ build: $(VENV)/.built
 wheel: $(VENV)/.python
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls -l dist/*.whl
+
+# To give the source away, or to those who build packages: all of the repository, in dist/; checked against git's list.
+sdist: $(VENV)/.python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build
+	rm -f dist/*.tar.gz
+	$(BIN)/python -m build --sdist --outdir dist > /dev/null
+	$(BIN)/python scripts/check_sdist.py dist/*.tar.gz
 
 # To keep the code in one style and its types true.
 lint: $(VENV)/.dev
