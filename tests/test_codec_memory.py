@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import subprocess
 import sys
 import time
 
 import pytest
+from cli_tools import run
 from codec_tools import PLAIN, RAW, SHORT, frame_of, pack, record_of, unpack, written_before_error
 from conftest import ROOT, painted
 
@@ -144,3 +146,38 @@ def test_no_memory_is_a_typed_error(monkeypatch, model, tiny_path, always_the_ne
         unpack(data)
     with pytest.raises(MemoryLimitError, match=f"{len(RAW)} bytes"):
         pack(RAW, model=model)
+
+
+ADDRESS_SPACE = 300_000_000  # bytes, for 22 of them at any level
+
+
+def in_little_space() -> None:
+    """For a child to call before it becomes the program."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not every system counts address space")
+@pytest.mark.parametrize("level", range(1, 10))
+def test_a_few_bytes_need_little_address_space(level, tmp_path):
+    """As under `ulimit -v`: a file is replaced, so that it is verified; then with threads, whose arenas are large."""
+    raw = b"a line of 22 bytes: 1\n"
+    path = tmp_path / "a"
+    path.write_bytes(raw)
+    assert len(raw) == 22
+    for arguments in (("lmzip", f"-{level}", path), ("lmzip", "-t", f"{path}.lmz"), ("lmunzip", f"{path}.lmz")):
+        done = run(*arguments, preexec_fn=in_little_space)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert path.read_bytes() == raw
+    packed = run("lmzip", f"-{level}", "-T8", data=raw, preexec_fn=in_little_space).stdout
+    done = run("lmunzip", "-T8", data=packed, preexec_fn=in_little_space)
+    assert (done.returncode, done.stdout, done.stderr) == (0, raw, b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not every system counts address space")
+@pytest.mark.parametrize("name", ["bytelm3-6-3000.lmz", "bytelm3-6-lanes-70000.lmz"])
+def test_the_net_needs_little_address_space(name):
+    """Frames that cannot be decoded without it: one lane, and several on two threads."""
+    packed = (ROOT / "tests" / "golden" / name).read_bytes()
+    done = run("lmunzip", data=packed, preexec_fn=in_little_space)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == run("lmunzip", data=packed).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 from functools import cache
 from pathlib import Path
@@ -157,4 +158,19 @@ def test_files_too_large_are_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
     assert weights.read(file) == bytes(101)
     monkeypatch.setattr(weights, "MAX_FILE_SIZE", 100)
     with pytest.raises(UnsupportedError):
+        weights.read(file)
+
+
+@pytest.mark.parametrize("size", [99, 101, 5000])
+def test_files_that_change_while_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    file, fstat = tmp_path / "changing", os.fstat
+    file.write_bytes(bytes(100))
+
+    def change(fd: int) -> os.stat_result:
+        status = fstat(fd)
+        os.truncate(file, size)
+        return status
+
+    monkeypatch.setattr(os, "fstat", change)
+    with pytest.raises(UnsupportedError, match="changed while it was read"):
         weights.read(file)

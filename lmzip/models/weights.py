@@ -60,11 +60,14 @@ def _opened(path: Path, max_size: int = MAX_TRANSFORMER_SIZE) -> Iterator[tuple[
 
 
 def read(path: Path) -> bytes:
-    """Return a weight file's bytes; raises OSError, UnsupportedError if it is no regular file or too large."""
-    with _opened(path, MAX_FILE_SIZE) as (file, _):
-        data = file.read(MAX_FILE_SIZE + 1)
-    if len(data) > MAX_FILE_SIZE:
-        raise UnsupportedError(f"{path}: too large for a weight file")
+    """Return a weight file's bytes; takes memory for those only.
+
+    Raises OSError, UnsupportedError if it is no regular file, too large, or grows or shrinks meanwhile.
+    """
+    with _opened(path, MAX_FILE_SIZE) as (file, size):
+        data = file.read(size + 1)  # as many bytes of memory are taken as are asked for
+    if len(data) != size:
+        raise UnsupportedError(f"{path}: changed while it was read")
     return data
 
 
