@@ -1,6 +1,8 @@
 """python -m lmzip: the command lmzip."""
 
-from lmzip.cli import lmzip_main
+from lmzip_launcher import lmzip_main  # sets signals, so it comes first
 
 if __name__ == "__main__":
-    lmzip_main()
+    import sys
+
+    sys.exit(lmzip_main())

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cli_tools import (
@@ -132,6 +133,62 @@ def test_signal_while_loading(text):
         status, _, stderr = finish(process)
         assert (status, stderr) == (-signal.SIGINT, b"")
     assert names_in(text.parent) == ["a"]
+
+
+# Sees every import of the program from its first one on; sends Ctrl-C when that of the module in AT begins.
+SEES_IMPORTS = """
+import os, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if "LOG" in os.environ:
+            with open(os.environ["LOG"], "a") as log:
+                log.write(name + "\\n")
+        if name == os.environ.get("AT"):
+            os.kill(os.getpid(), 2)
+sys.meta_path.insert(0, Finder)
+"""
+
+
+@pytest.fixture
+def seeing_imports(tmp_path):
+    """A function: the environment in which a program sees its imports."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(SEES_IMPORTS)
+    return lambda **changes: environment(PYTHONPATH=str(tmp_path / "site"), **changes)
+
+
+@pytest.mark.parametrize("program", ["lmzip", "lmcat"])
+def test_signal_at_each_import(tmp_path, seeing_imports, program):
+    """In the first milliseconds too, before there are handlers: silently by the signal, from the first module on."""
+    data = b"hello" if program == "lmzip" else compress(b"hello")
+    log = tmp_path / "log"
+    assert run(program, data=data, env=seeing_imports(LOG=str(log))).returncode == 0
+    names = log.read_text().split()
+    names = list(dict.fromkeys(names[names.index("lmzip_launcher") + 1 :]))
+    assert names[0] == "lmzip" and {"signal", "click", "lmzip.cli.main", "lmzip.codec"} < set(names)
+
+    def ends(name: str) -> tuple[int, bytes, bytes]:
+        done = run(program, data=data, env=seeing_imports(AT=name))
+        return done.returncode, done.stdout, done.stderr
+
+    with ThreadPoolExecutor(2) as pool:
+        for name, ending in zip(names, pool.map(ends, names), strict=True):
+            assert ending == (-signal.SIGINT, b"", b""), name
+
+
+def test_signal_at_an_import_is_ignored_where_it_is_to_be(seeing_imports):
+    def ignore() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    for name in ("lmzip", "lmzip.cli.signals", "lmzip.codec"):
+        done = run("lmzip", data=b"hello", env=seeing_imports(AT=name), preexec_fn=ignore)
+        assert (done.returncode, done.stderr) == (0, b"") and done.stdout.startswith(MAGIC)
+
+
+def test_the_module_as_a_program(tmp_path):
+    """python -m lmzip: the same status."""
+    for arguments, status in (([tmp_path / "none"], 1), (["--version"], 0)):
+        assert subprocess.run([sys.executable, "-m", "lmzip", *arguments], capture_output=True).returncode == status
 
 
 @pytest.mark.parametrize("program", ["lmzip", "lmcat"])

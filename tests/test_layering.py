@@ -108,6 +108,20 @@ def test_only_the_command_line_prints_and_sets_signals(path):
     assert not forbidden & {name.split(".")[0] for name in imported_names(path)}
 
 
+def test_what_sets_signals_first_is_for_programs_only():
+    """Nothing but the programs imports the launcher; the library leaves the signals of those who import it alone."""
+    assert {part_of(path) for path in modules() if "lmzip_launcher" in path.read_text()} == {"__main__"}
+    program = """
+import signal
+before = [signal.getsignal(number) for number in sorted(signal.valid_signals())]
+import lmzip, lmzip.stream, lmzip.cli.main
+lmzip.decompress(lmzip.compress(b"abc" * 9))
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+assert before == [signal.getsignal(number) for number in sorted(signal.valid_signals())]
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True, timeout=60)
+
+
 def loaded_modules(statement: str) -> set[str]:
     """Return the top-level modules that are loaded after a statement in a fresh interpreter."""
     program = f"import sys; before = set(sys.modules); {statement}; print(*(set(sys.modules) - before))"
@@ -124,11 +138,12 @@ ROUND_TRIP = "import lmzip; lmzip.decompress(lmzip.compress(b'abc' * 300, level=
     [
         ("import lmzip", set()),
         ("import lmzip.cli", set()),
+        ("import lmzip_launcher", set()),
         (ROUND_TRIP.format(4), set()),
         # Weights are a safetensors file; only its parser is loaded, in a millisecond, not what needs NumPy.
         (ROUND_TRIP.format(6), {"safetensors"}),
     ],
-    ids=["library", "command line", "round trip", "round trip with a net"],
+    ids=["library", "command line", "launcher", "round trip", "round trip with a net"],
 )
 def test_a_start_loads_nothing_heavy(statement, needed):
     loaded = loaded_modules(statement)
