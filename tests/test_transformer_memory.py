@@ -18,7 +18,7 @@ from lmzip import codec
 from lmzip.codec import memory
 from lmzip.errors import MemoryLimitError
 from lmzip.levels import DEFAULT_LEVEL, get_level
-from lmzip.models import free_memory, registry
+from lmzip.models import registry
 from lmzip.models.importing import convert, import_model
 
 TEXT = SAMPLE.read_bytes()[:3000]
@@ -158,28 +158,3 @@ for s in (shape, shape._replace(n_layer=129)):
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.split() == ["MemoryError", "ValueError"], done.stderr
-
-
-def test_free_memory(tmp_path, monkeypatch):
-    for place in ("_MACHINE", "_GROUPS", "_PROCESS"):
-        monkeypatch.setattr(free_memory, place, tmp_path / place)
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert free_memory.free_memory() is None
-    (tmp_path / "_MACHINE").write_text("MemTotal:   9000 kB\nMemAvailable:    3000 kB\nSwapFree:   1000 kB\n")
-    assert free_memory.free_memory() == 4000 << 10
-    (tmp_path / "_PROCESS").mkdir()
-    (tmp_path / "_PROCESS" / "cgroup").write_text("1:name=systemd:/\n0::/user/me\n")
-    group = tmp_path / "_GROUPS" / "user" / "me"
-    group.mkdir(parents=True)
-    for name, text in {
-        "max": "max\n",
-        "current": "9000\n",
-        "stat": "active_file 400\ninactive_file 5\nfile 9\n",
-    }.items():
-        (group / f"memory.{name}").write_text(text)
-    assert free_memory.free_memory() == 4000 << 10
-    (group / "memory.max").write_text("10000\n")
-    assert free_memory.free_memory() == 1405
-    (tmp_path / "_PROCESS" / "statm").write_text("0 0 0 0 0 0 0\n")
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, 2000))
-    assert free_memory.free_memory() == 1000

@@ -72,25 +72,32 @@ def _try_whole(data: bytes, options: Options) -> Trial:
     return Trial(summary.compressed_size, 0.0, seconds, seconds)
 
 
-def estimate(source: Source, options: Options) -> Estimate:
-    """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
+def _xz_size(data: bytes) -> int:
+    """Return the size that xz -9 makes of data; with memory for these only, where a preset takes 700 MB."""
     import lzma
 
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9, "dict_size": max(4096, len(data))}]
+    return len(lzma.compress(data, filters=filters))
+
+
+def estimate(source: Source, options: Options) -> Estimate:
+    """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
     from lmzip import levels
-    from lmzip.codec import available_threads
     from lmzip.codec.choice import choose
-    from lmzip.codec.memory import encode_need
+    from lmzip.codec.memory import Threads, check_weights, encode_need
     from lmzip.codec.trial import try_sample
+    from lmzip.system import available_threads
 
     start = time.monotonic()
     choice, model = choose(options.level, options.chosen_model)
     raw_size = source.status.st_size
     block_size = min(options.block_size or choice.block_size, max(1, raw_size))
+    check_weights(model, choice.method, options.memory_limit)
     need = encode_need(model, choice.method, block_size, levels.n_lanes(choice, block_size))  # unpacks the net
     loading = time.monotonic() - start
-    n_available = options.threads or available_threads()
     n_blocks = -(-raw_size // block_size)
-    threads = max(1, min(n_available, n_blocks))
+    threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
+    threads = max(1, min(threads, n_blocks))
     if choice.method >= levels.TOKEN_METHOD:
         n_lanes = levels.n_lanes(choice, block_size)
         data = sample(source.fd, raw_size, _TOKEN_PIECE_SIZE, n_lanes)
@@ -101,7 +108,8 @@ def estimate(source: Source, options: Options) -> Estimate:
     if exact:
         trial, n_choices, share, at_once = _try_whole(data, options), 0, 1.0, 1
     else:
-        n_threads = min(2, n_available) if n_blocks == 1 else 1  # a single block may be worked on by two
+        # A single block may be worked on by two.
+        n_threads = min(2, options.threads or available_threads()) if n_blocks == 1 else 1
         trial = try_sample(model, choice, data, block_size, n_threads)
         n_choices, share, at_once = n_blocks, raw_size / len(data), threads
     working = n_choices * trial.choosing + share * (trial.coding + (trial.decoding if options.verifies else 0.0))
@@ -114,7 +122,7 @@ def estimate(source: Source, options: Options) -> Estimate:
         loading + working / at_once,
         need.of_threads(threads),
         threads,
-        round(len(lzma.compress(data, preset=9)) * share),
+        round(_xz_size(data) * share),
         exact,
     )
 

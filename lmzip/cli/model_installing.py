@@ -114,7 +114,7 @@ def _install_from_hub(model: HubModel, revision: str, options: Options, reporter
 
 def _refuse_without_memory() -> None:
     """Raise MemoryLimitError where not even NumPy could be loaded, which does not say so by itself."""
-    from lmzip.models.free_memory import free_memory
+    from lmzip.system import free_memory
 
     free = free_memory()
     if free is not None and free < _LEAST_MEMORY:

@@ -6,7 +6,7 @@ from lmzip.codec.decompress import decoded_blocks, decompress_stream
 from lmzip.codec.index import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
 from lmzip.codec.memory import compress_memory
 from lmzip.codec.summary import Hole, Progress, Summary
-from lmzip.codec.workers import available_threads
+from lmzip.system import available_threads
 
 __all__ = [
     "BlockInfo",

@@ -9,15 +9,16 @@ from typing import Literal
 from lmzip import arguments, container, levels
 from lmzip.codec.blocks import decode_block, encode_block, record_of, tells_unspelled
 from lmzip.codec.choice import choose
-from lmzip.codec.memory import check_weights, encode_need, fitting_threads
+from lmzip.codec.memory import Threads, check_weights, encode_need
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
-from lmzip.codec.workers import Workers, available_threads
+from lmzip.codec.workers import Workers
 from lmzip.container import BlockHead, FrameHeader, Trailer
 from lmzip.errors import DamagedError, LmzipError, VerifyError
 from lmzip.models.base import Model
 from lmzip.models.hf import unspelled
+from lmzip.system import available_threads
 
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
 Verify = ReadAt | Literal[True] | None
@@ -42,7 +43,6 @@ class FrameWriter:
         summary: Summary | None = None,
     ) -> None:
         self.summary = summary or Summary()
-        self.summary.n_threads = workers.limit
         self._write, self._workers, self._verify = write, workers, verify
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
         self._choice, self._model = choice, model
@@ -185,11 +185,11 @@ def compress_stream(
 
     The bytes written depend on the content, level, model, block_size and n_lanes only.  model: name or path of a weight
     file; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; all default to the level's.  threads:
-    default, and 0: all processors, fewer where memory_limit (bytes) asks for it.  At most threads + 1 blocks are held
-    at a time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that
-    gives back what was written, every block is then decoded from it; or True, to decode payloads before they are
-    written.  summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so
-    far.
+    default, and 0: all processors that this process may use, fewer where there is no memory for them; fewer than asked
+    for only where memory_limit (bytes) wants it, or no more can be started.  At most threads + 1 blocks are held at a
+    time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that gives
+    back what was written, every block is then decoded from it; or True, to decode payloads before they are written.
+    summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.
 
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before
     any output, VerifyError, and what read and write raise.
@@ -205,16 +205,15 @@ def compress_stream(
     if raw:
         check_weights(chosen, choice.method, memory_limit)
     need = encode_need(chosen, choice.method, len(raw), n_lanes or levels.n_lanes(choice, len(raw)))
-    n_available = threads or available_threads()
-    n_threads = 1 if last else n_available
-    with Workers(fitting_threads(n_threads, need, memory_limit)) as workers:
+    n_threads = Threads(1 if last else threads, memory_limit).that_fit(need)
+    with Workers(n_threads) as workers:
         writer = FrameWriter(
             write,
             workers,
             choice=choice,
             model=chosen,
             n_lanes=n_lanes,
-            threads_per_block=2 if last and n_available > 1 else 1,
+            threads_per_block=2 if last and (threads or available_threads()) > 1 else 1,
             progress=progress,
             verify=verify,
             summary=summary,
@@ -226,5 +225,6 @@ def compress_stream(
             writer.push(raw, last=last)
         del raw
         workers.finish()
+    writer.summary.n_threads = workers.limit
     writer.summary.verified = verify is not None
     return writer.summary

@@ -8,12 +8,12 @@ from contextlib import AbstractContextManager, nullcontext
 from lmzip import arguments, container
 from lmzip.codec.blocks import check_method, decode_block, model_of, substitute
 from lmzip.codec.frames import Block, FrameEnd, FrameStart, Piece, read_frames
-from lmzip.codec.memory import check_weights, decode_need, fitting_threads
+from lmzip.codec.memory import Threads, check_weights, decode_need
 from lmzip.codec.salvage import SalvageSource, salvage_frames
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Hole, Progress, Summary
-from lmzip.codec.workers import Workers, available_threads
+from lmzip.codec.workers import Workers
 from lmzip.errors import DamagedError, LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.models.base import Model
 
@@ -36,13 +36,13 @@ class FrameReader:
         write: Write,
         workers: Workers,
         *,
-        memory_limit: int | None,
+        threads: Threads,
         progress: Progress | None,
         salvage: bool,
     ) -> None:
         self.summary = Summary()
         self._write, self._workers = write, workers
-        self._memory_limit, self._salvage = memory_limit, salvage
+        self._threads, self._salvage = threads, salvage
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
         self._model: Model | None = None  # of the current frame
         self._missing: LmzipError | None = None  # why it has none
@@ -66,7 +66,7 @@ class FrameReader:
         try:
             model = self._model_for(block)
             check_method(model, block.head)
-            check_weights(model, block.head.method, self._memory_limit)
+            check_weights(model, block.head.method, self._threads.memory_limit)
             need = decode_need(model, block.head)
         except (DamagedError, ModelMissingError, NumericsError, UnsupportedError) as error:
             if not self._salvage:
@@ -76,9 +76,7 @@ class FrameReader:
             hole = Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}")
             self._workers.submit(lambda: hole, self._put_hole, is_work=False)
             return
-        limit = fitting_threads(self._workers.n_threads, need, self._memory_limit)
-        if limit < self._workers.limit:
-            self._workers.limit = limit
+        self._workers.limit = min(self._workers.limit, self._threads.that_fit(need))
         self._workers.submit(lambda: self._decode(model, block), self._put_block)
 
     def _model_for(self, block: Block) -> Model:
@@ -86,7 +84,7 @@ class FrameReader:
         # Only now has a check covered the header.
         if self._model is None and self._missing is None:
             try:
-                self._model = model_of(block.header, self._memory_limit)
+                self._model = model_of(block.header, self._threads.memory_limit)
             except LmzipError as error:
                 self._missing = error
         model = self._model
@@ -160,16 +158,17 @@ def decompress_stream(
 
     Every block is checked before it is written, so an error comes after sound bytes only; the hash of the whole is
     compared at the end of each frame.  write may take less than it is given if it returns how much (lmzip.codec.sink).
-    threads: default, and 0: all processors.  At most threads + 1 blocks are held at a time.  salvage: pass over what is
-    damaged or needs what is not here, write the rest, and tell of it in Summary.holes.
+    threads, memory_limit: as for compress_stream.  At most threads + 1 blocks are held at a time.  salvage: pass over
+    what is damaged or needs what is not here, write the rest, and tell of it in Summary.holes.
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
     NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read and write raise.
     """
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = SalvageSource(read) if salvage else Source(read)
-    with Workers(threads or available_threads()) as workers:
-        reader = FrameReader(write, workers, memory_limit=memory_limit, progress=progress, salvage=salvage)
+    allowed = Threads(threads, memory_limit)
+    with Workers(allowed.most) as workers:
+        reader = FrameReader(write, workers, threads=allowed, progress=progress, salvage=salvage)
         try:
             for piece in salvage_frames(source) if isinstance(source, SalvageSource) else read_frames(source):
                 reader.handle(piece)

@@ -1,4 +1,4 @@
-"""How much memory blocks need, and how many threads fit into a limit."""
+"""How much memory blocks need, and how many threads fit into what there is."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import NamedTuple
 
 from lmzip import levels
 from lmzip.codec.choice import choose
-from lmzip.codec.workers import available_threads
 from lmzip.container import STORED, BlockHead
 from lmzip.errors import MemoryLimitError
 from lmzip.models.base import Model
-from lmzip.models.free_memory import free_memory
+from lmzip.system import available_threads, free_address_space, free_memory, idle_memory
+
+# Nobody asked for the default to fill the machine: what is idle is a guess, other programs grow too, and the files that
+# are read and written want to be cached.
+_IDLE_SHARE = 0.75
+_THREAD_SPACE = 80 << 20  # bytes of address space beside a block: a thread's stack, and what malloc reserves for it
 
 
 class Need(NamedTuple):
@@ -23,6 +27,44 @@ class Need(NamedTuple):
     def of_threads(self, n_threads: int) -> int:
         """Return the bytes that n_threads blocks take at once."""
         return self.shared + n_threads * self.block + (self.ahead if n_threads > 1 else 0)
+
+
+class Threads:
+    """How many threads may code blocks at once: as many as the caller says, by default as there is room for.
+
+    What a caller says is lowered by memory_limit only (bytes; None: no limit).  The default depends on what the system
+    has left when the first block is looked at, and is at least one: it never refuses what was possible before.
+    """
+
+    def __init__(self, wanted: int | None, memory_limit: int | None) -> None:
+        """wanted: None or 0 for the default."""
+        self.most = wanted or available_threads()
+        self.memory_limit = memory_limit
+        self._is_default = not wanted
+        self._room: _Room | None = None
+
+    def that_fit(self, need: Need) -> int:
+        """Return how many may code blocks like this one, whose weights are loaded; raises MemoryLimitError if none."""
+        n = fitting_threads(self.most, need, self.memory_limit)
+        if not self._is_default or n == 1:
+            return n
+        if self._room is None:
+            self._room = _Room(idle_memory(), free_address_space(), need.shared)
+        return next((m for m in range(n, 1, -1) if self._room.holds(m, need)), 1)
+
+
+class _Room(NamedTuple):
+    """What the system had left before the first block; bytes, None where it does not tell."""
+
+    idle: int | None
+    address_space: int | None
+    loaded: int  # weights that were there already
+
+    def holds(self, n_threads: int, need: Need) -> bool:
+        """Return whether there is room for blocks on so many threads."""
+        size = need.of_threads(n_threads) - self.loaded
+        fits = self.idle is None or size <= self.idle * _IDLE_SHARE
+        return fits and (self.address_space is None or size + n_threads * _THREAD_SPACE <= self.address_space)
 
 
 def fitting_threads(n_threads: int, need: Need, memory_limit: int | None) -> int:
@@ -71,6 +113,17 @@ def encode_need(model: Model, method: int, raw_size: int, n_lanes: int) -> Need:
     return Need(model.shared_size(method), model.memory_size(method, raw_size, n_lanes) + 2 * raw_size, raw_size)
 
 
+def encoding_threads(
+    threads: int | None, model: Model, choice: levels.Level, block_size: int, memory_limit: int | None = None
+) -> int:
+    """Return how many threads code blocks of a long input: `threads`, or the default; loads the weights.
+
+    Raises MemoryLimitError if not even one fits into memory_limit bytes.
+    """
+    need = encode_need(model, choice.method, block_size, levels.n_lanes(choice, block_size))
+    return Threads(threads, memory_limit).that_fit(need)
+
+
 def compress_memory(
     level: int = levels.DEFAULT_LEVEL,
     block_size: int | None = None,
@@ -80,10 +133,11 @@ def compress_memory(
 ) -> int:
     """Return the bytes that compressing a long input needs, the interpreter itself not counted; loads the weights.
 
-    Raises MemoryLimitError if the weights alone are beyond memory_limit bytes or what the system has left.
+    threads: default as when compressing.  Raises MemoryLimitError if the weights alone are beyond memory_limit bytes or
+    what the system has left.
     """
     choice, chosen = choose(level, model)
     check_weights(chosen, choice.method, memory_limit)
     size = block_size or choice.block_size
     need = encode_need(chosen, choice.method, size, levels.n_lanes(choice, size))
-    return need.of_threads(threads or available_threads())
+    return need.of_threads(threads or Threads(None, None).that_fit(need))

@@ -26,13 +26,6 @@ class CancelledError(Exception):
     """Ends a job whose result nobody wants any more; never leaves this package."""
 
 
-def available_threads() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Workers:
     """Runs jobs in threads; each result goes to its sink in order, in whichever thread finds it next in line.
 
@@ -98,7 +91,7 @@ class Workers:
             return
         self._check_alive()
         with self._changed:
-            while len(self._threads) < min(self.n_threads, len(self._background)):
+            for _ in self._background:
                 self._start_thread()
             self._wait(self._is_idle)
 
@@ -165,7 +158,7 @@ class Workers:
 
     def _start_thread(self) -> None:
         """Start a thread unless there are enough; where none can be started, go on with what there is."""
-        if len(self._threads) >= self.n_threads:
+        if len(self._threads) >= min(self.n_threads, self.limit):
             return
         thread = threading.Thread(target=self._work, name="lmzip", daemon=True)
         self._threads.append(thread)
@@ -174,7 +167,7 @@ class Workers:
             if not Workers._may_start or sys.is_finalizing():
                 raise RuntimeError("too late for new threads")
             thread.start()
-        except RuntimeError:
+        except (RuntimeError, MemoryError):  # for want of memory for a stack, or of what the system counts
             self._threads.pop()
             self.n_threads = max(len(self._threads), 1)
             self.limit = min(self.limit, self.n_threads)

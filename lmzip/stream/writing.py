@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from lmzip.codec import available_threads
 from lmzip.codec.compress import FrameWriter
+from lmzip.codec.memory import encoding_threads
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
 from lmzip.errors import LmzipError
@@ -138,7 +138,9 @@ class FrameSink:
     def _push(self, *, last: bool) -> None:
         if self._writer is None:
             # What fits into one block needs no threads.
-            self._workers = Workers(1 if last else self._threads or available_threads())
+            size = self._choice.block_size
+            n_threads = 1 if last else encoding_threads(self._threads, self._model, self._choice, size)
+            self._workers = Workers(n_threads)
             self._writer = self._new_writer(self._write, self._workers)
         raw, self._raw = self._raw, bytearray()
         self._writer.push(raw, last=last)

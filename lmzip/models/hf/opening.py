@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -19,6 +18,7 @@ from lmzip.models.hf.settings import Settings
 from lmzip.models.hf.tokens import read_tokens
 from lmzip.models.packages import needed
 from lmzip.native import outside
+from lmzip.system import available_threads
 
 _HUB_NAME = re.compile(r"(?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96}")
 _HUB_PATTERNS = ["config.json", *TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
@@ -31,7 +31,7 @@ def open_model(name: str, chosen: Settings) -> HfModel:
     """
     path = place_of(name, chosen)
     device = loading.resolve_device(chosen)
-    threads = chosen.threads or _available_threads()
+    threads = chosen.threads or available_threads()
     return _opened(path, device, loading.numerics_of(device, chosen.dtype, threads))
 
 
@@ -114,10 +114,6 @@ def _other_arithmetic(name: str, there: Numerics, here: Numerics) -> NumericsErr
 @cache
 def _opened(path: Path, device: str, numerics: Numerics) -> HfModel:
     return HfModel(find_files(path), device, numerics)
-
-
-def _available_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _download(name: str, chosen: Settings) -> Path:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from lmzip.errors import MemoryLimitError, ModelMissingError, UnsupportedError
-from lmzip.models.free_memory import free_memory
 from lmzip.models.importing.quantise import (
     epsilon_of,
     frequencies_of,
@@ -27,6 +26,7 @@ from lmzip.models.importing.tokenizer import to_json
 from lmzip.models.importing.vocabulary import Vocabulary, vocabulary_of
 from lmzip.models.importing.writer import Layout, Writer, published
 from lmzip.models.weights import MAX_NAME_SIZE, METADATA_KEY
+from lmzip.system import free_memory
 
 FORMAT = "transformer-1"
 PRODUCTS = ("in", "out", "up", "down", "head")
