@@ -10,7 +10,7 @@ from pathlib import Path
 
 import codec_tools
 import pytest
-from cli_tools import environment, names_in, run
+from cli_tools import environment, names_in, run, run_python
 from conftest import ROOT, SAMPLE
 from tiny_llama import save_directory, tiny_llama
 
@@ -108,6 +108,18 @@ def test_importing_counts_the_largest_tensor(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(convert, "free_memory", lambda: 96 * MIB)
     import_model(folder / "m", tmp_path / "x", memory_limit=96 * MIB, name="middling")
     assert (tmp_path / "x").read_bytes() == (folder / "w.safetensors").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads cannot be counted")
+def test_what_comes_with_the_weights_starts_no_threads(folder, packed, tmp_path):
+    """NumPy's OpenBLAS has one a core, and dies where it cannot start them."""
+    (tmp_path / "a").write_bytes(TEXT)
+    count = "import atexit; atexit.register(lambda: os.write(2, b'%d' % len(os.listdir('/proc/self/task'))))"
+    model = folder / "w.safetensors"
+    for arguments in (["--model", model, tmp_path / "a"], ["-d"]):
+        process = run_python(count, *arguments, "-cT1", stdin=-1, env=environment(LMZIP_MODEL_PATH=str(model)))
+        _, stderr = process.communicate(packed, timeout=60)
+        assert (process.returncode, stderr) == (0, b"1")
 
 
 @pytest.mark.parametrize("way", ["option", "address space"])
