@@ -15,8 +15,11 @@ from codec_tools import PLAIN, RAW, SHORT, frame_of, pack, record_of, unpack, wr
 from conftest import ROOT, painted
 
 from lmzip import codec, container, levels, native
+from lmzip.codec import memory
 from lmzip.container import BlockHead
 from lmzip.errors import MemoryLimitError
+from lmzip.models import registry
+from lmzip.models.bytelm import ByteLmModel
 
 GIB = 1 << 30
 HOSTILE = {
@@ -148,12 +151,12 @@ def test_no_memory_is_a_typed_error(monkeypatch, model, tiny_path, always_the_ne
         pack(RAW, model=model)
 
 
-ADDRESS_SPACE = 300_000_000  # bytes, for 22 of them at any level
+def in_space(size: int):
+    """Return a function for a child to call before it becomes the program: its address space may have size bytes."""
+    return lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
-def in_little_space() -> None:
-    """For a child to call before it becomes the program."""
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+in_little_space = in_space(300_000_000)  # what 22 bytes may take at any level
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="not every system counts address space")
@@ -181,3 +184,34 @@ def test_the_net_needs_little_address_space(name):
     done = run("lmunzip", data=packed, preexec_fn=in_little_space)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == run("lmunzip", data=packed).stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="not every system counts address space")
+@pytest.mark.parametrize("megabytes", [48, 56, 64])
+def test_too_little_address_space_for_the_net_is_known_beforehand(megabytes):
+    """What parses weight files panics or hangs where memory ends meanwhile."""
+    done = run("lmzip", "-6", data=b"hello", preexec_fn=in_space(megabytes * 1_000_000))
+    if done.returncode:
+        assert done.returncode == 1 and done.stdout == b"" and done.stderr.count(b"\n") == 1
+        assert b"the model bytelm3 needs " in done.stderr and b" MiB are free" in done.stderr
+
+
+def test_a_net_that_does_not_fit_is_not_loaded(monkeypatch, tiny_path, sample_text):
+    model = ByteLmModel(tiny_path)
+    monkeypatch.setattr(registry, "by_name", lambda name: model)
+    need, output = model.loading_size(5), io.BytesIO()
+    assert need > 3 * model.size and model.loading_size(4) == 0
+    monkeypatch.setattr(memory, "free_memory", lambda: need - 1)
+    for work in (
+        lambda: codec.compress_stream(io.BytesIO(sample_text).read, output.write, level=5, model="tiny"),
+        lambda: codec.compress_memory(5, model="tiny"),
+        lambda: memory.encoding_threads(1, model, levels.get_level(5), 1000),
+    ):
+        with pytest.raises(MemoryLimitError, match="MiB are free"):
+            work()
+    assert output.getvalue() == b""
+    monkeypatch.setattr(memory, "free_memory", lambda: need)
+    assert codec.compress_memory(5, model="tiny") > 0
+    assert model.loading_size(5) == 0, "it is there by now"
+    monkeypatch.setattr(memory, "free_memory", lambda: 0)
+    codec.compress_stream(io.BytesIO(sample_text[:5000]).read, output.write, level=5, model="tiny")

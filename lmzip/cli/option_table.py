@@ -103,7 +103,7 @@ def _level_options() -> list[click.Option]:
 def _how_options() -> list[click.Option]:
     text = click.UNPROCESSED
     return [
-        _value("threads", "-T --threads", "N", click.IntRange(0, 4096), "Threads; 0 (default): one a core, as memory is free."),
+        _value("threads", "-T --threads", "N", click.IntRange(0, 4096), "Threads; 0 (default): as many as fit."),
         _value(
             "memory_limit",
             "-M --memlimit --memory",

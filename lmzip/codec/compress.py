@@ -186,7 +186,7 @@ def compress_stream(
     The bytes written depend on the content, level, model, block_size and n_lanes only.  model: name or path of a weight
     file; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; all default to the level's.  threads:
     default, and 0: all processors that this process may use, fewer where there is no memory for them; fewer than asked
-    for only where memory_limit (bytes) wants it, or no more can be started.  At most threads + 1 blocks are held at a
+    for only where memory_limit (bytes) or a limit of the process wants it.  At most threads + 1 blocks are held at a
     time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that gives
     back what was written, every block is then decoded from it; or True, to decode payloads before they are written.
     summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.

@@ -30,10 +30,11 @@ class Need(NamedTuple):
 
 
 class Threads:
-    """How many threads may code blocks at once: as many as the caller says, by default as there is room for.
+    """How many threads may code blocks at once: as many as the caller says, by default as there is memory for.
 
-    What a caller says is lowered by memory_limit only (bytes; None: no limit).  The default depends on what the system
-    has left when the first block is looked at, and is at least one: it never refuses what was possible before.
+    The default depends on what is idle when the first block is looked at.  memory_limit (bytes; None: no limit) and the
+    limit of address space lower what the caller says too, as more would fail.  Only memory_limit refuses work: for the
+    rest there is always one.
     """
 
     def __init__(self, wanted: int | None, memory_limit: int | None) -> None:
@@ -46,15 +47,15 @@ class Threads:
     def that_fit(self, need: Need) -> int:
         """Return how many may code blocks like this one, whose weights are loaded; raises MemoryLimitError if none."""
         n = fitting_threads(self.most, need, self.memory_limit)
-        if not self._is_default or n == 1:
+        if n == 1:
             return n
         if self._room is None:
-            self._room = _Room(idle_memory(), free_address_space(), need.shared)
+            self._room = _Room(idle_memory() if self._is_default else None, free_address_space(), need.shared)
         return next((m for m in range(n, 1, -1) if self._room.holds(m, need)), 1)
 
 
 class _Room(NamedTuple):
-    """What the system had left before the first block; bytes, None where it does not tell."""
+    """What the system had left before the first block, in bytes; None where that is no matter."""
 
     idle: int | None
     address_space: int | None
@@ -118,8 +119,9 @@ def encoding_threads(
 ) -> int:
     """Return how many threads code blocks of a long input: `threads`, or the default; loads the weights.
 
-    Raises MemoryLimitError if not even one fits into memory_limit bytes.
+    Raises MemoryLimitError if not even one fits into memory_limit bytes, or the weights alone into what the system has.
     """
+    check_weights(model, choice.method, memory_limit)
     need = encode_need(model, choice.method, block_size, levels.n_lanes(choice, block_size))
     return Threads(threads, memory_limit).that_fit(need)
 

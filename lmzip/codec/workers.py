@@ -31,7 +31,8 @@ class Workers:
 
     So a result is delivered as soon as it and all before it are there, even while the submitting thread waits for
     input.  The first error in that order ends everything: it is raised by the next submit() or by finish(), results
-    after it are dropped.  With one thread, or where none can be started, everything runs in the caller's own.
+    after it are dropped.  With one thread, a limit of one job, or where none can be started, everything runs in the
+    caller's own.
     The caller's waits are interruptible, so that signal handlers run; leaving the with statement cancels what is left.
     """
 
@@ -62,7 +63,7 @@ class Workers:
     def submit(self, job: Callable[[], Any], sink: Callable[[Any], None], *, is_work: bool = True) -> None:
         """Run job() some time and sink(its result) in order; wait first while `limit` jobs are on their way.
 
-        With a limit of one, wait until it is delivered: no second block is then held while the caller reads on.
+        With a limit of one it is delivered on return: no second block is then held while the caller reads on.
         is_work: whether the job takes a processor; if not it is done beside others, when its turn comes.
         """
         if not self._has_threads():
@@ -149,7 +150,7 @@ class Workers:
 
     def _has_threads(self) -> bool:
         """Start one more thread if there may be; return whether there is any."""
-        if self.n_threads == 1 and not self._threads:
+        if not self._threads and 1 in (self.n_threads, self.limit):
             return False
         self._check_alive()
         with self._changed:

@@ -12,6 +12,8 @@ from lmzip.errors import ModelMissingError
 from lmzip.models import weights
 from lmzip.models.ngram import NgramModel
 
+_PARSER_SIZE = 8 << 20  # address space of safetensors, which comes with the weights
+
 
 class ByteLmModel(NgramModel):
     """The built-in model with a net: adds the kernel's methods with one (ARITHMETIC 8), keeps all those without."""
@@ -59,3 +61,8 @@ class ByteLmModel(NgramModel):
     def shared_size(self, method: int) -> int:
         # The file and the net are both there while it is unpacked.
         return 2 * self.size if self.needs_weights(method) else 0
+
+    def loading_size(self, method: int) -> int:
+        # The file, its tensors and the net.  What is written in Rust panics, or even hangs, where memory ends.
+        is_loaded = self._net is not None or not self.needs_weights(method)
+        return 0 if is_loaded else 3 * self.size + self.size // 8 + _PARSER_SIZE

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 import safetensors
 
 from lmzip.errors import UnsupportedError
+from lmzip.models import weights
 from lmzip.models.cutting import Cutter
 from lmzip.native.transformer import PRODUCTS, Transformer, TransformerShape
 
@@ -25,7 +24,7 @@ def load(path: Path, config: dict[str, Any], simd: str | None = None) -> Transfo
     kernel runs.
     """
     try:
-        with _memory_told():
+        with weights.memory_told():
             return _load(path, config, simd)
     except (ValueError, KeyError, TypeError, OverflowError, safetensors.SafetensorError) as error:
         raise UnsupportedError(f"{path}: not a transformer that this lmzip runs ({error})") from None
@@ -34,7 +33,7 @@ def load(path: Path, config: dict[str, Any], simd: str | None = None) -> Transfo
 def cutter(path: Path, config: dict[str, Any]) -> Cutter:
     """Return what cuts text into the model's tokens; raises as load() does."""
     try:
-        with _memory_told(), safetensors.safe_open(path, framework="numpy") as file:
+        with weights.memory_told(), safetensors.safe_open(path, framework="numpy") as file:
             strings, sizes = file.get_tensor("vocabulary").tobytes(), file.get_tensor("vocabulary.size")
             if "tokenizer" not in file.keys():  # noqa: SIM118 - it is no dictionary
                 raise ValueError("it does not say how to cut text")
@@ -43,17 +42,6 @@ def cutter(path: Path, config: dict[str, Any]) -> Cutter:
         return Cutter([strings[a:b] for a, b in zip([0, *ends], ends, strict=False)], tokenizer)
     except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise UnsupportedError(f"{path}: not a transformer that this lmzip runs ({error})") from None
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Raise MemoryError where safetensors panics for want of memory, with what is no Exception."""
-    try:
-        yield
-    except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            raise MemoryError from None
-        raise
 
 
 def _load(path: Path, config: dict[str, Any], simd: str | None) -> Transformer:

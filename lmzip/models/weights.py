@@ -115,10 +115,21 @@ def metadata(data: bytes, path: Path) -> dict[str, Any]:
     return config
 
 
-def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
-    """Make the net that a weight file holds; raises UnsupportedError if it does not hold one that this kernel runs.
+@contextmanager
+def memory_told() -> Iterator[None]:
+    """Raise MemoryError where safetensors panics for want of memory, with what is no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise MemoryError from None
+        raise
 
-    simd: as for native.Net.
+
+def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
+    """Make the net that a weight file holds.
+
+    simd: as for native.Net.  Raises MemoryError, UnsupportedError if it does not hold one that this kernel runs.
     """
     config = metadata(data, path)
     try:
@@ -129,7 +140,8 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> native.Net:
         # The judge of shapes is the kernel (is_shape in net.c); these two limits only keep what follows small.
         if shape.n_layer > MAX_LAYERS or shape.table_bits > native.MAX_TABLE_BITS:
             raise ValueError("too large")
-        tensors = dict(safetensors.deserialize(data))
+        with memory_told():
+            tensors = dict(safetensors.deserialize(data))
         sizes = matrix_sizes(shape)
         rows = {name: size[:1] for name, size in sizes.items()}
         return native.Net(

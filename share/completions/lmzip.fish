@@ -40,7 +40,7 @@ for program in lmzip lmunzip lmcat
     complete -c $program -s 9 -d 'Level 9'
     complete -c $program -l fast -d 'The same as -1'
     complete -c $program -l best -d 'The same as -9'
-    complete -c $program -s T -l threads -x -d 'Threads; 0 (default): one a core, as memory is free'
+    complete -c $program -s T -l threads -x -d 'Threads; 0 (default): as many as fit'
     complete -c $program -s M -l memlimit -l memory -x -d 'Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse'
     complete -c $program -l block-size -x -d 'Compress in blocks of SIZE, 4k to 1g; small ones cost ratio'
     complete -c $program -l model -r -F -a 'auto ngram bytelm3' -d 'Model to compress with, a weight file, or hf:PATH, a directory of Hugging Face; auto (default): what the level says.  Files stay where lmunzip would need this option too'
