@@ -93,7 +93,7 @@ def estimate(source: Source, options: Options) -> Estimate:
     raw_size = source.status.st_size
     block_size = min(options.block_size or choice.block_size, max(1, raw_size))
     check_weights(model, choice.method, options.memory_limit)
-    need = encode_need(model, choice.method, block_size, levels.n_lanes(choice, block_size))  # unpacks the net
+    need = encode_need(model, choice, block_size)  # unpacks the net
     loading = time.monotonic() - start
     n_blocks = -(-raw_size // block_size)
     threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)

@@ -40,7 +40,7 @@ def encode_auto(
     def lanes_of(method: int) -> int:
         return forced_lanes or (n_lanes(choice, len(raw)) if method == choice.method else 1)
 
-    def smaller_of_both(least_size: int, least_gain: float) -> tuple[bytes | None, int, int]:
+    def smaller_of_both(least_size: float, least_gain: float) -> tuple[bytes | None, int, int]:
         """Code without the net, and with it if at least least_size bytes are left; take it if it saves least_gain."""
         plain = code(choice.ngram_method)
         plain_size = len(raw if plain is None else plain)

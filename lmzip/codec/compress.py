@@ -204,7 +204,7 @@ def compress_stream(
     last = not source.peek(1)
     if raw:
         check_weights(chosen, choice.method, memory_limit)
-    need = encode_need(chosen, choice.method, len(raw), n_lanes or levels.n_lanes(choice, len(raw)))
+    need = encode_need(chosen, choice, len(raw), n_lanes)
     n_threads = Threads(1 if last else threads, memory_limit).that_fit(need)
     with Workers(n_threads) as workers:
         writer = FrameWriter(

@@ -107,11 +107,20 @@ def decode_need(model: Model, head: BlockHead) -> Need:
     return Need(model.shared_size(head.method), state + head.payload_size + head.raw_size, head.payload_size)
 
 
-def encode_need(model: Model, method: int, raw_size: int, n_lanes: int) -> Need:
-    """Return what encoding a block of raw_size bytes needs, whose payload may be as large."""
+def encode_need(model: Model, choice: levels.Level, raw_size: int, n_lanes: int | None = None) -> Need:
+    """Return what encoding a block of raw_size bytes needs, whose payload may be as large; n_lanes: the level's.
+
+    With a net it may be coded without as well, one way after the other, and both payloads are held.
+    """
     if not raw_size:
         return Need(0, 0, 0)
-    return Need(model.shared_size(method), model.memory_size(method, raw_size, n_lanes) + 2 * raw_size, raw_size)
+    lanes = n_lanes or levels.n_lanes(choice, raw_size)
+    state = model.memory_size(choice.method, raw_size, lanes)
+    payloads = raw_size
+    if choice.has_net:
+        state = max(state, model.memory_size(choice.ngram_method, raw_size, n_lanes or 1))
+        payloads *= 2
+    return Need(model.shared_size(choice.method), state + raw_size + payloads, raw_size)
 
 
 def encoding_threads(
@@ -122,7 +131,7 @@ def encoding_threads(
     Raises MemoryLimitError if not even one fits into memory_limit bytes, or the weights alone into what the system has.
     """
     check_weights(model, choice.method, memory_limit)
-    need = encode_need(model, choice.method, block_size, levels.n_lanes(choice, block_size))
+    need = encode_need(model, choice, block_size)
     return Threads(threads, memory_limit).that_fit(need)
 
 
@@ -141,5 +150,5 @@ def compress_memory(
     choice, chosen = choose(level, model)
     check_weights(chosen, choice.method, memory_limit)
     size = block_size or choice.block_size
-    need = encode_need(chosen, choice.method, size, levels.n_lanes(choice, size))
+    need = encode_need(chosen, choice, size)
     return need.of_threads(threads or Threads(None, None).that_fit(need))
