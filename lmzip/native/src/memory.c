@@ -9,12 +9,8 @@
 #define USE_MMAP 1
 #endif
 
-void *allocate_zeroed(uint64_t wanted)
+static void *zeroed(size_t size)
 {
-    const size_t size = (size_t)wanted;
-    errno = ENOMEM;
-    if (wanted > PTRDIFF_MAX)
-        return NULL;
 #if defined(USE_MMAP)
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED)
@@ -23,10 +19,16 @@ void *allocate_zeroed(uint64_t wanted)
     return memory;
 #else
     void *memory = NULL;
-    if (posix_memalign(&memory, 64, size))
-        return NULL;
-    return memset(memory, 0, size);
+    return posix_memalign(&memory, 64, size) ? NULL : memset(memory, 0, size);
 #endif
+}
+
+void *allocate_zeroed(uint64_t wanted)
+{
+    void *memory = wanted > PTRDIFF_MAX ? NULL : zeroed((size_t)wanted);
+    if (!memory)
+        errno = ENOMEM;
+    return memory;
 }
 
 void free_zeroed(void *memory, uint64_t size)
