@@ -44,7 +44,7 @@ def new_cache(config: Any, room: int) -> Any:
 
 def is_recurrent(cache: Any) -> bool:
     """Return whether what it takes for a token does not grow with those before: then there is no window."""
-    states = getattr(cache_utils, "LinearAttentionCacheLayerMixin", None)  # of transformers 5.3 on
+    states = getattr(cache_utils, "LinearAttentionCacheLayerMixin", None)  # of transformers 5.5 on
     if states is None or not cache.layers:
         return False
     return all(

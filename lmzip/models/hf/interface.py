@@ -34,7 +34,7 @@ class Interface:
             self._options["logits_to_keep"] = 1
         takes_ours = getattr(module, "_supports_default_dynamic_cache", lambda: True)
         self._makes_its_own = self._name == "state" or not takes_ours()
-        # Mamba before transformers 5.3 does not count the steps itself.
+        # Mamba before transformers 5.4 does not count the steps itself.
         self._wants_place = self._makes_its_own and self._name == "cache_params" and "cache_position" in taken
 
     def new_cache(self, room: int) -> tuple[Any, bool]:
