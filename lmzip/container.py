@@ -39,8 +39,6 @@ MODEL_KINDS = {NET_KIND: "net", LANGUAGE_MODEL_KIND: "exact language model", BOU
 # The models that have a number in the format (FORMAT 3.3): name and SHA-256 of the weight file.  Entries never change.
 # Numbers are 1 to 254: 0 is not used, and RESERVED_NUMBER starts a header that a later version may define.
 REGISTERED: dict[int, tuple[str, str]] = {
-    1: ("bytelm1", "4b8a7a85d6db48836b7c3c983a399361223aeeb14c49e82db8459e96e64f556a"),
-    2: ("bytelm2", "ef288c41ff760de1b84fd355250023bd73e7db7cf178ebaa0ae02c75d30b690c"),
     3: ("bytelm3", "257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc"),
 }
 

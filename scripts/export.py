@@ -1,6 +1,6 @@
 """Turn a checkpoint of train.py into a weight file: int8 safetensors with the architecture in its metadata.
 
-    python scripts/export.py work/small/decayed.pt lmzip/models/data/bytelm1.safetensors --name bytelm1
+    python scripts/export.py work/small/decayed.pt lmzip/models/data/small.safetensors --name small
 
 The same checkpoint gives the same bytes; their SHA-256, which it prints, is the model's digest.
 """

@@ -1,4 +1,4 @@
-"""Draw the loss of a training: python scripts/plot_training.py work/bytelm1 -o docs/training.svg
+"""Draw the loss of a training: python scripts/plot_training.py work/small -o docs/training-small.svg
 
 Reads the log.csv and val.csv that train.py wrote.  The same logs give the same bytes (of one version of matplotlib).
 """
