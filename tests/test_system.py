@@ -199,7 +199,8 @@ def test_half_a_core_and_a_gigabyte(own_group, tmp_path):
     code = "from lmzip import system; print(system.available_threads(), system.idle_memory())"
     done = subprocess.run([sys.executable, "-c", code], preexec_fn=enter, capture_output=True, check=True, text=True)
     n_threads, idle = map(int, done.stdout.split())
-    assert n_threads == 1 and 900 * MIB < idle <= 1 << 30
+    around = system.idle_memory()  # of a group that may be as small itself
+    assert n_threads == 1 and min(900 * MIB, (around or 1 << 30) // 2) < idle <= 1 << 30
     path, options = tmp_path / "a", ("-1", "--block-size=100k")
     path.write_bytes(long_text())
     expected = json.loads(run("lmzip", *options, "--estimate", "--json", path, preexec_fn=enter).stdout)

@@ -92,7 +92,9 @@ def check_weights(model: Model, method: int, memory_limit: int | None) -> None:
     shared = model.shared_size(method)
     if memory_limit is not None and shared > memory_limit:
         most = memory_limit >> 20
-        raise MemoryLimitError(f"the model {model.name} needs more than {shared >> 20} MiB, the limit is {most} MiB")
+        raise MemoryLimitError(
+            f"the model {model.name} needs more than {shared >> 20} MiB, the limit is {most} MiB; --memlimit raises it"
+        )
     free = free_memory()
     if free is not None and loading > free:
         least = -(-loading >> 20)
