@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import random
+import subprocess
+import sys
 import threading
 from functools import cache
 from pathlib import Path
 
 import pytest
 import tiny_net
-from conftest import SAMPLE, TINY
+from conftest import ROOT, SAMPLE, TINY
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -242,3 +244,23 @@ def test_memory_follows_block_and_lanes(method: int) -> None:
     least = n_states * 4 + 512 * 4  # a lane's recurrent states and its tree of predictions
     assert all(least <= size < least + 20_000 for size in growth)
     assert by_lanes[0] > native.memory_size(min(method - 2, native.NET_METHOD - 1), 10_000, 1) + least
+
+
+def test_too_little_memory_for_a_net_is_not_a_wrong_shape() -> None:
+    code = """
+import resource
+from lmzip.native import Net, NetShape
+n_rows, n_weights = 32 + 96 + 3 * 32 + 256, 32 * (32 + 96 + 3 * 32 + 256)
+weights = {"byte_embedding": bytes(256 * 30), "tables": bytes(2 << 24), "weights": bytes(n_weights)}
+sound, wrong = ({"multipliers": m * n_rows, "forget_biases": bytes(128)} for m in (bytes(4), b"\\xff" * 4))
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+for numbers, limit in ((wrong, resource.RLIM_INFINITY), (sound, used + (16 << 20))):
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+    try:
+        Net(NetShape(32, 1, 32, 32, 30, 1, 24, (2, 0)), **weights, **numbers)
+    except (MemoryError, ValueError) as error:
+        print(type(error).__name__)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == ["ValueError", "MemoryError"], done.stderr
