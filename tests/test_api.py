@@ -43,7 +43,7 @@ def test_every_name_is_there():
 def test_version_is_that_of_the_package():
     from importlib.metadata import version
 
-    assert lmzip.__version__ == version("lmzip")
+    assert lmzip.__version__ == version("lmzip-cli")
 
 
 def test_errors_have_their_exit_status():
