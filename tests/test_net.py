@@ -143,7 +143,7 @@ def test_numbers_come_near_the_budget_and_stay_below(monkeypatch: pytest.MonkeyP
     reference.run(net, b"\2\4\1\3\2\1", 1)
     assert 19 * (1 << 26) - (1 << 12) < largest["any"] < 1 << 31
     with pytest.raises(AssertionError):
-        check(np.array([0, -(1 << 31)]))
+        check(np.array([0, -(1 << 31)], np.int64))
 
 
 def test_run_refuses_bytes_that_are_no_steps() -> None:

@@ -278,8 +278,8 @@ def test_attention_is_a_mean_under_exponentials() -> None:
 
 def test_attention_hears_many_that_score_low() -> None:
     """Beside one token of weight 1, two hundred of 1/1024 each have a sixth of the whole."""
-    scores, values = np.r_[0, np.full(200, -10 << 12)], np.r_[0, np.full(200, 127)][:, None]
-    share = reference.attend(scores, values, np.full(201, 20_000)) / 20_000
+    scores, values = np.r_[0, np.full(200, -10 << 12, np.int64)], np.r_[0, np.full(200, 127, np.int64)][:, None]
+    share = reference.attend(scores, values, np.full(201, 20_000, np.int64)) / 20_000
     assert share == pytest.approx(200 / 1224, rel=0.1)
 
 
@@ -356,10 +356,10 @@ def test_extreme_weights_stay_within_the_budget(seed: int) -> None:
 
 
 def test_widest_attention_stays_within_the_budget() -> None:
-    for scores in (np.zeros(8192, np.int64), np.r_[np.full(8191, -1 << 29), 1 << 29]):
-        values, sizes = np.full((8192, 256), -127), np.full(8192, 1 << 22)
+    for scores in (np.zeros(8192, np.int64), np.r_[np.full(8191, -1 << 29, np.int64), 1 << 29]):
+        values, sizes = np.full((8192, 256), -127, np.int64), np.full(8192, 1 << 22, np.int64)
         assert np.max(np.abs(reference.attend(scores, values, sizes) + (1 << 22))) <= 1 << 9
-    query = reference.rotate(np.full(256, (1 << 30) - 1), 1, np.full(128, 1 << 29))
+    query = reference.rotate(np.full(256, (1 << 30) - 1, np.int64), 1, np.full(128, 1 << 29, np.int64))
     assert query.shift == 16 and query.top == 46339 >> 1
     keys = np.stack([query.low, -query.low])
     assert reference.scores(query, keys, np.full(2, 1 << 22)).tolist() == [1 << 29, -1 << 29]
