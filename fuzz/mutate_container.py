@@ -2,7 +2,7 @@
 
 Mutations are deterministic for a seed.  Half of them repair the checks they break (FORMAT: block heads, trailers), as
 an attacker would, so that they reach what lies behind the checks.  Run by `make fuzz`; ends with status 1 and the
-file's hexadecimal digits at the first surprise.  It reads the layout by itself, apart from lmzip.container.  Frames are
+file's hexadecimal digits at the first surprise.  It reads the layout by itself, apart from lmzip.format.  Frames are
 short and long, with and without a net: the one beside the test vectors.
 """
 
@@ -21,15 +21,16 @@ from pathlib import Path
 import lmzip
 from lmzip import codec
 from lmzip.errors import LmzipError
-from lmzip.models import registry
+from lmzip.stream import shared
 
 VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
 MAGIC = b"\x89LMZ"
-HEADER_SIZES = {0: 5, 0x40: 10, 0x80: 128}  # by bits 6 and 7 of the version byte
-SHORT = 0x20  # bit 5
+HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129}  # by bits 5 and 6 of byte 4
+SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7; a dictionary takes 32 bytes more
+CONTENT = 0x20  # bit 5 of the byte kind: the head has 12 bytes more
 HEAD_SIZE = 17  # kind u8, raw_size u32, payload_size u32, data_check u32, head_check u32
-SHORT_HEAD_SIZE = 11  # kind u8, raw_size u16, payload_size u16, data_check u32, head_check u16
-TRAILER_FIXED_SIZE = 14  # content hash, n_blocks, trailer check; the table stands before them
+SHORT_HEAD_SIZE = 10  # raw_size u16, payload_size u16, data_check u32, head_check u16
+TRAILER_FIXED_SIZE = 14  # content hash, n_blocks, trailer check; the table stands before them, 8 bytes a block
 MEMORY_LIMIT = 2 << 30  # bytes of address space: an allocation that a header alone asks for ends in MemoryError
 SLOW_SECONDS = 5.0
 
@@ -43,8 +44,8 @@ def contents() -> list[bytes]:
 
 def seeds() -> list[tuple[bytes, list[bytes]]]:
     """Return files and what their frames hold: short frames, one of several blocks, with a net, and frames joined."""
-    registry.by_name(str(VECTORS / "vectors-v1.safetensors"))
-    names = ("good-net-full-lanes-1", "good-net-max-lanes-8", "good-net-4097", "good-net-and-others")
+    shared.registry.add_path(str(VECTORS / "vectors-v1.safetensors"))
+    names = ("good-net-5-lanes-1", "good-net-4-short-lanes-8", "good-net-4097", "good-net-and-others")
     files = [lmzip.compress(raw, level=1) for raw in contents()]
     files += [lmzip.compress(contents()[0], level=3, block_size=1024)]
     files += [(VECTORS / f"{name}.lmz").read_bytes() for name in names]
@@ -69,9 +70,9 @@ def repair(data: bytearray) -> None:
     """Recompute the checks of the frames, as far as their headers and sizes lead."""
     position = 0
     while data[position : position + 4] == MAGIC and len(data) > position + 4:
-        version = data[position + 4]
-        header_size = HEADER_SIZES.get(version & 0xC0, 5)
-        end = _repair_frame(data, position, position + header_size, short=bool(version & SHORT))
+        flags = data[position + 4]
+        header_size = HEADER_SIZES.get(flags & 0x60, 6) + (32 if flags & DICTIONARY else 0)
+        end = _repair_frame(data, position, position + header_size, short=bool(flags & SHORT))
         if end is None:
             return
         position = end
@@ -80,16 +81,20 @@ def repair(data: bytearray) -> None:
 def _repair_frame(data: bytearray, start: int, position: int, *, short: bool) -> int | None:
     """Recompute the checks of a frame whose first head is at `position`; return its end, None if it is cut."""
     header, n_blocks, last = bytes(data[start:position]), 0, False
-    size, sizes, check = (SHORT_HEAD_SIZE, "<H", 2) if short else (HEAD_SIZE, "<I", 4)
+    sizes, check = ("<H", 2) if short else ("<I", 4)
     while not last:
+        if position >= len(data):
+            return None
+        described = not short and data[position] & CONTENT
+        size = SHORT_HEAD_SIZE if short else HEAD_SIZE + (12 if described else 0)
         if position + size > len(data):
             return None
         last = bool(data[position] & 0x80) or short
-        (payload_size,) = struct.unpack_from(sizes, data, position + (3 if short else 5))
+        (payload_size,) = struct.unpack_from(sizes, data, position + (2 if short else 5))
         _put_check(data, header, position, size, check)
         position += size + payload_size
         n_blocks += 1
-    size = 0 if short else 4 * n_blocks + TRAILER_FIXED_SIZE
+    size = 0 if short else 8 * n_blocks + TRAILER_FIXED_SIZE
     if position + size > len(data):
         return None
     if size:
@@ -123,7 +128,7 @@ def mutate(data: bytes, source: random.Random) -> bytes:
         elif kind == 5:
             del changed[at : at + source.randint(1, 20)]
         elif kind == 6 and len(changed) > 4:
-            changed[4] ^= source.choice((SHORT, 0x40, 0x80, 0xC0))
+            changed[4] ^= source.choice((SHORT, 0x20, 0x40, 0x60, DICTIONARY))
         elif kind == 7 and at + 2 <= len(changed):
             struct.pack_into("<H", changed, at, source.choice((0, 1, 0x7FFF, 0x8000, 0xFFFF, len(data) & 0xFFFF)))
         else:
@@ -154,7 +159,7 @@ def surprise(data: bytes, pieces: list[bytes]) -> str | None:
     except Exception as error:  # noqa: BLE001
         return f"list_frames raised {error!r}"
     try:
-        codec.decompress_stream(io.BytesIO(data).read, lambda raw: None, salvage=True)
+        codec.decompress_stream(io.BytesIO(data).read, lambda raw: None, registry=shared.registry, salvage=True)
     except LmzipError:
         pass
     except Exception as error:  # noqa: BLE001

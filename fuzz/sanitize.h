@@ -11,47 +11,55 @@
 #define CHECK(condition) \
     do { \
         if (!(condition)) { \
-            fprintf(stderr, "%s:%d: failed: %s (method %d, %d lanes, %d threads, %zu bytes of %s)\n", __FILE__, __LINE__, \
-                    #condition, now.method, now.n_lanes, now.n_threads, now.raw_size, now.kind); \
+            fprintf(stderr, "%s:%d: failed: %s (profile %d, unit %d, %d lanes, context %d, %d threads, %zu bytes of %s)\n", __FILE__, __LINE__, \
+                    #condition, now.profile, now.unit, now.n_lanes, now.context, now.n_threads, now.raw_size, now.kind); \
             exit(1); \
         } \
     } while (0)
 
 typedef struct { /* the case at hand, for messages */
-    int method, n_lanes;
+    int profile, unit, n_lanes;
     size_t raw_size;
     const char *kind;
-    int n_threads;
+    int n_threads, context;
 } test_case;
+
+#define PORTABLE 0      /* the variant that is everywhere */
+#define MAX_VARIANTS 16 /* room for them */
 
 /* Every variant that this processor runs: they need not be neighbours. */
 #define FOR_EACH_VARIANT(simd)                                     \
-    for (int simd = LMZ_SIMD_PORTABLE; simd < LMZ_N_SIMD; simd++) \
+    for (int simd = PORTABLE; lmz_simd_name(simd); simd++) \
         if (lmz_simd_available(simd))
 
 extern test_case now;
-extern lmz_net *nets[LMZ_N_SIMD]; /* the same tiny net for every variant that is there, or NULL */
-extern lmz_transformer *transformers[LMZ_N_SIMD]; /* and the same tiny transformer */
+/* By unit: none, the same tiny net for every variant that is there, and the same tiny transformer, while they are made. */
+extern lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
 extern unsigned long n_checked;
 
 uint32_t next_random(void);
 uint8_t *allocate(size_t size);
 void fill_text(uint8_t *raw, size_t size);
+void fill_random(uint8_t *raw, size_t size);
+lmz_block_spec spec_of_case(void);
+
+/* sanitize_range_coder.c */
+void range_coder_streams(int n_streams);
 
 /* sanitize_net.c */
 void refuse_bad_shapes(void);
 void refuse_bad_weights(void);
 void run_nets(int n_steps);
-tiny_net make_nets(int kind); /* fills `nets` */
+tiny_net make_nets(int kind);
 void free_nets(tiny_net *t);
 
 /* sanitize_tokens.c */
 void refuse_bad_transformers(void);
-void make_transformers(int kind); /* fills `transformers` */
+void make_transformers(int kind);
 void free_transformers(void);
 size_t cut_tokens(const uint8_t *raw, uint8_t *sizes); /* the block at hand, in one of several ways; returns how many */
 
-/* sanitize_outside.c */
-int outside_blocks(int full); /* returns how many */
+/* sanitize_external.c */
+int external_blocks(int full); /* returns how many */
 
 #endif

@@ -4,10 +4,10 @@
 
 #include "sanitize.h"
 
-static void refuse_net(const lmz_net_shape *shape, const lmz_net_weights *weights, int simd)
+static void refuse_net(const lmz_bytelm_shape *shape, const lmz_bytelm_weights *weights, int simd)
 {
     n_checked++;
-    CHECK(!lmz_net_new(shape, weights, simd));
+    CHECK(!lmz_bytelm_new(shape, weights, simd));
 }
 
 /* Shapes that must be refused before a weight is looked at: there is none of theirs. */
@@ -15,10 +15,10 @@ void refuse_bad_shapes(void)
 {
     static const int wrong[] = {0, -1, -32, 1, 16, 31, 33, 48, 8224, 1 << 16, 1 << 30, INT_MAX, INT_MIN};
     tiny_net t = tiny_net_make(tiny_shape, TINY_PLAUSIBLE, 1);
-    now = (test_case){0, 1, 0, "shapes of nets", 1};
+    now = (test_case){.n_lanes = 1, .kind = "shapes of nets"};
     FOR_EACH_VARIANT(simd)
         for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-            lmz_net_shape s[8];
+            lmz_bytelm_shape s[8];
             for (int k = 0; k < 8; k++)
                 s[k] = tiny_shape;
             s[0].n_embd = s[1].n_hidden = s[2].n_state = s[3].byte_dim = s[4].table_bits = s[5].orders[1] = wrong[i];
@@ -32,26 +32,26 @@ void refuse_bad_shapes(void)
             s[0].n_layer = wrong[i] == 1 ? 13 : wrong[i];
             refuse_net(&s[0], &t.weights, simd);
         }
-    for (int simd = -2; simd <= LMZ_N_SIMD + 1; simd++)
+    for (int simd = -2; simd <= MAX_VARIANTS; simd++)
         if (!lmz_simd_available(simd))
             refuse_net(&tiny_shape, &t.weights, simd);
     for (int i = 0; i < 20000; i++) { /* all fields at once: refused, or of sizes that these weights do not have */
-        lmz_net_shape s;
+        lmz_bytelm_shape s;
         for (size_t k = 0; k < sizeof s / sizeof(int); k++)
             ((int *)&s)[k] = i & 1 ? (int)next_random() : (int)(next_random() % 300) * (k < 4 ? 32 : 1);
-        refuse_net(&s, &t.weights, i % LMZ_N_SIMD);
+        refuse_net(&s, &t.weights, i % MAX_VARIANTS);
     }
     tiny_net_free(&t);
-    lmz_net_free(NULL);
+    lmz_expert_free(NULL);
 }
 
 void refuse_bad_weights(void)
 {
-    now = (test_case){0, 1, 0, "weights of nets", 1};
+    now = (test_case){.n_lanes = 1, .kind = "weights of nets"};
     FOR_EACH_VARIANT(simd) {
         tiny_net t = tiny_net_make(tiny_shape, TINY_EXTREME, 2);
         for (int d = -1; d <= 1; d += 2) {
-            lmz_net_weights w = t.weights;
+            lmz_bytelm_weights w = t.weights;
             w.n_weights += (size_t)d;
             refuse_net(&tiny_shape, &w, simd);
             w = t.weights;
@@ -74,9 +74,9 @@ void refuse_bad_weights(void)
         int64_t largest = (((int64_t)1 << 50) - 1) / (127 * 127 * n_in);
         if (largest < INT32_MAX) {
             t.multipliers[0] = (int32_t)largest;
-            lmz_net *net = lmz_net_new(&tiny_shape, &t.weights, simd);
+            lmz_expert *net = lmz_bytelm_new(&tiny_shape, &t.weights, simd);
             CHECK(net);
-            lmz_net_free(net);
+            lmz_expert_free(net);
             t.multipliers[0] = (int32_t)largest + 1;
             refuse_net(&tiny_shape, &t.weights, simd);
         }
@@ -87,7 +87,7 @@ void refuse_bad_weights(void)
 /* Run nets of several shapes by themselves: every variant and every cut of the lanes gives the same trees. */
 void run_nets(int n_steps)
 {
-    static const lmz_net_shape shapes[] = {
+    static const lmz_bytelm_shape shapes[] = {
         {.n_embd = 32, .n_layer = 1, .n_hidden = 32, .n_state = 32, .byte_dim = 32, .table_dim = 1, .table_bits = 16},
         {.n_embd = 96, .n_layer = 3, .n_hidden = 160, .n_state = 224, .byte_dim = 27, .table_dim = 5, .table_bits = 17,
          .n_orders = 1, .orders = {7}},
@@ -95,7 +95,7 @@ void run_nets(int n_steps)
          .n_orders = 8, .orders = {0, 1, 2, 3, 4, 5, 6, 8}}};
     static const int lanes[] = {1, 2, 3, 7, 8, 15, 16, 17, 33, 128};
     for (int i = 0; i < 6; i++) {
-        const lmz_net_shape *shape = &shapes[i / 2];
+        const lmz_bytelm_shape *shape = &shapes[i / 2];
         tiny_net t = tiny_net_make(*shape, i % 2 ? TINY_EXTREME : TINY_PLAUSIBLE, (uint64_t)i);
         size_t n_all = (size_t)n_steps * LMZ_MAX_LANES;
         uint8_t *bytes = allocate(n_all);
@@ -104,28 +104,28 @@ void run_nets(int n_steps)
         for (size_t k = 0; k < n_all; k += 3)
             bytes[k] = (uint8_t)next_random();
         FOR_EACH_VARIANT(simd) {
-            lmz_net *net = lmz_net_new(shape, &t.weights, simd);
+            lmz_expert *net = lmz_bytelm_new(shape, &t.weights, simd);
             CHECK(net);
-            CHECK(lmz_net_run(net, 0, bytes, 1, expected) != LMZ_DONE && lmz_net_run(net, -1, bytes, 1, expected) != LMZ_DONE);
-            CHECK(lmz_net_run(net, LMZ_MAX_LANES + 1, bytes, 1, expected) != LMZ_DONE);
-            CHECK(lmz_net_run(net, 1, bytes, 0, expected) == LMZ_DONE);
+            CHECK(lmz_bytelm_run(net, 0, bytes, 1, expected) != LMZ_DONE && lmz_bytelm_run(net, -1, bytes, 1, expected) != LMZ_DONE);
+            CHECK(lmz_bytelm_run(net, LMZ_MAX_LANES + 1, bytes, 1, expected) != LMZ_DONE);
+            CHECK(lmz_bytelm_run(net, 1, bytes, 0, expected) == LMZ_DONE);
             if (!simd)
-                CHECK(lmz_net_run(net, LMZ_MAX_LANES, bytes, (size_t)n_steps, expected) == LMZ_DONE);
+                CHECK(lmz_bytelm_run(net, LMZ_MAX_LANES, bytes, (size_t)n_steps, expected) == LMZ_DONE);
             for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++) {
                 size_t n = (size_t)lanes[l], first = LMZ_MAX_LANES - n;
-                now = (test_case){0, lanes[l], 0, "a net by itself", 1};
+                now = (test_case){.n_lanes = lanes[l], .kind = "a net by itself"};
                 uint8_t *some = allocate((size_t)n_steps * n);
                 uint32_t *trees = tiny_allocate((size_t)n_steps * n * 512 * sizeof *trees);
                 for (size_t step = 0; step < (size_t)n_steps; step++)
                     memcpy(some + step * n, bytes + step * LMZ_MAX_LANES + first, n);
-                CHECK(lmz_net_run(net, lanes[l], some, (size_t)n_steps, trees) == LMZ_DONE);
+                CHECK(lmz_bytelm_run(net, lanes[l], some, (size_t)n_steps, trees) == LMZ_DONE);
                 for (size_t step = 0; step < (size_t)n_steps; step++)
                     CHECK(!memcmp(trees + step * n * 512, expected + (step * LMZ_MAX_LANES + first) * 512, n * 512 * 4));
                 free(some);
                 free(trees);
                 n_checked++;
             }
-            lmz_net_free(net);
+            lmz_expert_free(net);
         }
         free(bytes);
         free(expected);
@@ -138,13 +138,15 @@ tiny_net make_nets(int kind)
 {
     tiny_net t = tiny_net_make(tiny_shape, kind, 3);
     FOR_EACH_VARIANT(simd)
-        CHECK((nets[simd] = lmz_net_new(&tiny_shape, &t.weights, simd)));
+        CHECK((experts[LMZ_BYTES][simd] = lmz_bytelm_new(&tiny_shape, &t.weights, simd)));
     return t;
 }
 
 void free_nets(tiny_net *t)
 {
-    for (int simd = 0; simd < LMZ_N_SIMD; simd++)
-        lmz_net_free(nets[simd]);
+    for (int simd = 0; simd < MAX_VARIANTS; simd++) {
+        lmz_expert_free(experts[LMZ_BYTES][simd]);
+        experts[LMZ_BYTES][simd] = NULL;
+    }
     tiny_net_free(t);
 }

@@ -7,6 +7,7 @@
    Every buffer is allocated with exactly the size that the kernel is told, so that one byte too far is seen.  The
    argument "full" adds larger inputs, more lanes and more damage; without it the program takes some seconds.  "seeds
    FOLDER" writes sound payloads for the fuzzer to start from instead. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 #include "sanitize.h"
 
 test_case now;
-lmz_net *nets[LMZ_N_SIMD];
+lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
 unsigned long n_checked;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
 static uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a of the payloads */
@@ -45,7 +46,7 @@ static void fill_painted(uint8_t *raw, size_t size)
         raw[i] = (uint8_t)(i % 251);
 }
 
-static void fill_random(uint8_t *raw, size_t size)
+void fill_random(uint8_t *raw, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         raw[i] = (uint8_t)next_random();
@@ -85,16 +86,23 @@ static const struct {
 static int run_all(lmz_coder *coder, uint64_t n_steps)
 {
     int status, calls = 0;
-    while ((status = lmz_coder_run(coder, n_steps ? n_steps : 1 + (uint64_t)(calls * 37 % 200))) == LMZ_MORE)
+    size_t reached = 0;
+    while ((status = lmz_coder_run(coder, n_steps ? n_steps : 1 + (uint64_t)(calls * 37 % 200))) == LMZ_MORE) {
+        CHECK(lmz_coder_reached(coder) >= reached && lmz_coder_position(coder) <= now.raw_size);
+        reached = lmz_coder_reached(coder);
         calls++;
+    }
+    CHECK(status != LMZ_DONE || lmz_coder_reached(coder) == (now.raw_size + (size_t)now.n_lanes - 1) / (size_t)now.n_lanes);
     return status;
 }
 
-static const lmz_net *net_for(int simd) { return now.method >= LMZ_NET_METHOD ? nets[simd] : NULL; }
+lmz_block_spec spec_of_case(void) { return (lmz_block_spec){now.raw_size, now.profile, now.n_lanes, now.context, 0}; }
 
-static int has_tokens(void) { return now.method >= LMZ_TOKEN_METHOD; }
+static const lmz_expert *expert_for(int simd) { return experts[now.unit][simd]; }
 
-static const lmz_transformer *transformer_for(int simd) { return has_tokens() ? transformers[simd] : NULL; }
+static int has_tokens(void) { return now.unit == LMZ_TOKENS; }
+
+static int best(void) { return lmz_simd_best(now.unit != LMZ_ALONE); }
 
 /* The cut of the block at hand, where it has one. */
 static uint8_t *token_sizes;
@@ -102,8 +110,8 @@ static size_t n_tokens;
 
 static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *payload, size_t capacity, size_t *payload_size)
 {
-    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, net_for(simd), transformer_for(simd), raw, now.raw_size,
-                                       payload, capacity);
+    const lmz_block_spec spec = spec_of_case();
+    lmz_coder *coder = lmz_encoder_new(&spec, expert_for(simd), simd, raw, payload, capacity);
     CHECK(coder);
     CHECK(!has_tokens() || lmz_encoder_set_tokens(coder, token_sizes, n_tokens) == LMZ_DONE);
     lmz_coder_set_threads(coder, now.n_threads);
@@ -117,8 +125,8 @@ static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *paylo
 
 static int decode(int simd, uint64_t n_steps, const uint8_t *payload, size_t payload_size, uint8_t *raw)
 {
-    lmz_coder *coder = lmz_decoder_new(now.method, now.n_lanes, simd, net_for(simd), transformer_for(simd), payload,
-                                       payload_size, raw, now.raw_size);
+    const lmz_block_spec spec = spec_of_case();
+    lmz_coder *coder = lmz_decoder_new(&spec, expert_for(simd), simd, payload, payload_size, raw);
     CHECK(coder);
     lmz_coder_set_threads(coder, now.n_threads);
     int status = run_all(coder, n_steps);
@@ -134,11 +142,10 @@ static void decode_damaged(const uint8_t *payload, size_t payload_size)
     uint8_t *copy = allocate(payload_size), *first = allocate(now.raw_size), *other = allocate(now.raw_size);
     memcpy(copy, payload, payload_size);
     memset(first, 0, now.raw_size);
-    int status = decode(LMZ_SIMD_PORTABLE, UINT64_MAX, copy, payload_size, first);
-    int best = lmz_simd_best();
-    if (best != LMZ_SIMD_PORTABLE) {
+    int status = decode(PORTABLE, UINT64_MAX, copy, payload_size, first);
+    if (best() != PORTABLE) {
         memset(other, 0, now.raw_size);
-        CHECK(decode(best, UINT64_MAX, copy, payload_size, other) == status);
+        CHECK(decode(best(), UINT64_MAX, copy, payload_size, other) == status);
         CHECK(status != LMZ_DONE || !memcmp(first, other, now.raw_size));
     }
     free(copy);
@@ -183,12 +190,12 @@ static void round_trip(int n_damages)
         memcpy(token_sizes, cut, n_tokens);
         free(cut);
     }
-    CHECK(encode(LMZ_SIMD_PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
+    CHECK(encode(PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
     for (size_t i = 0; i < size; i++)
         digest = (digest ^ payload[i]) * 0x100000001b3u;
     FOR_EACH_VARIANT(simd) {
         int n_threads = now.n_threads;
-        if (simd != LMZ_SIMD_PORTABLE) {
+        if (simd != PORTABLE) {
             CHECK(encode(simd, 0, raw, other, capacity, &again) == LMZ_DONE);
             CHECK(again == size && !memcmp(payload, other, size));
         }
@@ -203,7 +210,7 @@ static void round_trip(int n_damages)
     }
     if (size) {
         uint8_t *tight = allocate(size - 1);
-        CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, tight, size - 1, &again) == LMZ_E_FULL);
+        CHECK(encode(best(), UINT64_MAX, raw, tight, size - 1, &again) == LMZ_E_FULL);
         free(tight);
     }
     damage(payload, size, n_damages);
@@ -215,85 +222,50 @@ static void round_trip(int n_damages)
     free(other);
 }
 
-/* ---- the range coder by itself ---- */
-
-#define MAX_DECISIONS 80
-
-typedef struct {
-    uint32_t p1;     /* of a binary decision; 0: a symbol of 16 bits, one of 256 of equal frequency */
-    uint32_t symbol; /* the bit, or the symbol's number */
-} decision;
-
-static void code_decisions(lmz_range_coder *coder, decision *decisions, int n, int decoding)
-{
-    for (int i = 0; i < n; i++) {
-        decision *d = &decisions[i];
-        if (d->p1) {
-            d->symbol = (uint32_t)lmz_range_code_bit(coder, (int)d->symbol, d->p1);
-        } else {
-            if (decoding)
-                d->symbol = lmz_range_target(coder, 16) >> 8;
-            lmz_range_code_interval(coder, (uint64_t)d->symbol << 8, (uint64_t)(d->symbol + 1) << 8, 16);
-        }
-    }
-}
-
-/* Whatever decisions a payload decodes to can be encoded and decoded again.  Short payloads go on as zero bytes, so that
-   the codes of these decisions lie close to values that end in many zeros: where carry and end of a payload meet. */
-static void range_coder_streams(int n_streams)
-{
-    now = (test_case){0, 1, 0, "range coder decisions", 1};
-    for (int stream = 0; stream < n_streams; stream++) {
-        decision first[MAX_DECISIONS], again[MAX_DECISIONS];
-        uint8_t seed[3], payload[MAX_DECISIONS * 4 + 16];
-        int n = 1 + (int)(next_random() % MAX_DECISIONS);
-        fill_random(seed, sizeof seed);
-        for (int i = 0; i < n; i++)
-            first[i] = (decision){i % 9 == 8 ? 0 : 1 + (next_random() >> 1 >> next_random() % 20), 0};
-        lmz_range_coder *coder = lmz_range_decoder_new(seed, next_random() % 4);
-        CHECK(coder);
-        code_decisions(coder, first, n, 1);
-        lmz_range_coder_free(coder);
-        CHECK((coder = lmz_range_encoder_new(payload, sizeof payload)));
-        code_decisions(coder, first, n, 0);
-        int64_t size = lmz_range_finish(coder);
-        lmz_range_coder_free(coder);
-        CHECK(size >= 0 && size <= (int64_t)sizeof payload);
-        memcpy(again, first, sizeof again);
-        for (int i = 0; i < n; i++)
-            again[i].symbol = 0;
-        uint8_t *exact = allocate((size_t)size);
-        memcpy(exact, payload, (size_t)size);
-        CHECK((coder = lmz_range_decoder_new(exact, (size_t)size)));
-        code_decisions(coder, again, n, 1);
-        CHECK(lmz_range_finish(coder) == 0);
-        lmz_range_coder_free(coder);
-        free(exact);
-        for (int i = 0; i < n; i++)
-            CHECK(first[i].symbol == again[i].symbol);
-    }
-}
-
 /* ---- calls that are refused or broken off ---- */
+
+static void refuse_spec(lmz_block_spec spec, const lmz_expert *expert)
+{
+    uint8_t byte = 0;
+    CHECK(!lmz_memory_size(&spec, expert));
+    CHECK(!lmz_encoder_new(&spec, expert, 0, &byte, &byte, 1) && !lmz_decoder_new(&spec, expert, 0, &byte, 1, &byte));
+    n_checked++;
+}
 
 static void refuse_bad_arguments(void)
 {
+    static const int wrong[] = {-1, 0, INT_MAX, INT_MIN};
     uint8_t byte = 0;
-    now = (test_case){1, 1, 1, "bad arguments", 1};
-    CHECK(!lmz_memory_size(0, 1, 1, NULL, NULL) && !lmz_memory_size(LMZ_N_METHODS + 1, 1, 1, NULL, NULL) && !lmz_memory_size(-1, 1, 1, NULL, NULL));
-    CHECK(!lmz_memory_size(1, 1, 0, NULL, NULL) && !lmz_memory_size(1, 1, LMZ_MAX_LANES + 1, NULL, NULL) && !lmz_memory_size(1, 1, -1, NULL, NULL));
-    CHECK(!lmz_memory_size(1, LMZ_MAX_RAW_SIZE + 1, 1, NULL, NULL) && lmz_memory_size(1, LMZ_MAX_RAW_SIZE, 1, NULL, NULL));
-    CHECK(!lmz_encoder_new(0, 1, 0, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(LMZ_N_METHODS + 1, 1, 0, NULL, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 0, 0, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, LMZ_MAX_LANES + 1, 0, NULL, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 1, -1, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(1, 1, LMZ_N_SIMD, NULL, NULL, &byte, 1, &byte, 1));
-    CHECK(!lmz_encoder_new(1, 1, 0, NULL, NULL, &byte, 0, &byte, 1) && !lmz_decoder_new(1, 1, 0, NULL, NULL, &byte, 1, &byte, 0));
-    for (int method = LMZ_NET_METHOD; method < LMZ_TOKEN_METHOD; method++) {
-        CHECK(!lmz_memory_size(method, 1, 1, NULL, NULL) && lmz_memory_size(method, 1, 1, nets[0], NULL));
-        CHECK(!lmz_memory_size(method, 1, 0, nets[0], NULL) && !lmz_memory_size(method, LMZ_MAX_RAW_SIZE + 1, 1, nets[0], NULL));
-        CHECK(!lmz_encoder_new(method, 1, 0, NULL, NULL, &byte, 1, &byte, 1) && !lmz_decoder_new(method, 1, 0, NULL, NULL, &byte, 1, &byte, 1));
-        CHECK(!lmz_encoder_new(method, 129, 0, nets[0], NULL, &byte, 1, &byte, 1));
+    now = (test_case){1, LMZ_ALONE, 1, 1, "bad arguments", 1, 0};
+    const lmz_block_spec sound = spec_of_case(), largest = {LMZ_MAX_RAW_SIZE, 1, 1, 0, 0}, empty = {0, 1, 1, 0, 0};
+    CHECK(lmz_memory_size(&sound, NULL) && lmz_memory_size(&largest, NULL));
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        const int w = wrong[i], beyond = w > 0 ? w : w - !w; /* 0 is a number of contexts and contents */
+        refuse_spec((lmz_block_spec){1, w, 1, 0, 0}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, w, 0, 0}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, 1, beyond, 0}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, 1, 0, beyond}, NULL);
+        CHECK(!lmz_encoder_new(&sound, NULL, beyond, &byte, &byte, 1) && !lmz_simd_name(beyond) && !lmz_simd_available(beyond));
     }
+    refuse_spec((lmz_block_spec){LMZ_MAX_RAW_SIZE + 1, 1, 1, 0, 0}, NULL);
+    refuse_spec((lmz_block_spec){1, lmz_n_profiles() + 1, 1, 0, 0}, NULL);
+    CHECK(!lmz_encoder_new(&empty, NULL, 0, &byte, &byte, 1) && !lmz_decoder_new(&empty, NULL, 0, &byte, 1, &byte));
+    for (int profile = 0; profile <= lmz_n_profiles() + 1; profile++)
+        for (int unit = -1; unit <= LMZ_N_UNITS; unit++) {
+            const lmz_block_spec spec = {1, profile, 1, 0, 0};
+            if (unit < 0 || unit == LMZ_N_UNITS) {
+                CHECK(!lmz_profile_takes(profile, unit));
+            } else if (!lmz_profile_takes(profile, unit)) {
+                refuse_spec(spec, experts[unit][0]);
+            } else {
+                CHECK(lmz_memory_size(&spec, experts[unit][0]));
+                refuse_spec((lmz_block_spec){1, profile, lmz_max_lanes(unit) + 1, 0, 0}, experts[unit][0]);
+                refuse_spec((lmz_block_spec){1, profile, 1, unit == LMZ_TOKENS ? 4 : 1, 0}, experts[unit][0]);
+                refuse_spec((lmz_block_spec){1, profile, 1, 0, 1}, experts[unit][0]);
+            }
+        }
     lmz_coder_free(NULL);
+    lmz_expert_free(NULL);
 }
 
 /* A coder may be dropped at any time, whatever its threads do. */
@@ -301,16 +273,17 @@ static void abandon(void)
 {
     uint8_t raw[500], payload[500];
     fill_text(raw, sizeof raw);
-    for (int method = 1; method < LMZ_TOKEN_METHOD; method++)
-        for (int n_steps = 0; n_steps <= 10; n_steps += 5) {
-            now = (test_case){method, 16, sizeof raw, "abandoned block", 2};
-            const lmz_net *net = net_for(lmz_simd_best());
-            lmz_coder *coder = lmz_encoder_new(method, 16, lmz_simd_best(), net, NULL, raw, sizeof raw, payload, sizeof payload);
-            CHECK(coder);
-            lmz_coder_set_threads(coder, 2);
-            CHECK(!n_steps || lmz_coder_run(coder, (uint64_t)n_steps) == LMZ_MORE);
-            lmz_coder_free(coder);
-        }
+    for (int profile = 1; profile <= lmz_n_profiles(); profile++)
+        for (int unit = LMZ_ALONE; unit <= LMZ_BYTES; unit++)
+            for (int n_steps = 0; n_steps <= 10 && lmz_profile_takes(profile, unit); n_steps += 5) {
+                now = (test_case){profile, unit, 16, sizeof raw, "abandoned block", 2, 0};
+                const lmz_block_spec spec = spec_of_case();
+                lmz_coder *coder = lmz_encoder_new(&spec, expert_for(best()), best(), raw, payload, sizeof payload);
+                CHECK(coder);
+                lmz_coder_set_threads(coder, 2);
+                CHECK(!n_steps || lmz_coder_run(coder, (uint64_t)n_steps) == LMZ_MORE);
+                lmz_coder_free(coder);
+            }
 }
 
 /* Write the payloads of small sound blocks as starting points for decode_fuzzer.c, in its input format. */
@@ -321,19 +294,22 @@ static void write_seeds(const char *folder)
     size_t size;
     tiny_net t = make_nets(TINY_PLAUSIBLE);
     make_transformers(TINY_PLAUSIBLE);
-    for (int method = 1; method <= LMZ_TOKEN_METHOD; method++)
+    for (int i = 0; i < lmz_n_profiles() * LMZ_N_UNITS; i++)
         for (int k = 0; k < N_KINDS; k++) {
-            size_t raw_size = method < LMZ_NET_METHOD ? MAX_RAW_SIZE : method < LMZ_TOKEN_METHOD ? NET_RAW_SIZE : TOKENS_RAW_SIZE;
-            now = (test_case){method, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1};
+            const int profile = 1 + i / LMZ_N_UNITS, unit = i % LMZ_N_UNITS;
+            const size_t raw_size = unit == LMZ_ALONE ? MAX_RAW_SIZE : unit == LMZ_BYTES ? NET_RAW_SIZE : TOKENS_RAW_SIZE;
+            if (!lmz_profile_takes(profile, unit))
+                continue;
+            now = (test_case){profile, unit, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1, 0};
             kinds[k].fill(raw, raw_size);
             uint8_t cut[TOKENS_RAW_SIZE];
             n_tokens = has_tokens() ? cut_tokens(raw, cut) : 0;
             token_sizes = has_tokens() ? cut : NULL;
-            CHECK(encode(lmz_simd_best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
-            uint8_t head[4] = {(uint8_t)(method - 1), (uint8_t)(now.n_lanes - 1), (raw_size - 1) & 0xff,
+            CHECK(encode(best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
+            uint8_t head[4] = {(uint8_t)i, (uint8_t)(now.n_lanes - 1), (raw_size - 1) & 0xff,
                                (uint8_t)((raw_size - 1) >> 8 | VARIANT_ALL << 1)};
             char name[4096];
-            snprintf(name, sizeof name, "%s/%d-%d", folder, method, k);
+            snprintf(name, sizeof name, "%s/%d-%d-%d", folder, profile, unit, k);
             FILE *file = fopen(name, "wb");
             CHECK(file && fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(payload, 1, size, file) == size);
             CHECK(!fclose(file));
@@ -350,15 +326,15 @@ static int net_blocks(int kind, int full)
     static const int lanes[] = {1, 2, 5, 16, 128};
     int n_cases = 0, n_sizes = full ? 5 : 3;
     tiny_net t = make_nets(kind);
-    for (int method = LMZ_NET_METHOD; method < LMZ_TOKEN_METHOD; method++)
+    for (int profile = 1; profile <= lmz_n_profiles(); profile++)
         for (int k = 0; k < N_KINDS; k++)
             for (int s = 0; s < n_sizes; s++)
                 for (int l = 0; l < 5; l++) {
                     int thin_out = full ? 2 : 7; /* a sanitized net runs at some kB/s */
-                    if ((method + k + s + l + kind) % thin_out)
+                    if (!lmz_profile_takes(profile, LMZ_BYTES) || (profile + k + s + l + kind) % thin_out)
                         continue;
                     for (int n_threads = 1; n_threads <= 2; n_threads++) {
-                        now = (test_case){method, lanes[l], sizes[s], kinds[k].name, n_threads};
+                        now = (test_case){profile, LMZ_BYTES, lanes[l], sizes[s], kinds[k].name, n_threads, 0};
                         round_trip(sizes[s] > 700 ? 0 : 1);
                         n_cases++;
                     }
@@ -380,8 +356,8 @@ static int token_blocks(int kind, int full)
                 if ((k + s + l + kind) % (full ? 2 : 6))
                     continue;
                 for (int n_threads = 1; n_threads <= 2; n_threads++) {
-                    const int method = l % 2 ? LMZ_N_METHODS : LMZ_TOKEN_METHOD; /* they differ in window and bits */
-                    now = (test_case){method, lanes[l], sizes[s], kinds[k].name, n_threads};
+                    const int context = l % 2 ? 3 : 0; /* they differ in window and bits */
+                    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, lanes[l], sizes[s], kinds[k].name, n_threads, context};
                     round_trip(sizes[s] > 300 ? 0 : 1);
                     n_cases++;
                 }
@@ -403,28 +379,30 @@ int main(int argc, char **argv)
     FOR_EACH_VARIANT(simd)
         n_variants++;
     tiny_net t = make_nets(TINY_PLAUSIBLE);
+    make_transformers(TINY_PLAUSIBLE);
     refuse_bad_arguments();
     refuse_bad_shapes();
     refuse_bad_weights();
     refuse_bad_transformers();
     abandon();
+    free_transformers();
     free_nets(&t);
     run_nets(full ? 20 : 3);
     range_coder_streams(full ? 1000000 : 100000);
-    for (int method = 1; method < LMZ_NET_METHOD; method++)
+    for (int profile = 1; profile <= lmz_n_profiles(); profile++)
         for (int k = 0; k < N_KINDS; k++)
             for (int s = 0; s < n_sizes; s++)
                 for (int l = 0; l < 4; l++) {
                     int thin_out = !full ? 5 : sizes[s] > 4096 ? 4 : 1; /* sanitized code runs at some 40 kB/s */
-                    if ((method + k + s + l) % thin_out)
+                    if ((profile + k + s + l) % thin_out)
                         continue;
-                    now = (test_case){method, lanes[l], sizes[s], kinds[k].name, 1};
+                    now = (test_case){profile, LMZ_ALONE, lanes[l], sizes[s], kinds[k].name, 1, 0};
                     round_trip(sizes[s] > 1001 ? 0 : full ? 3 : 1);
                     n_cases++;
                 }
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
         n_cases += net_blocks(kind, full) + token_blocks(kind, full);
-    n_cases += outside_blocks(full);
+    n_cases += external_blocks(full);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     printf("payloads: %08lx%08lx\n", (unsigned long)(digest >> 32), (unsigned long)(digest & UINT32_MAX));
     return 0;

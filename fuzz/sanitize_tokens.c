@@ -6,11 +6,10 @@
 
 #define N_STRINGS TINY_N_STRINGS
 
-lmz_transformer *transformers[LMZ_N_SIMD];
 static tiny_token tokens[N_STRINGS];
 
 /* Set the vocabulary; `change` spoils it: 1 to 6. */
-static int set_vocabulary(lmz_transformer *t, int change)
+static int set_vocabulary(lmz_expert *t, int change)
 {
     static tiny_token changed[N_STRINGS]; /* 77 kB */
     memcpy(changed, tokens, sizeof changed);
@@ -27,7 +26,7 @@ static int set_vocabulary(lmz_transformer *t, int change)
     return tiny_set_vocabulary(t, changed, change == 5, change == 6);
 }
 
-static int set_matrix(lmz_transformer *t, tiny_net *random, int product, int layer, size_t n_rows, size_t n_in)
+static int set_matrix(lmz_expert *t, tiny_net *random, int product, int layer, size_t n_rows, size_t n_in)
 {
     n_checked++;
     return tiny_set_matrix(t, random, TINY_PLAUSIBLE, product, layer, n_rows, n_in);
@@ -38,9 +37,9 @@ static void refuse(int simd)
 {
     static const int wrong[] = {0, -1, -32, 1, 16, 33, 8224, 1 << 30};
     uint8_t byte = 'e';
-    now = (test_case){LMZ_TOKEN_METHOD, 1, 1, "transformers", 1};
+    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 1, 1, "transformers", 1, 0};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        lmz_transformer_shape s[6];
+        lmz_llama_shape s[6];
         for (int k = 0; k < 6; k++)
             s[k] = tiny_transformer;
         s[0].n_embd = s[1].n_hidden = s[3].window = wrong[i];
@@ -51,26 +50,29 @@ static void refuse(int simd)
             int16_t norms;
             uint8_t unit;
             uint32_t frequency;
-            CHECK(!lmz_transformer_new(&s[k], &norms, &unit, &frequency, simd));
+            CHECK(!lmz_llama_new(&s[k], &norms, &unit, &frequency, simd));
             n_checked++;
         }
     }
     tiny_net random = {.random = 5};
-    lmz_transformer *t = tiny_without_matrices(&tiny_transformer, TINY_PLAUSIBLE, simd);
+    lmz_expert *t = tiny_without_matrices(&tiny_transformer, TINY_PLAUSIBLE, simd);
     CHECK(t);
     for (int change = 1; change <= 6; change++)
-        CHECK(set_vocabulary(t, change) == LMZ_E_DAMAGED);
-    CHECK(set_vocabulary(t, 0) == LMZ_DONE && set_vocabulary(t, 0) == LMZ_E_DAMAGED);
+        CHECK(set_vocabulary(t, change) == LMZ_E_ARGUMENT);
+    CHECK(set_vocabulary(t, 0) == LMZ_DONE && set_vocabulary(t, 0) == LMZ_E_ARGUMENT);
     for (int product = -1; product <= LMZ_PRODUCT_EMBED + 1; product++)
         for (int layer = -1; layer <= 2; layer++)
-            CHECK(set_matrix(t, &random, product, layer, 37, 32) == LMZ_E_DAMAGED);
-    CHECK(!lmz_memory_size(LMZ_TOKEN_METHOD, 1, 1, NULL, t)); /* incomplete */
-    CHECK(!lmz_decoder_new(LMZ_TOKEN_METHOD, 1, simd, NULL, t, &byte, 1, &byte, 1));
-    lmz_transformer_free(t);
-    lmz_transformer_free(NULL);
-    CHECK(!lmz_memory_size(LMZ_TOKEN_METHOD, 1, 1, nets[simd], NULL));
-    CHECK(!lmz_memory_size(LMZ_TOKEN_METHOD, 1, 65, NULL, transformers[simd]));
-    CHECK(lmz_memory_size(LMZ_TOKEN_METHOD, 1, 64, NULL, transformers[simd]));
+            CHECK(set_matrix(t, &random, product, layer, 37, 32) == LMZ_E_ARGUMENT);
+    const lmz_block_spec spec = spec_of_case();
+    CHECK(!lmz_memory_size(&spec, t)); /* incomplete */
+    CHECK(!lmz_decoder_new(&spec, t, simd, &byte, 1, &byte));
+    lmz_expert_free(t);
+    lmz_expert_free(NULL);
+    for (int n_lanes = 64; n_lanes <= 65; n_lanes++)
+        CHECK((n_lanes == 64) == !!lmz_memory_size(&(lmz_block_spec){1, spec.profile, n_lanes, 0, 0}, experts[LMZ_TOKENS][simd]));
+    for (int product = 0; product <= LMZ_PRODUCT_EMBED; product++) /* a net is no transformer */
+        CHECK(set_matrix(experts[LMZ_BYTES][simd], &random, product, 0, 32, 32) == LMZ_E_ARGUMENT);
+    CHECK(set_vocabulary(experts[LMZ_BYTES][simd], 0) == LMZ_E_ARGUMENT && !lmz_llama_is_complete(experts[LMZ_BYTES][simd]));
 }
 
 /* Sizes of tokens that are refused: every one of a sound cut, one larger and one smaller, and all but one of them. */
@@ -78,18 +80,19 @@ static void refuse_cuts(void)
 {
     uint8_t raw[90], payload[4000], sizes[sizeof raw];
     fill_text(raw, sizeof raw);
-    now = (test_case){LMZ_TOKEN_METHOD, 4, sizeof raw, "wrong cuts", 1};
+    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 4, sizeof raw, "wrong cuts", 1, 0};
     const size_t n = cut_tokens(raw, sizes);
-    const int simd = lmz_simd_best();
-    lmz_coder *coder = lmz_encoder_new(now.method, now.n_lanes, simd, NULL, transformers[simd], raw, sizeof raw, payload, sizeof payload);
-    CHECK(coder && lmz_coder_run(coder, 1) == LMZ_E_DAMAGED);
+    const int simd = lmz_simd_best(1);
+    const lmz_block_spec spec = spec_of_case();
+    lmz_coder *coder = lmz_encoder_new(&spec, experts[LMZ_TOKENS][simd], simd, raw, payload, sizeof payload);
+    CHECK(coder && lmz_coder_run(coder, 1) == LMZ_E_ARGUMENT);
     for (size_t i = 0; i < n; i++)
         for (int d = -1; d <= 1; d++) {
             uint8_t *exact = allocate(n - !d);
             memcpy(exact, sizes, n - !d);
             if (d)
                 exact[i] = (uint8_t)(exact[i] + d);
-            CHECK(lmz_encoder_set_tokens(coder, exact, n - !d) == LMZ_E_DAMAGED);
+            CHECK(lmz_encoder_set_tokens(coder, exact, n - !d) == LMZ_E_ARGUMENT);
             free(exact);
             n_checked++;
         }
@@ -100,16 +103,17 @@ static void refuse_cuts(void)
 /* Lanes may take more than a machine of 32 bits can address: their size is told all the same, and that is no memory. */
 static void ask_for_too_much(int simd)
 {
-    lmz_transformer_shape s = tiny_transformer;
+    lmz_llama_shape s = tiny_transformer;
     uint8_t byte = 0;
     s.n_layer = 128;
     s.window = 8192;
-    now = (test_case){LMZ_TOKEN_METHOD, 64, 1, "more than can be addressed", 1};
-    lmz_transformer *t = tiny_transformer_make(&s, tokens, TINY_PLAUSIBLE, simd);
-    CHECK(t && lmz_memory_size(LMZ_TOKEN_METHOD, 1, 64, NULL, t) > UINT32_MAX);
-    CHECK(lmz_memory_size(LMZ_TOKEN_METHOD, 1, 1, NULL, t) < UINT32_MAX);
-    CHECK(SIZE_MAX > UINT32_MAX || !lmz_decoder_new(LMZ_TOKEN_METHOD, 64, simd, NULL, t, &byte, 1, &byte, 1));
-    lmz_transformer_free(t);
+    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 64, 1, "more than can be addressed", 1, 0};
+    lmz_expert *t = tiny_transformer_make(&s, tokens, TINY_PLAUSIBLE, simd);
+    const lmz_block_spec many = spec_of_case(), one = {1, many.profile, 1, 0, 0};
+    CHECK(t && lmz_memory_size(&many, t) > UINT32_MAX);
+    CHECK(lmz_memory_size(&one, t) < UINT32_MAX);
+    CHECK(SIZE_MAX > UINT32_MAX || !lmz_decoder_new(&many, t, simd, &byte, 1, &byte));
+    lmz_expert_free(t);
     n_checked++;
 }
 
@@ -133,23 +137,21 @@ void make_transformers(int kind)
 {
     tiny_tokens_make(tokens);
     FOR_EACH_VARIANT(simd)
-        CHECK((transformers[simd] = tiny_transformer_make(&tiny_transformer, tokens, kind, simd)) != NULL);
+        CHECK((experts[LMZ_TOKENS][simd] = tiny_transformer_make(&tiny_transformer, tokens, kind, simd)) != NULL);
 }
 
 void free_transformers(void)
 {
-    for (int simd = 0; simd < LMZ_N_SIMD; simd++) {
-        lmz_transformer_free(transformers[simd]);
-        transformers[simd] = NULL;
+    for (int simd = 0; simd < MAX_VARIANTS; simd++) {
+        lmz_expert_free(experts[LMZ_TOKENS][simd]);
+        experts[LMZ_TOKENS][simd] = NULL;
     }
 }
 
 void refuse_bad_transformers(void)
 {
-    make_transformers(TINY_PLAUSIBLE);
     FOR_EACH_VARIANT(simd)
         refuse(simd);
-    ask_for_too_much(lmz_simd_best());
+    ask_for_too_much(lmz_simd_best(1));
     refuse_cuts();
-    free_transformers();
 }

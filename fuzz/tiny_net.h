@@ -12,8 +12,8 @@
 enum { TINY_PLAUSIBLE, TINY_EXTREME }; /* like a trained one; everything as large as is admitted */
 
 typedef struct {
-    lmz_net_shape shape;
-    lmz_net_weights weights;
+    lmz_bytelm_shape shape;
+    lmz_bytelm_weights weights;
     int8_t *byte_embedding, *tables, *matrices;
     int32_t *multipliers, *forget_biases;
     size_t n_embedded, n_tables, n_biases;
@@ -42,7 +42,7 @@ static int8_t tiny_weight(tiny_net *t, int kind)
     return kind == TINY_EXTREME ? edges[tiny_random(t) % 4] : (int8_t)(tiny_random(t) % 255 - 127);
 }
 
-/* What the loader just admits for a row: products below 2^26 (ARITHMETIC 8.3). */
+/* What the loader just admits for a row: products below 2^26 (ARITHMETIC 10.3). */
 static int32_t tiny_largest_multiplier(const int8_t *row, int n_in)
 {
     int64_t sum = 0;
@@ -75,7 +75,7 @@ static void tiny_matrix(tiny_net *t, int kind, int n_in, int n_out, int8_t *weig
 
 static void tiny_matrices(tiny_net *t, int kind, int8_t *weights, int32_t *rows)
 {
-    const lmz_net_shape *s = &t->shape;
+    const lmz_bytelm_shape *s = &t->shape;
     t->weights.n_weights = t->weights.n_rows = 0;
     tiny_matrix(t, kind, s->byte_dim + s->n_orders * s->table_dim, s->n_embd, weights, rows);
     for (int l = 0; l < s->n_layer; l++) {
@@ -87,7 +87,7 @@ static void tiny_matrices(tiny_net *t, int kind, int8_t *weights, int32_t *rows)
     tiny_matrix(t, kind, s->n_embd, 256, weights, rows);
 }
 
-static tiny_net tiny_net_make(lmz_net_shape shape, int kind, uint64_t seed)
+static tiny_net tiny_net_make(lmz_bytelm_shape shape, int kind, uint64_t seed)
 {
     tiny_net t = {.shape = shape, .random = seed * 2 + 0x9e3779b97f4a7c15u};
     t.n_embedded = (size_t)256 * (size_t)shape.byte_dim;
@@ -124,7 +124,7 @@ static void tiny_net_free(tiny_net *t)
     free(t->forget_biases);
 }
 
-static const lmz_net_shape tiny_shape = {
+static const lmz_bytelm_shape tiny_shape = {
     .n_embd = 32, .n_layer = 2, .n_hidden = 32, .n_state = 32, .byte_dim = 30, .table_dim = 1, .table_bits = 16,
     .n_orders = 2, .orders = {2, 0}};
 

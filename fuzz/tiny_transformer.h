@@ -12,7 +12,7 @@ typedef struct {
     uint8_t size, bytes[TINY_LONGEST];
 } tiny_token;
 
-static const lmz_transformer_shape tiny_transformer = {
+static const lmz_llama_shape tiny_transformer = {
     .n_embd = 32, .n_hidden = 64, .n_layer = 2, .n_head = 2, .n_kv_head = 1, .head_dim = 32, .n_vocab = TINY_N_STRINGS,
     .window = 128, .wide = 1 << LMZ_PRODUCT_DOWN, .epsilon = 5369, .scale_of_scores = 1086};
 
@@ -47,7 +47,7 @@ static void tiny_tokens_make(tiny_token *tokens)
 }
 
 /* Set a vocabulary; n_missing: bytes that are left out at the end, n_more: by which the last size is too large. */
-static int tiny_set_vocabulary(lmz_transformer *t, const tiny_token *tokens, size_t n_missing, uint8_t n_more)
+static int tiny_set_vocabulary(lmz_expert *t, const tiny_token *tokens, size_t n_missing, uint8_t n_more)
 {
     size_t n_bytes = 0, at = 0;
     for (int k = 0; k < TINY_N_STRINGS; k++)
@@ -61,7 +61,7 @@ static int tiny_set_vocabulary(lmz_transformer *t, const tiny_token *tokens, siz
     sizes[TINY_N_STRINGS - 1] = (uint8_t)(sizes[TINY_N_STRINGS - 1] + n_more);
     uint8_t *exact = tiny_allocate(n_bytes - n_missing);
     memcpy(exact, bytes, n_bytes - n_missing);
-    const int status = lmz_transformer_set_vocabulary(t, exact, n_bytes - n_missing, sizes);
+    const int status = lmz_llama_set_vocabulary(t, exact, n_bytes - n_missing, sizes);
     free(exact);
     free(bytes);
     free(sizes);
@@ -69,7 +69,7 @@ static int tiny_set_vocabulary(lmz_transformer *t, const tiny_token *tokens, siz
 }
 
 /* A matrix of random weights in buffers of exactly its size. */
-static int tiny_set_matrix(lmz_transformer *t, tiny_net *random, int kind, int product, int layer, size_t n_rows, size_t n_in)
+static int tiny_set_matrix(lmz_expert *t, tiny_net *random, int kind, int product, int layer, size_t n_rows, size_t n_in)
 {
     int8_t *weights = tiny_allocate(n_rows * n_in);
     int32_t *multipliers = tiny_allocate(n_rows * 4), *biases = tiny_allocate(n_rows * 4);
@@ -84,14 +84,14 @@ static int tiny_set_matrix(lmz_transformer *t, tiny_net *random, int kind, int p
         for (size_t r = 0; r < n_rows; r++)
             multipliers[r] >>= kind == TINY_EXTREME ? 8 : 0;
     const int32_t *used = product == LMZ_PRODUCT_IN && layer ? biases : NULL;
-    const int status = lmz_transformer_set(t, product, layer, weights, multipliers, used, n_rows, n_in);
+    const int status = lmz_llama_set(t, product, layer, weights, multipliers, used, n_rows, n_in);
     free(weights);
     free(multipliers);
     free(biases);
     return status;
 }
 
-static lmz_transformer *tiny_without_matrices(const lmz_transformer_shape *s, int kind, int simd)
+static lmz_expert *tiny_without_matrices(const lmz_llama_shape *s, int kind, int simd)
 {
     tiny_net random = {.random = 77};
     const size_t n_norms = 2 * (size_t)s->n_layer + 1, n_numbers = n_norms * (size_t)s->n_embd;
@@ -104,7 +104,7 @@ static lmz_transformer *tiny_without_matrices(const lmz_transformer_shape *s, in
         units[i] = kind == TINY_EXTREME ? (uint8_t)(i % 3 * 12) : 14;
     for (int i = 0; i < s->head_dim / 2; i++)
         frequencies[i] = tiny_random(&random) >> i;
-    lmz_transformer *t = lmz_transformer_new(s, norms, units, frequencies, simd);
+    lmz_expert *t = lmz_llama_new(s, norms, units, frequencies, simd);
     free(norms);
     free(units);
     free(frequencies);
@@ -112,22 +112,22 @@ static lmz_transformer *tiny_without_matrices(const lmz_transformer_shape *s, in
 }
 
 /* Return a transformer with all it needs, NULL if the kernel refuses any of it. */
-static lmz_transformer *tiny_transformer_make(const lmz_transformer_shape *s, const tiny_token *tokens, int kind, int simd)
+static lmz_expert *tiny_transformer_make(const lmz_llama_shape *s, const tiny_token *tokens, int kind, int simd)
 {
     const size_t n = (size_t)s->n_embd, hidden = (size_t)s->n_hidden, width = (size_t)(s->n_head * s->head_dim);
     tiny_net random = {.random = 99};
-    lmz_transformer *t = tiny_without_matrices(s, kind, simd);
+    lmz_expert *t = tiny_without_matrices(s, kind, simd);
     int is_sound = t && tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_EMBED, 0, TINY_N_STRINGS + 1, n) == LMZ_DONE;
     for (int l = 0; is_sound && l < s->n_layer; l++)
         is_sound = tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_IN, l, 2 * width, n) == LMZ_DONE &&
                    tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_OUT, l, n, width) == LMZ_DONE &&
-                   !lmz_transformer_is_complete(t) &&
+                   !lmz_llama_is_complete(t) &&
                    tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_UP, l, 2 * hidden, n) == LMZ_DONE &&
                    tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_DOWN, l, n, hidden) == LMZ_DONE;
-    is_sound = is_sound && lmz_transformer_is_complete(t) && tiny_set_vocabulary(t, tokens, 0, 0) == LMZ_DONE;
+    is_sound = is_sound && lmz_llama_is_complete(t) && tiny_set_vocabulary(t, tokens, 0, 0) == LMZ_DONE;
     if (is_sound)
         return t;
-    lmz_transformer_free(t);
+    lmz_expert_free(t);
     return NULL;
 }
 

@@ -6,203 +6,93 @@ any number of threads at once.
 
 from __future__ import annotations
 
-import errno
-import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
-from lmzip.errors import DamagedError, UnsupportedError
+from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.errors import DamagedError
 from lmzip.native._kernel import ffi, lib
+from lmzip.native.cpu import simd_number, simd_variants
+from lmzip.native.expert import Expert
 
-N_METHODS: int = lib.LMZ_N_METHODS
-NET_METHOD: int = lib.LMZ_NET_METHOD  # methods from here on need a net, and from
-TOKEN_METHOD: int = lib.LMZ_TOKEN_METHOD  # here on a transformer instead
+__all__ = [
+    "ALONE",
+    "BYTES",
+    "MAX_LANES",
+    "N_PROFILES",
+    "TOKENS",
+    "Expert",
+    "Predict",
+    "decode_block",
+    "encode_block",
+    "max_lanes",
+    "memory_size",
+    "profile_takes",
+    "simd_variants",
+]
+
 MAX_LANES: int = lib.LMZ_MAX_LANES
-MAX_TABLE_BITS = 24  # of a net, as in the kernel
-
-_SIMD_NAMES = ["portable", "avx2", "avxvnni", "avx512", "amx"]  # by number (lmz.h)
-_AVX2 = 1
+ALONE, BYTES, TOKENS = lib.LMZ_ALONE, lib.LMZ_BYTES, lib.LMZ_TOKENS  # what a step of a block is of
+N_PROFILES: int = lib.lmz_n_profiles()
 _FIRST_RUN, _MAX_RUN = 1 << 7, 1 << 14  # bytes or tokens between two calls of progress, which acts on signals
-_RUN_TIME = 0.06  # seconds that a run may take; a net on an old processor is 500 times as slow as method 1 on a new one
+_RUN_TIME = 0.06  # seconds that a run may take; a net on an old processor is 500 times as slow as -1 on a new one
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
-Progress = Callable[[int], None]
+# predict(lanes, symbols), for an external expert: lanes (n) are the numbers of those that have not ended, rising;
+# symbols (n) the last byte or token of each, expert.start at first.  Returns a contiguous buffer (n, n_symbols) uint32:
+# weights of their next symbols, in proportion to their probabilities.
+Predict = Callable[[list[int], list[int]], Any]
 
 
-class NetShape(NamedTuple):
-    """The architecture of a byte-level net (ARITHMETIC 8)."""
-
-    n_embd: int
-    n_layer: int
-    n_hidden: int
-    n_state: int
-    byte_dim: int
-    table_dim: int
-    table_bits: int
-    orders: tuple[int, ...]
+def profile_takes(profile: int, unit: int) -> bool:
+    """Return whether there are blocks of a profile and a unit: ALONE, or with an expert of BYTES or TOKENS."""
+    return bool(lib.lmz_profile_takes(profile, unit))
 
 
-class Net:
-    """A net in the kernel, read only: any number of blocks may be coded with it at once."""
-
-    def __init__(
-        self, shape: NetShape, *, byte_embedding, tables, weights, multipliers, forget_biases, simd: str | None = None
-    ) -> None:
-        """Pack the weights: contiguous buffers in the layout of lmz_net_weights (lmz.h).
-
-        simd: the variant to use, by default the best.  Raises UnsupportedError for one that this processor does not
-        have, ValueError for weights of another shape or beyond the overflow budget, MemoryError.
-        """
-        variant = simd_number(simd, lib.lmz_simd_best())
-        s = shape
-        # The judge of shapes is the kernel (is_shape in net.c); this only keeps the shift below small.
-        if s.table_bits > MAX_TABLE_BITS:
-            raise ValueError(f"table_bits must be at most {MAX_TABLE_BITS}")
-        expected = (256 * s.byte_dim, (len(s.orders) * s.table_dim) << s.table_bits, s.n_layer * s.n_state * 4)
-        if tuple(memoryview(x).nbytes for x in (byte_embedding, tables, forget_biases)) != expected:
-            raise ValueError("weights of another shape")
-        orders = list(s.orders[: lib.LMZ_NET_MAX_ORDERS])
-        c_shape = ffi.new("lmz_net_shape *", [*s[:7], len(s.orders), orders])
-        c_weights = ffi.new("lmz_net_weights *")
-        kept = tuple(ffi.from_buffer("int8_t[]", x) for x in (byte_embedding, tables))  # while they are copied
-        c_weights.byte_embedding, c_weights.tables = kept
-        matrices = ffi.from_buffer("int8_t[]", weights)
-        rows = ffi.from_buffer("int32_t[]", multipliers)
-        biases = ffi.from_buffer("int32_t[]", forget_biases)
-        c_weights.weights, c_weights.n_weights = matrices, len(matrices)
-        c_weights.multipliers, c_weights.n_rows = rows, len(rows)
-        c_weights.forget_biases = biases
-        ffi.errno = 0
-        net = lib.lmz_net_new(c_shape, c_weights, variant)
-        if net == ffi.NULL and ffi.errno == errno.ENOMEM:
-            raise MemoryError("not enough memory for a model")
-        if net == ffi.NULL:
-            raise ValueError("weights of another shape or beyond the overflow budget")
-        self.handle = ffi.gc(net, lib.lmz_net_free)
-
-    def run(self, data, n_lanes: int = 1) -> memoryview:
-        """Return trees (n_steps, n_lanes, 512) uint32: sums of exponentials that the net predicts before each byte.
-
-        data: (n_steps, n_lanes) bytes, one lane behind the other in every step.  Raises ValueError, MemoryError.
-        """
-        source = ffi.from_buffer("uint8_t[]", data)
-        if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
-            raise ValueError("bytes must come in whole steps")
-        trees = _new_bytes("uint32_t[]", max(1, len(source) * 512))
-        if lib.lmz_net_run(self.handle, n_lanes, source, len(source) // n_lanes, trees) != lib.LMZ_DONE:
-            raise MemoryError("not enough memory for a net")
-        return memoryview(ffi.buffer(trees, len(source) * 2048)).cast("I")
+def max_lanes(unit: int) -> int:
+    """Return how many lanes blocks of a unit may have."""
+    return lib.lmz_max_lanes(unit)
 
 
-class HasHandle(Protocol):
-    """A transformer in the kernel (native.transformer)."""
+def memory_size(spec: BlockSpec, expert: Expert | None = None) -> int:
+    """Return the bytes of state that coding one block needs, its raw and payload buffers not counted.
 
-    handle: Any
-
-
-def _handle(model: Net | HasHandle | None):
-    return model.handle if model else ffi.NULL
-
-
-def simd_variants() -> list[str]:
-    """Return the names of the kernel's variants that this processor runs, the best last."""
-    return [name for number, name in enumerate(_SIMD_NAMES) if lib.lmz_simd_available(number)]
-
-
-def simd_number(name: str | None = None, best: int = _AVX2) -> int:
-    """Return the variant to use: the one called `name`, or that LMZIP_SIMD names, or else the best up to `best`.
-
-    All give the same bytes.  Rows of 48 mixer inputs fill AVX-512 too badly to pay for it: AVX2 measured 2 % faster
-    where both are there.
-
-    Raises UnsupportedError for a variant that this processor does not have.
+    Raises ValueError for a block that there cannot be.
     """
-    where, wanted = ("simd", name) if name else ("LMZIP_SIMD", os.environ.get("LMZIP_SIMD"))
-    if not wanted:
-        return min(lib.lmz_simd_best(), best)  # AVX2 is there wherever a better one is
-    if wanted not in simd_variants():
-        raise UnsupportedError(f"{where}={wanted}: this processor has {', '.join(simd_variants())}")
-    return _SIMD_NAMES.index(wanted)
-
-
-def _check(method: int, n_lanes: int, net: Net | None, transformer: HasHandle | None = None) -> None:
-    needed = transformer if method >= TOKEN_METHOD else net
-    if not 1 <= method <= N_METHODS or (method >= NET_METHOD and not needed):
-        raise ValueError(f"no such method: {method}")
-    if not 1 <= n_lanes <= MAX_LANES:
-        raise ValueError(f"lanes must be 1 to {MAX_LANES}, not {n_lanes}")
-    if method >= TOKEN_METHOD and n_lanes > MAX_LANES // 2:
-        raise ValueError(f"with a transformer lanes must be 1 to {MAX_LANES // 2}, not {n_lanes}")
-
-
-def memory_size(
-    method: int, raw_size: int, n_lanes: int = 1, net: Net | None = None, transformer: HasHandle | None = None
-) -> int:
-    """Return the bytes of state that coding one block needs, its raw and payload buffers not counted."""
-    _check(method, n_lanes, net, transformer)
-    size = lib.lmz_memory_size(method, raw_size, n_lanes, _handle(net), _handle(transformer))
-    if not size:
-        raise ValueError(f"block too large: {raw_size}")
-    return size
-
-
-def _run(coder, raw_size: int, n_lanes: int, progress: Progress | None) -> int:
-    """Run a coder to its end, reporting progress; return the kernel's last status."""
-    size, done = _FIRST_RUN, 0
-    while True:
-        n_steps = max(1, size // n_lanes)
-        started = time.monotonic()
-        status = lib.lmz_coder_run(coder, n_steps)
-        if status != lib.LMZ_MORE:
-            break
-        spent = time.monotonic() - started
-        if spent > _RUN_TIME:
-            size = max(n_lanes, size // 2)
-        elif spent < _RUN_TIME / 2:
-            size = min(_MAX_RUN, size * 2)
-        if progress:
-            position = lib.lmz_coder_position(coder)
-            progress(position - done)
-            done = position
-    if progress and status == lib.LMZ_DONE:
-        progress(raw_size - done)
-    return status
+    return lib.lmz_memory_size(_c_spec(spec, expert), _handle(expert))
 
 
 def encode_block(
     raw,
-    method: int,
-    n_lanes: int = 1,
-    progress: Progress | None = None,
-    net: Net | None = None,
-    n_threads: int = 1,
-    transformer: HasHandle | None = None,
+    spec: BlockSpec,
+    expert: Expert | None = None,
+    run: Run = DEFAULT_RUN,
+    *,
     token_sizes: bytes = b"",
+    predict: Predict | None = None,
 ) -> bytes | None:
     """Return the payload of a block, or None when it would not be smaller than the block itself.
 
-    raw: contiguous bytes-like object, not empty.  progress is called with the number of raw bytes done since its last
-    call; what it raises abandons the block.  net: for methods from NET_METHOD on.  n_threads: two may share the work of
-    a block with a net and several lanes; the payload is the same.  transformer: for methods from TOKEN_METHOD on, which
-    want token_sizes too: how each lane's chunk is cut into tokens.  Raises ValueError for bad arguments, MemoryError.
+    raw: contiguous bytes-like object of spec.raw_size bytes, not empty.  expert: for blocks with one.  token_sizes: for
+    an expert of tokens, how each lane's chunk is cut into tokens.  predict: of an external expert.  The payload does
+    not depend on run.  Raises ValueError for bad arguments, MemoryError, and what run.progress and predict raise.
     """
-    _check(method, n_lanes, net, transformer)
     source = ffi.from_buffer("uint8_t[]", raw)
-    if not len(source):
-        raise ValueError("an empty block has no payload")
+    if not len(source) or len(source) != spec.raw_size:
+        raise ValueError(f"a block of {spec.raw_size} bytes cannot be made of {len(source)}")
     capacity = len(source) - 1
     payload = _new_bytes("uint8_t[]", capacity + 1)
-    models = _handle(net), _handle(transformer)
-    coder = lib.lmz_encoder_new(method, n_lanes, simd_number(), *models, source, len(source), payload, capacity)
+    c_spec = _c_spec(spec, expert)
+    coder = lib.lmz_encoder_new(c_spec, _handle(expert), simd_number(), source, payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
-    lib.lmz_coder_set_threads(coder, n_threads)
     try:
         sizes = ffi.from_buffer("uint8_t[]", token_sizes)
-        if transformer and lib.lmz_encoder_set_tokens(coder, sizes, len(sizes)) != lib.LMZ_DONE:
+        has_tokens = token_sizes or (expert and expert.unit == TOKENS)
+        if has_tokens and lib.lmz_encoder_set_tokens(coder, sizes, len(sizes)) != lib.LMZ_DONE:
             raise ValueError("these are not the sizes of tokens")
-        status = _run(coder, len(source), n_lanes, progress)
+        status = _run(coder, spec, expert, run, predict, None)
         return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder))) if status == lib.LMZ_DONE else None
     finally:
         lib.lmz_coder_free(coder)
@@ -210,34 +100,115 @@ def encode_block(
 
 def decode_block(
     payload,
-    raw_size: int,
-    method: int,
-    n_lanes: int = 1,
-    progress: Progress | None = None,
-    net: Net | None = None,
-    n_threads: int = 1,
-    transformer: HasHandle | None = None,
+    spec: BlockSpec,
+    expert: Expert | None = None,
+    run: Run = DEFAULT_RUN,
+    *,
+    predict: Predict | None = None,
 ) -> memoryview:
-    """Return the raw_size bytes that a payload stands for.
+    """Return the spec.raw_size bytes that a payload stands for; the rest are arbitrary where run.reached ends it early.
 
     Memory for them is touched only as they are decoded, so a payload that ends early costs little whatever it claims.
 
     A payload damaged in the middle usually gives wrong bytes, not an error: the caller compares a check of the data.
-    Raises DamagedError when the payload is too short or too long for its block, ValueError, MemoryError.
+    Raises DamagedError when the payload is too short or too long for its block, ValueError, MemoryError, and what
+    run.progress, run.reached and predict raise.
     """
-    _check(method, n_lanes, net, transformer)
+    c_spec = _c_spec(spec, expert)
+    if not spec.raw_size:
+        raise ValueError("an empty block has no payload")
     source = ffi.from_buffer("uint8_t[]", payload)
-    raw = _new_bytes("uint8_t[]", raw_size)
-    models = _handle(net), _handle(transformer)
-    coder = lib.lmz_decoder_new(method, n_lanes, simd_number(), *models, source, len(source), raw, raw_size)
+    raw = _new_bytes("uint8_t[]", spec.raw_size)
+    coder = lib.lmz_decoder_new(c_spec, _handle(expert), simd_number(), source, len(source), raw)
     if coder == ffi.NULL:
-        if not raw_size:
-            raise ValueError("an empty block has no payload")
         raise MemoryError("not enough memory for a block")
-    lib.lmz_coder_set_threads(coder, n_threads)
+    view = memoryview(ffi.buffer(raw))
     try:
-        if _run(coder, raw_size, n_lanes, progress) != lib.LMZ_DONE:
+        if _run(coder, spec, expert, run, predict, view) not in (lib.LMZ_DONE, lib.LMZ_MORE):
             raise DamagedError("damaged payload")
     finally:
         lib.lmz_coder_free(coder)
-    return memoryview(ffi.buffer(raw))
+    return view
+
+
+def _handle(expert: Expert | None):
+    return expert.handle if expert else ffi.NULL
+
+
+def _c_spec(spec: BlockSpec, expert: Expert | None):
+    """Return the kernel's record of a block; raises ValueError for one that there cannot be."""
+    if spec.uses_model != (expert is not None):
+        raise ValueError("a block with a model needs one, and another none")
+    unit = expert.unit if expert else ALONE
+    if not profile_takes(spec.profile, unit):
+        raise ValueError(f"no such profile: {spec.profile}")
+    if not 1 <= spec.n_lanes <= max_lanes(unit):
+        raise ValueError(f"lanes must be 1 to {max_lanes(unit)}, not {spec.n_lanes}")
+    if not 0 <= spec.raw_size <= lib.LMZ_MAX_RAW_SIZE:
+        raise ValueError(f"block too large: {spec.raw_size}")
+    c_spec = ffi.new("lmz_block_spec *", [spec.raw_size, spec.profile, spec.n_lanes, spec.context, spec.content.kind])
+    if not lib.lmz_memory_size(c_spec, _handle(expert)):
+        raise ValueError(f"no such block: {spec}")
+    return c_spec
+
+
+def _run(coder, spec: BlockSpec, expert: Expert | None, run: Run, predict: Predict | None, view: memoryview | None):
+    """Run a coder to its end, reporting progress; return the kernel's last status, LMZ_MORE if run.reached ended it.
+
+    view: the raw buffer that a decoder fills.
+    """
+    lib.lmz_coder_set_threads(coder, run.n_threads)
+    advance = _external_steps(coder, spec.n_lanes, expert, predict) if predict else _timed_steps(coder, spec.n_lanes)
+    done = reached = 0
+    while (status := advance()) == lib.LMZ_MORE:
+        if run.progress:
+            position = lib.lmz_coder_position(coder)
+            run.progress(position - done)
+            done = position
+        if run.reached and view is not None and lib.lmz_coder_reached(coder) > reached:
+            reached = lib.lmz_coder_reached(coder)
+            if not run.reached(view, reached):
+                return status
+    if status == lib.LMZ_E_DAMAGED and run.reached and view is not None and lib.lmz_coder_reached(coder) > reached:
+        run.reached(view, lib.lmz_coder_reached(coder))  # what is sound does not depend on where the calls divide it
+    if status == lib.LMZ_E_ARGUMENT:
+        raise ValueError("weights of an external expert are missing or out of range")
+    if run.progress and status == lib.LMZ_DONE:
+        run.progress(spec.raw_size - done)
+    return status
+
+
+def _timed_steps(coder, n_lanes: int) -> Callable[[], int]:
+    """Return what advances a coder for some hundredths of a second."""
+    size = _FIRST_RUN
+
+    def advance() -> int:
+        nonlocal size
+        started = time.monotonic()
+        status = lib.lmz_coder_run(coder, max(1, size // n_lanes))
+        spent = time.monotonic() - started
+        if spent > _RUN_TIME:
+            size = max(n_lanes, size // 2)
+        elif spent < _RUN_TIME / 2:
+            size = min(_MAX_RUN, size * 2)
+        return status
+
+    return advance
+
+
+def _external_steps(coder, n_lanes: int, expert, predict: Predict) -> Callable[[], int]:
+    """Return what advances a coder by one step, with weights that the caller computes."""
+    lanes, coded = ffi.new("uint32_t[]", n_lanes), ffi.new("uint32_t[]", n_lanes)
+    last = [expert.start] * n_lanes
+
+    def advance() -> int:
+        active = ffi.unpack(lanes, lib.lmz_coder_lanes(coder, lanes))
+        weights = ffi.from_buffer("uint32_t[]", predict(active, [last[lane] for lane in active]))
+        if len(weights) != len(active) * expert.n_symbols:
+            raise ValueError("weights of another shape")
+        status = lib.lmz_coder_run_external(coder, weights, coded)
+        for lane, symbol in zip(active, ffi.unpack(coded, len(active)), strict=True):
+            last[lane] = symbol
+        return status
+
+    return advance

@@ -1,6 +1,6 @@
 """Binding of the kernel's range coder by itself: decisions and symbols whose integer frequencies the caller knows.
 
-So the coder (ARITHMETIC 2) can be tested against its Python twin without a predictor.
+So the coder (ARITHMETIC 4) can be tested against its Python twin without a predictor.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-/* contexts.h - a lane's contexts: hashes of the bytes before, their words, lines, fields and records (ARITHMETIC 5). */
+/* contexts.h - a lane's contexts: hashes of the bytes before, their words, lines, fields and records (ARITHMETIC 7). */
 #ifndef LMZ_CONTEXTS_H
 #define LMZ_CONTEXTS_H
 
@@ -47,12 +47,12 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         field_above_next = byte_before(raw, p + 1, lane->line_start, 0);
     }
 
-    uint32_t stride = c->stride ? c->stride : 4, seen = at - lane->start;
+    uint32_t stride = c->ngram.stride ? c->ngram.stride : 4, seen = at - lane->start;
     uint32_t record_above = seen >= stride ? raw[at - stride] : 0, record_above2 = seen >= 2 * stride ? raw[at - 2 * stride] : 0;
     uint32_t record_above_left = seen > stride ? raw[at - stride - 1] : 0;
 
-    for (int i = 0; i < c->method->n_contexts; i++) {
-        uint32_t kind = c->contexts[i], v;
+    for (int i = 0; i < c->ngram.shape->n_contexts; i++) {
+        uint32_t kind = c->ngram.contexts[i], v;
         switch (kind) {
         case ORDER_1: v = c1; break;
         case ORDER_2: v = last & 0xffff; break;
@@ -71,8 +71,8 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         case FIELD_PREFIX: v = hash3(field_above, lane->field_hash, lane->first_byte); break;
         case RECORD: v = hash3(record_above | record_above2 << 8, seen % stride, stride); break;
         case RECORD_LEFT: v = hash3(record_above | record_above_left << 8, c1, stride); break;
-        case INDIRECT_1: v = hash2(c->indirect1[c1], c1); break;
-        case INDIRECT_2: v = hash2(c->indirect2[last & 0xffff], c1); break;
+        case INDIRECT_1: v = hash2(c->ngram.indirect1[c1], c1); break;
+        case INDIRECT_2: v = hash2(c->ngram.indirect2[last & 0xffff], c1); break;
         case LANE_ORDER_3: v = hash2(lane->start, last & 0xffffff); break;
         case LANE_WORD: v = hash3(lane->start, lane->word[0], c1); break;
         default: v = hash2(lane->field_hash, field); break; /* FIELD */
@@ -86,16 +86,16 @@ static inline void update_stride(struct lmz_coder *c, lmz_lane *lane, uint32_t b
 {
     uint32_t at = lane->position, gap = at - lane->last_seen[byte];
     if (gap == lane->last_gap[byte] && gap > 1 && gap <= MAX_STRIDE) {
-        uint32_t score = c->stride_score[gap] + (gap > 64 ? 32u : 16u);
-        c->stride_score[gap] = (uint16_t)(score > 60000 ? 60000 : score);
-        if (score > 2048 && (!c->stride || score > c->stride_score[c->stride]))
-            c->stride = gap;
+        uint32_t score = c->ngram.stride_score[gap] + (gap > 64 ? 32u : 16u);
+        c->ngram.stride_score[gap] = (uint16_t)(score > 60000 ? 60000 : score);
+        if (score > 2048 && (!c->ngram.stride || score > c->ngram.stride_score[c->ngram.stride]))
+            c->ngram.stride = gap;
     }
     lane->last_gap[byte] = gap;
     lane->last_seen[byte] = at;
     if ((at & 1023) == 0)
         for (int i = 0; i <= MAX_STRIDE; i++)
-            c->stride_score[i] = (uint16_t)(c->stride_score[i] - c->stride_score[i] / 8);
+            c->ngram.stride_score[i] = (uint16_t)(c->ngram.stride_score[i] - c->ngram.stride_score[i] / 8);
 }
 
 static inline void update_word(lmz_lane *lane, uint32_t byte, uint32_t class)
@@ -137,7 +137,7 @@ static inline void update_line(lmz_lane *lane, uint32_t byte, uint32_t class)
 /* Take in the byte that stood at lane->position, and move on. */
 static inline void update_history(struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
 {
-    uint32_t *followers1 = &c->indirect1[lane->history & 255], *followers2 = &c->indirect2[lane->history & 0xffff];
+    uint32_t *followers1 = &c->ngram.indirect1[lane->history & 255], *followers2 = &c->ngram.indirect2[lane->history & 0xffff];
     uint32_t class = byte_class(byte);
     update_stride(c, lane, byte);
     *followers1 = (*followers1 << 8 | byte) & 0xffffff;

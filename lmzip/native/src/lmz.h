@@ -9,29 +9,50 @@
 #include <stdint.h>
 
 enum {
-    LMZ_DONE = 0,       /* the block is complete */
-    LMZ_MORE = 1,       /* call lmz_coder_run again */
-    LMZ_E_FULL = -1,    /* encoder: the payload does not fit into its capacity */
-    LMZ_E_DAMAGED = -2  /* decoder: the payload is not one that an encoder writes */
+    LMZ_DONE = 0,        /* the block is complete */
+    LMZ_MORE = 1,        /* call lmz_coder_run again */
+    LMZ_E_FULL = -1,     /* encoder: the payload does not fit into its capacity */
+    LMZ_E_DAMAGED = -2,  /* decoder: the payload is not one that an encoder writes */
+    LMZ_E_MEMORY = -3,   /* there is no memory */
+    LMZ_E_ARGUMENT = -4  /* the caller's arguments break a rule of this file, or weights one of ARITHMETIC */
 };
 
-/* Variants, the better the higher; all give the same bytes.  VNNI and AMX matter to nets only. */
-enum { LMZ_SIMD_PORTABLE, LMZ_SIMD_AVX2, LMZ_SIMD_AVXVNNI, LMZ_SIMD_AVX512, LMZ_SIMD_AMX, LMZ_N_SIMD };
-
 #define LMZ_MAX_LANES 128
-#define LMZ_MAX_RAW_SIZE ((size_t)1 << 30)
-#define LMZ_N_METHODS 13 /* methods 1 .. LMZ_N_METHODS */
-#define LMZ_NET_METHOD 5 /* methods from here on need a net, and from */
-#define LMZ_TOKEN_METHOD 10 /* here on a transformer instead */
-#define LMZ_NET_MAX_ORDERS 8
+#define LMZ_MAX_RAW_SIZE 0x40000000
+#define LMZ_MAX_ORDERS 8
 
-/* --- the byte-level net (ARITHMETIC 8) ------------------------------------------------------------------------------ */
+/* --- variants for processors: all give the same bytes (cpu.c) --------------------------------------------------------- */
+
+/* The name of a variant, the slowest being number 0; NULL beyond the last. */
+const char *lmz_simd_name(int simd);
+
+/* Whether this processor runs a variant, and the best that it runs: for blocks, or for experts. */
+int lmz_simd_available(int simd);
+int lmz_simd_best(int for_experts);
+
+/* What a step of a block is of: of a block by the base alone, or with an expert. */
+enum { LMZ_ALONE, LMZ_BYTES, LMZ_TOKENS, LMZ_N_UNITS };
+
+/* --- experts: models that predict beside the base of a block ----------------------------------------------------------- */
+
+typedef struct lmz_expert lmz_expert;
+
+void lmz_expert_free(lmz_expert *expert);
+int lmz_expert_unit(const lmz_expert *expert);
+
+/* Experts whose distributions the caller computes, by lmz_coder_run_external: of bytes as the byte-level net's, or of
+   tokens as the transformer's.  bytes, n_bytes, sizes: as of lmz_llama_set_vocabulary, at most 2^24 - 1 tokens.  Return
+   NULL when there is no memory or for what is no vocabulary. */
+lmz_expert *lmz_external_bytes_new(void);
+lmz_expert *lmz_external_tokens_new(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab);
+
+/* --- the byte-level net (ARITHMETIC 10) ----------------------------------------------------------------------------- */
 
 typedef struct {
     int n_embd, n_layer, n_hidden, n_state; /* widths, multiples of 32 */
     int byte_dim, table_dim, table_bits, n_orders;
-    int orders[LMZ_NET_MAX_ORDERS];         /* bytes of each hashed context; 0: the letters of the current word */
-} lmz_net_shape;
+    int orders[LMZ_MAX_ORDERS];         /* bytes of each hashed context; 0: the letters of the current word */
+} lmz_bytelm_shape;
 
 typedef struct { /* matrices in the order of use: embed, (in, out, up, down) of each layer, head; rows end to end */
     const int8_t *byte_embedding; /* (256, byte_dim) */
@@ -40,20 +61,17 @@ typedef struct { /* matrices in the order of use: embed, (in, out, up, down) of 
     const int32_t *multipliers;   /* (n_rows) 2^24 times what a row's sum of products is scaled by */
     const int32_t *forget_biases; /* (n_layer, n_state) 1.0 = 2^12 */
     size_t n_weights, n_rows;
-} lmz_net_weights;
+} lmz_bytelm_weights;
 
-typedef struct lmz_net lmz_net;
-
-/* Make a net that any number of coders may share; all is copied.
+/* Make a net that any number of coders may share; all is copied.  simd: an available variant.
    Return NULL when there is no memory or the weights are of another shape or beyond the overflow budget. */
-lmz_net *lmz_net_new(const lmz_net_shape *shape, const lmz_net_weights *weights, int simd);
-void lmz_net_free(lmz_net *net);
+lmz_expert *lmz_bytelm_new(const lmz_bytelm_shape *shape, const lmz_bytelm_weights *weights, int simd);
 
-/* Run the net by itself over bytes (n_steps, n_lanes) from zero states: trees (n_steps, n_lanes, 512) are what it predicts
-   before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_FULL without memory. */
-int lmz_net_run(const lmz_net *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees);
+/* Run a net by itself over bytes (n_steps, n_lanes) from zero states: trees (n_steps, n_lanes, 512) are what it predicts
+   before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
+int lmz_bytelm_run(const lmz_expert *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees);
 
-/* --- the transformer (ARITHMETIC 9) --------------------------------------------------------------------------------- */
+/* --- the transformer (TRANSFORMER) --------------------------------------------------------------------------------- */
 
 /* Its products, in the order of use; `wide` has a bit for each whose input has 15 bits. */
 enum { LMZ_PRODUCT_IN, LMZ_PRODUCT_OUT, LMZ_PRODUCT_UP, LMZ_PRODUCT_DOWN, LMZ_PRODUCT_HEAD, LMZ_PRODUCT_EMBED };
@@ -62,77 +80,84 @@ typedef struct {
     int n_embd, n_hidden, n_layer, n_head, n_kv_head, head_dim, n_vocab, window, wide, has_head;
     uint64_t epsilon;
     int64_t scale_of_scores;
-} lmz_transformer_shape;
-
-typedef struct lmz_transformer lmz_transformer;
+} lmz_llama_shape;
 
 /* Make a transformer without matrices.  norms: (2 n_layer + 1, n_embd) and norm_units (2 n_layer + 1), in the order of
    use; frequencies: (head_dim / 2).  All is copied.  Return NULL when there is no memory or for a shape or numbers beyond
    the budget. */
-lmz_transformer *lmz_transformer_new(const lmz_transformer_shape *shape, const int16_t *norms, const uint8_t *norm_units,
-                                     const uint32_t *frequencies, int simd);
+lmz_expert *lmz_llama_new(const lmz_llama_shape *shape, const int16_t *norms, const uint8_t *norm_units,
+                          const uint32_t *frequencies, int simd);
 
 /* Copy a matrix of n_rows rows of n_in weights, and the multipliers of its rows; biases: (n_rows), for LMZ_PRODUCT_IN, or
-   NULL.  layer: 0 for head and embeddings.  Return LMZ_E_DAMAGED for one of another shape or beyond the budget. */
-int lmz_transformer_set(lmz_transformer *t, int product, int layer, const int8_t *weights, const int32_t *multipliers,
-                        const int32_t *biases, size_t n_rows, size_t n_in);
+   NULL.  layer: 0 for head and embeddings.  Return LMZ_E_ARGUMENT for one of another shape or beyond the budget. */
+int lmz_llama_set(lmz_expert *t, int product, int layer, const int8_t *weights, const int32_t *multipliers,
+                  const int32_t *biases, size_t n_rows, size_t n_in);
 
-/* Tell it its tokens' byte strings: their bytes end to end and their sizes (n_vocab).  Return LMZ_E_FULL without memory,
-   LMZ_E_DAMAGED where they are not sorted, one is empty or twice there, or a single byte is none of them. */
-int lmz_transformer_set_vocabulary(lmz_transformer *t, const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes);
+/* Tell it its tokens' byte strings: their bytes end to end and their sizes (n_vocab).  Return LMZ_E_MEMORY,
+   LMZ_E_ARGUMENT where they are not sorted, one is empty or twice there, or a single byte is none of them. */
+int lmz_llama_set_vocabulary(lmz_expert *t, const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes);
 
 /* Whether all matrices are there. */
-int lmz_transformer_is_complete(const lmz_transformer *t);
-void lmz_transformer_free(lmz_transformer *t);
+int lmz_llama_is_complete(const lmz_expert *t);
 
-/* Run it by itself: before step s it takes in tokens (n_steps, n_lanes) of step s - 1, the start at first; exponentials
-   (n_steps, n_lanes, n_vocab) are what it predicts.  Return LMZ_DONE, LMZ_E_FULL without memory, LMZ_E_DAMAGED for bad
-   arguments. */
-int lmz_transformer_run(const lmz_transformer *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
-                        uint32_t *exponentials);
+/* Run it by itself: before step s it takes in tokens (n_steps, n_lanes) of step s - 1, the start at first; weights
+   (n_steps, n_lanes, n_vocab) are what it predicts.  Return LMZ_DONE, LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
+int lmz_llama_run(const lmz_expert *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
+                  uint32_t *weights);
 
-/* Make a transformer that is a vocabulary and no more, as lmz_transformer_set_vocabulary takes it; what it would predict,
-   the caller tells (lmz_coder_run_tokens).  At most 2^24 - 1 tokens.  Return NULL when there is no memory or for what is
-   no vocabulary. */
-lmz_transformer *lmz_transformer_new_outside(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab);
+/* --- blocks ----------------------------------------------------------------------------------------------------------- */
 
-/* --- blocks --------------------------------------------------------------------------------------------------------- */
+typedef struct { /* what a block is, as its head and its frame's header say (FORMAT 3, 4) */
+    size_t raw_size;
+    int profile;    /* a row of the table of profiles, 1 .. lmz_n_profiles() */
+    int n_lanes;
+    int context;    /* how often the window of an expert of tokens is halved */
+    int content;    /* the base that codes it: 0 bytes */
+} lmz_block_spec;
 
 typedef struct lmz_coder lmz_coder;
 
+int lmz_n_profiles(void);
+
+/* Whether there are blocks of a profile and a unit, and how many lanes they may have. */
+int lmz_profile_takes(int profile, int unit);
+int lmz_max_lanes(int unit);
+
 /* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.  It may be more than
-   this machine can address; then there is no memory for a coder.
-   net, transformer: NULL for methods without one. */
-uint64_t lmz_memory_size(int method, size_t raw_size, int n_lanes, const lmz_net *net, const lmz_transformer *transformer);
+   this machine can address; then there is no memory for a coder.  expert: NULL for a block of the base alone. */
+uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert);
 
-/* Start a block.  simd: an available variant.
-   Return NULL for bad arguments or when there is no memory. */
-lmz_coder *lmz_encoder_new(int method, int n_lanes, int simd, const lmz_net *net, const lmz_transformer *transformer,
-                           const uint8_t *raw, size_t raw_size, uint8_t *payload, size_t capacity);
-lmz_coder *lmz_decoder_new(int method, int n_lanes, int simd, const lmz_net *net, const lmz_transformer *transformer,
-                           const uint8_t *payload, size_t payload_size, uint8_t *raw, size_t raw_size);
+/* Start a block.  simd: an available variant.  Return NULL for bad arguments or when there is no memory. */
+lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *raw,
+                           uint8_t *payload, size_t capacity);
+lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
+                           size_t payload_size, uint8_t *raw);
 
-/* Where an encoder with a transformer cuts the block: the sizes of its tokens, one lane's behind the other's; they must
-   outlive the encoder.  Return LMZ_E_DAMAGED where they are no tokens, or one reaches from a lane into the next. */
+/* How an encoder with an expert of tokens cuts the block: the sizes of its tokens, one lane's behind the other's; they
+   must outlive the encoder.  Return LMZ_E_ARGUMENT where they are no tokens, or one reaches from a lane into the next. */
 int lmz_encoder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
-/* Let a block with a net and several lanes use up to n_threads threads, by default one; the result is the same. */
+/* Let a block with an expert and several lanes use up to n_threads threads, by default one; the result is the same. */
 void lmz_coder_set_threads(lmz_coder *coder, int n_threads);
 
-/* Advance by at most n_steps steps, one byte of every lane each, or with a transformer one token.  Return
-   LMZ_E_DAMAGED for one from outside. */
+/* Advance by at most n_steps steps of the expert's unit, one byte or one token of every lane each.  Return
+   LMZ_E_ARGUMENT for an expert whose distributions the caller computes. */
 int lmz_coder_run(lmz_coder *coder, uint64_t n_steps);
 
 /* Fill `lanes` (at most n_lanes) with the numbers of those that have not ended, rising; return how many they are. */
 int lmz_coder_lanes(const lmz_coder *coder, uint32_t *lanes);
 
-/* With a transformer from outside: advance by one step, by one token of each of the n lanes that lmz_coder_lanes tells.
-   exponentials: (n, n_vocab), within 1 .. 2^31, what is predicted for each; tokens: (n) the tokens that were coded, if
-   the block is not failed.  Return as lmz_coder_run, LMZ_E_DAMAGED for exponentials beyond that and for other coders. */
-int lmz_coder_run_tokens(lmz_coder *coder, const uint32_t *exponentials, uint32_t *tokens);
+/* With an external expert: advance by one step of the n lanes that lmz_coder_lanes tells.  weights: (n, 256) of bytes,
+   within 1 .. 2^23, or (n, n_vocab) of tokens, within 1 .. 2^31: proportional to their probabilities.  symbols: (n) the
+   bytes or tokens that were coded, if the block is not failed.  Return as lmz_coder_run, LMZ_E_ARGUMENT for weights beyond
+   that and for other experts. */
+int lmz_coder_run_external(lmz_coder *coder, const uint32_t *weights, uint32_t *symbols);
 
 /* Raw bytes coded so far. */
 size_t lmz_coder_position(const lmz_coder *coder);
+
+/* How many bytes of every lane's chunk are coded, those of ended lanes counting as all there are; chunk size in the end. */
+size_t lmz_coder_reached(const lmz_coder *coder);
 
 /* Encoder: bytes of payload written; final once lmz_coder_run has returned LMZ_DONE. */
 size_t lmz_coder_payload_size(const lmz_coder *coder);
@@ -160,9 +185,5 @@ void lmz_range_code_interval(lmz_range_coder *coder, uint64_t low, uint64_t high
 int64_t lmz_range_finish(lmz_range_coder *coder);
 
 void lmz_range_coder_free(lmz_range_coder *coder);
-
-/* Whether this processor runs a variant, and the best that it runs. */
-int lmz_simd_available(int simd);
-int lmz_simd_best(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* match.h - the match model: two earlier occurrences of the last bytes, found in all lanes (ARITHMETIC 4.4). */
+/* match.h - the match model: two earlier occurrences of the last bytes, found in all lanes (ARITHMETIC 6.3). */
 #ifndef LMZ_MATCH_H
 #define LMZ_MATCH_H
 
@@ -8,15 +8,12 @@
 
 static const uint8_t match_minimum[2] = {12, 5};
 
-/* Whether a decoder knows raw[at] while it works on this step of this lane. */
-static inline int is_known(const struct lmz_coder *c, uint32_t at, int lane_index)
+/* Whether a decoder knows raw[at] now. */
+static inline int is_known(const struct lmz_coder *c, uint32_t at)
 {
     if (at >= c->raw_size)
         return 0;
-    uint32_t other = at / c->chunk_size, offset = at % c->chunk_size;
-    if (c->transformer) /* lanes do not keep step */
-        return at < c->lanes[other].position;
-    return offset < c->step || (offset == c->step && other < (uint32_t)lane_index);
+    return at < c->lanes[at / c->chunk_size].position;
 }
 
 /* The cell of a match length: exact below 16, then coarser; 1 .. 31. */
@@ -45,7 +42,7 @@ static inline void prefetch_matches(struct lmz_coder *c, lmz_lane *lane)
             uint32_t four = (uint32_t)oldest[0] | (uint32_t)oldest[1] << 8 | (uint32_t)oldest[2] << 16 | (uint32_t)oldest[3] << 24;
             hash = (hash ^ four) * 0x2F0B4C47u;
         }
-        lane->match_entry[k] = &c->match_table[k][hash >> 10 & c->match_mask];
+        lane->match_entry[k] = &c->ngram.match_table[k][hash >> 10 & c->ngram.match_mask];
         __builtin_prefetch(lane->match_entry[k]);
     }
 }
@@ -72,15 +69,15 @@ static inline uint32_t common_length(const struct lmz_coder *c, const lmz_lane *
 }
 
 /* Go on with the lane's matches, or look for new ones, and set the bytes they expect. */
-static inline void find_matches(struct lmz_coder *c, lmz_lane *lane, int lane_index)
+static inline void find_matches(struct lmz_coder *c, lmz_lane *lane)
 {
     for (int k = 0; k < 2; k++) {
         lane->expected[k] = 0;
         if (!lane->match_entry[k])
             continue;
-        if (!lane->match_length[k] || !is_known(c, lane->match_pointer[k], lane_index)) {
+        if (!lane->match_length[k] || !is_known(c, lane->match_pointer[k]))  {
             uint32_t p = *lane->match_entry[k];
-            uint32_t n = p && is_known(c, p, lane_index) ? common_length(c, lane, p) : 0;
+            uint32_t n = p && is_known(c, p) ? common_length(c, lane, p) : 0;
             lane->match_length[k] = n >= match_minimum[k] ? n : 0;
             lane->match_pointer[k] = p;
         }

@@ -1,17 +1,10 @@
 /* matrix.c - packing of weights for a variant, with the check of what a product may give (matrix.h). */
 #include "matrix.h"
 
-#include "lmz.h"
-
-matrix_packing matrix_packing_of(int simd)
-{
-    return (matrix_packing){simd >= LMZ_SIMD_AVXVNNI ? 128 : 0, simd == LMZ_SIMD_PORTABLE};
-}
-
 int matrix_pack(matrix_packing p, const int8_t *weights, const int32_t *multipliers, int n_in, int n_rows, int n_out,
                 uint8_t *packed, int32_t *kept)
 {
-    int8_t row[NET_MAX_DIM] = {0};
+    int8_t row[MAX_DIM] = {0};
     int sound = 1;
     for (int r = 0; r < n_out; r++) {
         int32_t sum = 0;
@@ -22,7 +15,7 @@ int matrix_pack(matrix_packing p, const int8_t *weights, const int32_t *multipli
         }
         matrix_put_row(p, packed, n_in, r, row);
         const int64_t multiplier = r < n_rows ? multipliers[r] : 0;
-        if (multiplier < 0 || ((sum * 127 * multiplier) >> NET_SCALE_BITS) + 1 > (int64_t)1 << NET_PRODUCT_LIMIT_BITS)
+        if (multiplier < 0 || ((sum * 127 * multiplier) >> SCALE_BITS) + 1 > (int64_t)1 << MATMUL_LIMIT_BITS)
             sound = 0;
         kept[r] = (int32_t)multiplier;
     }

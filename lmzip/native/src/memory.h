@@ -20,7 +20,7 @@ void *allocate_zeroed(uint64_t size);
 void free_zeroed(void *memory, uint64_t size);
 
 /* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count.  Checked builds guard every array. */
-static inline void *carve(uint8_t *base, uint64_t *offset, uint64_t size)
+static inline void *arena_take(uint8_t *base, uint64_t *offset, uint64_t size)
 {
     const uint64_t at = *offset;
     *offset += (size + GUARD_SIZE + 63) & ~(uint64_t)63;

@@ -1,4 +1,4 @@
-/* mixer.h - logistic mixing with integer weights (ARITHMETIC 4.3), in portable C, AVX2 and AVX-512.
+/* mixer.h - logistic mixing with integer weights (ARITHMETIC 9), in portable C, AVX2 and AVX-512.
 
    Inputs are stretches of 16 bits, held in the upper half of 32-bit words (x << 16); weights are 32 bits, 1.0 = 2^28.
    So one multiply-add of 16-bit pairs gives input * (weight >> 16) exactly, and input * gradient likewise.
@@ -79,16 +79,9 @@ static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradie
 #endif
 }
 
-/* error * rate / 2^16 within 16 bits: a rate of r is a learning rate of r / 16384 per nat (ARITHMETIC 4.3). */
+/* error * rate / 2^16 to the nearest, within 16 bits: a rate of r is a learning rate of r / 16384 per nat (ARITHMETIC 9).
+   Rounding down would teach a sure expert, bit by bit, to be surer of zeros. */
 static inline int32_t mix_gradient(int bit, uint32_t p24, int32_t rate)
-{
-    int32_t error = (int32_t)((uint32_t)bit << 24) - (int32_t)p24;
-    int64_t g = ((int64_t)error * rate) >> 16;
-    return g > 32767 ? 32767 : g < -32767 ? -32767 : (int32_t)g;
-}
-
-/* The same to the nearest: rounding down would teach a sure expert, bit by bit, to be surer of zeros. */
-static inline int32_t mix_gradient_nearest(int bit, uint32_t p24, int32_t rate)
 {
     int32_t error = (int32_t)((uint32_t)bit << 24) - (int32_t)p24;
     int64_t g = ((int64_t)error * rate + (1 << 15)) >> 16;

@@ -1,4 +1,4 @@
-/* probability.h - probabilities, stretches and adaptive cells in integers (ARITHMETIC 3, 4.1). */
+/* probability.h - probabilities, stretches and adaptive cells in integers (ARITHMETIC 5, 6.1). */
 #ifndef LMZ_PROBABILITY_H
 #define LMZ_PROBABILITY_H
 

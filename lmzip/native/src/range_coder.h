@@ -1,4 +1,4 @@
-/* range_coder.h - carry-propagating range coder over a 64-bit interval (docs/ARITHMETIC.md section 2).
+/* range_coder.h - carry-propagating range coder over a 64-bit interval (ARITHMETIC 4).
 
    The interval is [low, low + range) in units of 2^-64 of the bytes not yet written.  range >= 2^56 before every
    decision, so a probability of 32 bits is applied with a relative error below 2^-24.  Encoder and decoder narrow the

@@ -1,9 +1,11 @@
-/* The predictor compiled for AVX2; the loops of the mixer are left to the compiler's vectoriser. */
+/* The loop of blocks and the steps of experts for AVX2; the loops of the mixer are left to the compiler's vectoriser. */
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "variant_begin_avx2.h"
-#define VARIANT lmz_run_avx2
+#define VARIANT(function) function##_avx2
 #define LMZ_AVX2 1
-#include "body.h"
+#include "block_loop.inc"
+#include "bytelm_step.inc"
+#include "llama_step.inc"
 #include "variant_end.h"
 #endif

@@ -1,0 +1,58 @@
+"""The records of a block that go through all layers: what it is, and how it is worked on.  Imports nothing of lmzip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the raw bytes of a block are samples of (FORMAT 4.5); bytes of any meaning unless a head says otherwise."""
+
+    kind: int  # 0 bytes, 1 image, 2 sound
+    channels: int = 0  # samples of a pixel, or of a moment of sound
+    depth: int = 0  # bits of a sample
+    flags: int = 0  # bit 0: big-endian, bit 1: signed, bit 2: floating point
+    width: int = 0  # pixels of a line; 0 for sound
+    height: int = 0  # lines; 0 where unknown, and for sound
+
+
+BYTES = Content(0)
+
+
+@dataclass(frozen=True)
+class BlockSpec:
+    """What a block is: everything besides the payload that decoding it takes."""
+
+    raw_size: int  # bytes
+    profile: int  # row of the table of profiles (ARITHMETIC 8.1), from the frame's header
+    uses_model: bool  # coded by the base with the frame's model; else by the base alone
+    n_lanes: int = 1
+    context: int = 0  # how often the window of a model of tokens is halved, 0 to 3, from the frame's header
+    content: Content = BYTES
+
+    @property
+    def chunk_size(self) -> int:
+        """Raw bytes of a lane's chunk; the last ones may be shorter, or empty."""
+        return -(-self.raw_size // self.n_lanes)
+
+    def chunks(self) -> list[tuple[int, int]]:
+        """Return start and end, in the raw bytes, of the chunk of every lane that has one."""
+        size = self.chunk_size
+        return [(at, min(at + size, self.raw_size)) for at in range(0, self.raw_size, max(1, size))]
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a block is worked on; never changes the bytes."""
+
+    # Called with the raw bytes done since the last call; what it raises abandons the block.
+    progress: Callable[[int], None] | None = None
+    n_threads: int = 1
+    # For decoding: called with the raw buffer and n once the first n bytes of every lane's chunk are decoded (of a
+    # shorter chunk, all of it); returns False to stop early.
+    reached: Callable[[memoryview, int], bool] | None = None
+
+
+DEFAULT_RUN = Run()

@@ -1,0 +1,78 @@
+"""Binding of byte-level nets in the kernel (ARITHMETIC 10)."""
+
+from __future__ import annotations
+
+import errno
+from typing import NamedTuple
+
+from lmzip.native._kernel import ffi, lib
+from lmzip.native.cpu import simd_number
+from lmzip.native.expert import Expert
+
+MAX_LANES: int = lib.LMZ_MAX_LANES
+MAX_TABLE_BITS = 24  # as in the kernel
+
+
+class NetShape(NamedTuple):
+    """The architecture of a byte-level net (ARITHMETIC 10)."""
+
+    n_embd: int
+    n_layer: int
+    n_hidden: int
+    n_state: int
+    byte_dim: int
+    table_dim: int
+    table_bits: int
+    orders: tuple[int, ...]
+
+
+class Net(Expert):
+    """A net in the kernel, read only: any number of blocks may be coded with it at once."""
+
+    def __init__(
+        self, shape: NetShape, *, byte_embedding, tables, weights, multipliers, forget_biases, simd: str | None = None
+    ) -> None:
+        """Pack the weights: contiguous buffers in the layout of lmz_bytelm_weights (lmz.h).
+
+        simd: the variant to use, by default the best.  Raises UnsupportedError for one that this processor does not
+        have, ValueError for weights of another shape or beyond the overflow budget, MemoryError.
+        """
+        variant = simd_number(simd, for_experts=True)
+        s = shape
+        # The judge of shapes is the kernel (is_shape in bytelm.c); this only keeps the shift below small.
+        if s.table_bits > MAX_TABLE_BITS:
+            raise ValueError(f"table_bits must be at most {MAX_TABLE_BITS}")
+        expected = (256 * s.byte_dim, (len(s.orders) * s.table_dim) << s.table_bits, s.n_layer * s.n_state * 4)
+        if tuple(memoryview(x).nbytes for x in (byte_embedding, tables, forget_biases)) != expected:
+            raise ValueError("weights of another shape")
+        orders = list(s.orders[: lib.LMZ_MAX_ORDERS])
+        c_shape = ffi.new("lmz_bytelm_shape *", [*s[:7], len(s.orders), orders])
+        c_weights = ffi.new("lmz_bytelm_weights *")
+        kept = tuple(ffi.from_buffer("int8_t[]", x) for x in (byte_embedding, tables))  # while they are copied
+        c_weights.byte_embedding, c_weights.tables = kept
+        matrices = ffi.from_buffer("int8_t[]", weights)
+        rows = ffi.from_buffer("int32_t[]", multipliers)
+        biases = ffi.from_buffer("int32_t[]", forget_biases)
+        c_weights.weights, c_weights.n_weights = matrices, len(matrices)
+        c_weights.multipliers, c_weights.n_rows = rows, len(rows)
+        c_weights.forget_biases = biases
+        ffi.errno = 0
+        net = lib.lmz_bytelm_new(c_shape, c_weights, variant)
+        if net == ffi.NULL and ffi.errno == errno.ENOMEM:
+            raise MemoryError("not enough memory for a model")
+        if net == ffi.NULL:
+            raise ValueError("weights of another shape or beyond the overflow budget")
+        super().__init__(net)
+
+    def run(self, data, n_lanes: int = 1) -> memoryview:
+        """Return trees (n_steps, n_lanes, 512) uint32: sums of exponentials that the net predicts before each byte.
+
+        data: (n_steps, n_lanes) bytes, one lane behind the other in every step.  Raises ValueError, MemoryError.
+        """
+        source = ffi.from_buffer("uint8_t[]", data)
+        if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
+            raise ValueError("bytes must come in whole steps")
+        trees = ffi.new_allocator(should_clear_after_alloc=False)("uint32_t[]", max(1, len(source) * 512))
+        if lib.lmz_bytelm_run(self.handle, n_lanes, source, len(source) // n_lanes, trees) != lib.LMZ_DONE:
+            raise MemoryError("not enough memory for a net")
+        return memoryview(ffi.buffer(trees, len(source) * 2048)).cast("I")

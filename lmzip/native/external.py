@@ -1,0 +1,40 @@
+"""Experts whose distributions the caller computes: of bytes, and of tokens (ARITHMETIC 8.3, TRANSFORMER 12.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lmzip.native._kernel import ffi, lib
+from lmzip.native.expert import Expert
+
+
+class ExternalBytes(Expert):
+    """Predicts bytes as the caller tells: weights within 1 .. 2^23, in the place of a byte-level net's."""
+
+    start = 0  # what counts as a lane's symbol before its first
+    n_symbols = 256
+
+    def __init__(self) -> None:
+        """Raises MemoryError."""
+        handle = lib.lmz_external_bytes_new()
+        if handle == ffi.NULL:
+            raise MemoryError("not enough memory for an expert")
+        super().__init__(handle)
+
+
+class ExternalTokens(Expert):
+    """Predicts tokens as the caller tells: weights within 1 .. 2^31, in the place of a transformer's."""
+
+    def __init__(self, token_bytes: Sequence[bytes]) -> None:
+        """token_bytes: the tokens' byte strings.
+
+        Raises ValueError where they are not sorted, one is empty, twice there or longer than 255 bytes, or a single
+        byte is none of them, and where there is no memory.
+        """
+        sizes = bytes(map(len, token_bytes))  # ValueError for more than 255
+        data = b"".join(token_bytes)
+        handle = lib.lmz_external_tokens_new(data, len(data), sizes, len(sizes))
+        if handle == ffi.NULL:
+            raise ValueError("not a vocabulary: tokens are sorted, different, and every byte is one")
+        super().__init__(handle)
+        self.n_symbols = self.start = len(sizes)

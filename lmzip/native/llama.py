@@ -1,0 +1,127 @@
+"""Binding of the kernel's transformer (TRANSFORMER): weights in, exponentials of tokens out."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+from decimal import Decimal, localcontext
+from typing import NamedTuple
+
+from lmzip.native._kernel import ffi, lib
+from lmzip.native.cpu import simd_number
+from lmzip.native.expert import Expert
+
+PRODUCTS = ("in", "out", "up", "down", "head")  # by number, as `wide` of a weight file calls them
+MAX_LANES: int = lib.LMZ_MAX_LANES // 2
+_EMBED: int = lib.LMZ_PRODUCT_EMBED
+
+
+class TransformerShape(NamedTuple):
+    """The architecture of a transformer (TRANSFORMER 11)."""
+
+    n_embd: int
+    n_hidden: int
+    n_layer: int
+    n_head: int
+    n_kv_head: int
+    head_dim: int
+    n_vocab: int
+    window: int
+    wide: tuple[str, ...]
+    has_head: bool
+    epsilon: int
+
+
+def scale_of_scores(head_dim: int) -> int:
+    """Return round(2^36 log2(e) / (127^2 sqrt(head_dim))) (TRANSFORMER 6)."""
+    with localcontext() as context:
+        context.prec = 40
+        octaves = 1 / Decimal(2).ln()
+        return int((Decimal(2**36) * octaves / (127**2 * Decimal(head_dim).sqrt())).to_integral_value())
+
+
+class Transformer(Expert):
+    """A transformer in the kernel; complete, and then read only, once every matrix is set."""
+
+    def __init__(self, shape: TransformerShape, *, norms, norm_units, frequencies, simd: str | None = None) -> None:
+        """Start without matrices: contiguous buffers as in lmz_transformer_new (lmz.h).
+
+        simd: as for native.Net.  Raises UnsupportedError for a variant that this processor does not have, ValueError
+        for a shape or numbers beyond the budget, MemoryError.
+        """
+        variant = simd_number(simd, for_experts=True)
+        wide = sum(1 << PRODUCTS.index(name) for name in set(shape.wide))
+        n_norms = 2 * shape.n_layer + 1
+        expected = (n_norms * shape.n_embd * 2, n_norms, shape.head_dim // 2 * 4)
+        if tuple(memoryview(x).nbytes for x in (norms, norm_units, frequencies)) != expected:
+            raise ValueError("norms or frequencies of another shape")
+        numbers = [*shape[:8], wide, shape.has_head, shape.epsilon, scale_of_scores(max(1, shape.head_dim))]
+        self.shape = shape
+        ffi.errno = 0
+        handle = lib.lmz_llama_new(
+            ffi.new("lmz_llama_shape *", numbers),
+            ffi.from_buffer("int16_t[]", norms),
+            ffi.from_buffer("uint8_t[]", norm_units),
+            ffi.from_buffer("uint32_t[]", frequencies),
+            variant,
+        )
+        if handle == ffi.NULL:
+            if ffi.errno == errno.ENOMEM:
+                raise MemoryError("not enough memory for a model")
+            raise ValueError("not a transformer that this kernel runs")
+        super().__init__(handle)
+
+    def set_matrix(self, name: str, layer: int, weights, multipliers, n_rows: int, biases=None) -> None:
+        """Copy a matrix: name is one of PRODUCTS or `embed`, weights (n_rows, n_in) int8, multipliers (n_rows) int32.
+
+        biases: (n_rows) int32, of `in` only.  Raises ValueError for one of another shape or beyond the overflow budget,
+        MemoryError.
+        """
+        product = _EMBED if name == "embed" else PRODUCTS.index(name)
+        source, rows = ffi.from_buffer("int8_t[]", weights), ffi.from_buffer("int32_t[]", multipliers)
+        bias = ffi.NULL if biases is None else ffi.from_buffer("int32_t[]", biases)
+        n_in = len(source) // max(1, n_rows)
+        if n_in * n_rows != len(source) or len(rows) != n_rows or (biases is not None and len(bias) != n_rows):
+            raise ValueError(f"{name}: of another shape")
+        status = lib.lmz_llama_set(self.handle, product, layer, source, rows, bias, n_rows, n_in)
+        if status == lib.LMZ_E_MEMORY:
+            raise MemoryError("not enough memory for a model")
+        if status != lib.LMZ_DONE:
+            raise ValueError(f"{name}: of another shape or beyond the overflow budget")
+
+    def set_vocabulary(self, data, sizes) -> None:
+        """Tell the byte strings of the tokens: end to end, and their sizes (n_vocab,) uint8.
+
+        Raises ValueError where they are not sorted, one is empty or twice there, or a single byte is none of them,
+        MemoryError.
+        """
+        source, n_bytes = ffi.from_buffer("uint8_t[]", data), ffi.from_buffer("uint8_t[]", sizes)
+        if len(n_bytes) != self.shape.n_vocab:
+            raise ValueError("vocabulary: of another size")
+        status = lib.lmz_llama_set_vocabulary(self.handle, source, len(source), n_bytes)
+        if status == lib.LMZ_E_MEMORY:
+            raise MemoryError("not enough memory for a model")
+        if status != lib.LMZ_DONE:
+            raise ValueError("not a vocabulary: tokens are sorted, different, and every byte is one")
+
+    def check_complete(self) -> None:
+        """Raise ValueError if a matrix is missing."""
+        if not lib.lmz_llama_is_complete(self.handle):
+            raise ValueError("a matrix is missing")
+
+    def run(self, tokens: Iterable[int], n_lanes: int = 1, n_threads: int = 1) -> memoryview:
+        """Return exponentials (n_steps, n_lanes, n_vocab) uint32 that are predicted before each token.
+
+        tokens: (n_steps, n_lanes), one lane behind the other in every step.  Raises ValueError, MemoryError.
+        """
+        source = ffi.new("uint32_t[]", list(tokens))
+        if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
+            raise ValueError("tokens must come in whole steps")
+        size = len(source) * self.shape.n_vocab
+        result = ffi.new("uint32_t[]", max(1, size))
+        status = lib.lmz_llama_run(self.handle, n_lanes, n_threads, source, len(source) // n_lanes, result)
+        if status == lib.LMZ_E_MEMORY:
+            raise MemoryError("not enough memory for a model")
+        if status != lib.LMZ_DONE:
+            raise ValueError("no such token, or the model lacks a matrix")
+        return memoryview(ffi.buffer(result, size * 4)).cast("I")

@@ -1,0 +1,39 @@
+/* base.h - the trait of bases: what codes the bits of a byte, alone or beside an expert; and the list of all of them.
+
+   A base is two parts.  One file has its memory (base_ops).  Another is included by block_loop.inc, and so compiled once per
+   CPU variant: what it does in each step (base_functions). */
+#ifndef LMZ_BASE_H
+#define LMZ_BASE_H
+
+#include <stdint.h>
+
+#include "expert.h"
+#include "lmz.h"
+
+struct lmz_lane;
+
+typedef struct { /* NAME_base in a file of its own */
+    const char *name;
+    /* Which of its base_functions codes a block like this one; negative: there are no such blocks. */
+    int (*function)(const lmz_block_spec *, const lmz_expert *);
+    /* Lay out all state at `memory`, zeroed; with NULL only return the size it takes.  c->base_state is free for it. */
+    uint64_t (*layout)(struct lmz_coder *, uint8_t *memory);
+    /* Fill it with its initial values, and the base's part of the lanes. */
+    void (*start)(struct lmz_coder *);
+} base_ops;
+
+typedef struct { /* NAME_functions[] in what block_loop.inc includes: a row for each way in which a base may be compiled */
+    void (*start_lanes)(struct lmz_coder *);                   /* before the first step */
+    void (*start_step)(struct lmz_coder *);                    /* before each step of all lanes */
+    void (*code_byte)(struct lmz_coder *, struct lmz_lane *);  /* the lane's next byte */
+    void (*code_bytes)(struct lmz_coder *, int first, int end); /* one of each of the lanes [first, end) that goes on */
+} base_functions;
+
+/* By number of the content that each codes (FORMAT 4). */
+#define BASES(X) \
+    X(ngram)
+
+#define BASE_DECLARED(name) extern const base_ops name##_base;
+BASES(BASE_DECLARED)
+
+#endif

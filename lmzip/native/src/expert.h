@@ -1,0 +1,68 @@
+/* expert.h - the trait of experts: all that a block's loop knows of a model that predicts beside a base.
+
+   An expert gives, for each lane and step, a distribution over bytes, or one over tokens that the loop turns into
+   distributions over bytes along the trie of its vocabulary.  What the mixer does beside it is one row of data. */
+#ifndef LMZ_EXPERT_H
+#define LMZ_EXPERT_H
+
+#include <stdint.h>
+
+#include "lmz.h"
+#include "vocab_trie.h"
+
+typedef struct { /* ARITHMETIC 8.2, table of experts */
+    int32_t base_weight;       /* first weight of each input of the base, and */
+    int32_t stretch_weight;    /* of the expert's stretch, and */
+    int32_t confidence_weight; /* of its confidence; 1.0 = 2^28 */
+    int32_t rate_extra;        /* learning rate of the first layer: what it has at first beyond FIRST_RATE */
+    int32_t final_rate;        /* learning rate of the second layer */
+    uint32_t map_count;        /* bits that the first probability of a bit history counts as having seen */
+} mixer_prior;
+
+#define WEIGHT_OF(percent) ((int32_t)((int64_t)(percent) * (1 << 28) / 100))
+#define PRIOR_OF_BYTES \
+    {.base_weight = WEIGHT_OF(6), .stretch_weight = WEIGHT_OF(40), .confidence_weight = WEIGHT_OF(6), .rate_extra = 400000, .final_rate = 32}
+#define PRIOR_OF_TOKENS                                                                                       \
+    {.base_weight = WEIGHT_OF(2), .stretch_weight = WEIGHT_OF(90), .confidence_weight = WEIGHT_OF(-6), .rate_extra = 200000, \
+     .final_rate = 8, .map_count = 30}
+
+struct lmz_coder;
+
+/* What the loop wants done with the token weights at a place among the active lanes, by whoever made them. */
+typedef void lane_work(void *coder, int place);
+
+typedef struct {
+    const char *name;
+    int unit;        /* LMZ_BYTES or LMZ_TOKENS */
+    int n_contexts;   /* how often its window may be halved, plus one (TRANSFORMER 10) */
+    int is_external; /* the caller computes the distributions (external.c) */
+    mixer_prior prior;
+
+    /* Whether it can predict, for what is put together piece by piece. */
+    int (*is_complete)(const lmz_expert *);
+    /* Lay out the state of a block's lanes at `memory`, zeroed, and remember it in the coder; with NULL only return the
+       size that it takes. */
+    uint64_t (*layout)(struct lmz_coder *, uint8_t *memory);
+    /* Make ready for a block, every lane at its start; NULL: zeros do. */
+    void (*start)(struct lmz_coder *);
+    /* Of bytes: predict the next byte of n lanes from the first on, in two parts; the first, which may be NULL, may run ahead
+       in another thread, the second fills the lanes' trees (byte_tree.h). */
+    void (*begin)(struct lmz_coder *, int first, int n);
+    void (*finish)(struct lmz_coder *, int first, int n);
+    /* Of tokens: predict the next token of the first n active lanes, and do `then` for each. */
+    void (*step)(struct lmz_coder *, int n, lane_work *then);
+    /* The weights of all tokens for the active lane at a place, after its step. */
+    const uint32_t *(*token_weights)(const struct lmz_coder *, int place);
+    void (*free)(lmz_expert *);
+} expert_ops;
+
+struct lmz_expert { /* the first member of every expert; read only once it is complete: any number of coders share it */
+    const expert_ops *ops;
+    int lanes_at_once; /* of bytes: with which a step is at its best */
+    int is_slow;       /* of bytes: a step takes much longer than to code what it predicts */
+    vocab_trie vocab;  /* of tokens */
+};
+
+static inline int unit_of(const lmz_expert *expert) { return expert ? expert->ops->unit : LMZ_ALONE; }
+
+#endif

@@ -1,0 +1,119 @@
+/* external.c - experts whose distributions the caller computes: of bytes, and of tokens, then a vocabulary and no more
+   (ARITHMETIC 8.3, TRANSFORMER 12.5). */
+#include <stdlib.h>
+
+#include "byte_tree.h"
+#include "crew.h"
+#include "internal.h"
+
+#define MAX_VOCABULARY (((size_t)1 << 24) - 1)
+#define MAX_BYTE_WEIGHT ((uint32_t)1 << 23)
+#define MAX_TOKEN_WEIGHT ((uint32_t)1 << 31)
+#define WORTH_A_CREW 8 /* lanes: each takes some microseconds, as to start a thread does */
+
+static const expert_ops external_bytes_ops, external_tokens_ops; /* below */
+
+static int is_complete(const lmz_expert *expert)
+{
+    (void)expert;
+    return 1;
+}
+
+static lmz_expert *external_new(const expert_ops *ops)
+{
+    lmz_expert *e = calloc(1, sizeof *e);
+    if (e) {
+        e->ops = ops;
+        e->lanes_at_once = 8;
+    }
+    return e;
+}
+
+lmz_expert *lmz_external_bytes_new(void) { return external_new(&external_bytes_ops); }
+
+lmz_expert *lmz_external_tokens_new(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab)
+{
+    lmz_expert *e = n_vocab > MAX_VOCABULARY ? NULL : external_new(&external_tokens_ops);
+    if (e && vocab_trie_make(&e->vocab, bytes, n_bytes, sizes, n_vocab) != LMZ_DONE) {
+        lmz_expert_free(e);
+        return NULL;
+    }
+    return e;
+}
+
+static void external_free(lmz_expert *e)
+{
+    vocab_trie_free(&e->vocab);
+    free(e);
+}
+
+/* Whether all are within 1 .. limit: sums of them are not to be zero, nor to leave their words. */
+static int are_weights(const uint32_t *weights, size_t n, uint32_t limit)
+{
+    uint32_t beyond = 0;
+    for (size_t i = 0; i < n; i++)
+        beyond |= weights[i] - 1 >= limit;
+    return !beyond;
+}
+
+int lmz_coder_run_external(lmz_coder *c, const uint32_t *weights, uint32_t *symbols)
+{
+    uint32_t lanes[LMZ_MAX_LANES];
+    const int n = lmz_coder_lanes(c, lanes), has_tokens = has_unit(c, LMZ_TOKENS);
+    if (!c->expert || !c->expert->ops->is_external || !n)
+        return LMZ_E_ARGUMENT;
+    const size_t n_symbols = has_tokens ? c->expert->vocab.n_tokens : 256;
+    if (!are_weights(weights, (size_t)n * n_symbols, has_tokens ? MAX_TOKEN_WEIGHT : MAX_BYTE_WEIGHT))
+        return LMZ_E_ARGUMENT;
+    c->external = weights;
+    const int status = coder_run(c, 1);
+    c->external = NULL;
+    for (int i = 0; i < n; i++)
+        symbols[i] = has_tokens ? c->tokens.last[lanes[i]] : (uint32_t)c->lanes[lanes[i]].history & 255;
+    return status;
+}
+
+/* Lanes of bytes end in order of their number, the last first, so that a lane's place is its number. */
+static void finish_bytes(struct lmz_coder *c, int first, int n)
+{
+    for (int i = first; i < first + n; i++) {
+        const uint32_t *weights = c->external + (size_t)i * 256;
+        uint32_t *tree = tree_of(c, i), top = 0;
+        for (uint32_t byte = 0; byte < 256; byte++) {
+            tree[256 + byte] = weights[byte];
+            top = weights[byte] > weights[top] ? byte : top;
+        }
+        sum_tree(tree, top);
+    }
+}
+
+typedef struct {
+    struct lmz_coder *c;
+    int n; /* active lanes */
+    lane_work *then;
+} lanes_of;
+
+static void take_lanes(const crew_worker *me, void *argument)
+{
+    const lanes_of *lanes = argument;
+    for (int place; (place = crew_next_item(me)) < lanes->n;)
+        lanes->then(lanes->c, place);
+}
+
+static void step_tokens(struct lmz_coder *c, int n, lane_work *then)
+{
+    crew_run(take_lanes, &(lanes_of){c, n, then}, n < WORTH_A_CREW ? 1 : c->n_threads);
+}
+
+static const uint32_t *token_weights(const struct lmz_coder *c, int place)
+{
+    return c->external + (size_t)place * c->expert->vocab.n_tokens;
+}
+
+static const expert_ops external_bytes_ops = {
+    .name = "external bytes", .unit = LMZ_BYTES, .n_contexts = 1, .is_external = 1, .prior = PRIOR_OF_BYTES,
+    .is_complete = is_complete, .finish = finish_bytes, .free = external_free};
+
+static const expert_ops external_tokens_ops = {
+    .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1,
+    .prior = PRIOR_OF_TOKENS, .is_complete = is_complete, .step = step_tokens, .token_weights = token_weights, .free = external_free};

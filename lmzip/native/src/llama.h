@@ -1,0 +1,98 @@
+/* llama.h - a transformer inside the kernel: its weights, packed for a variant, and the state of its lanes
+   (TRANSFORMER). */
+#ifndef LMZ_LLAMA_H
+#define LMZ_LLAMA_H
+
+#include "cpu.h"
+#include "crew.h"
+#include "expert.h"
+#include "matrix.h"
+
+#define RESIDUAL_LIMIT (1 << 30)
+#define SIZE_LIMIT (1 << 22) /* of a packed key or value */
+#define VALUE_BLOCK 128      /* tokens in a matrix of values */
+#define NARROW_FROM 3
+#define N_SINK 4             /* first tokens of a lane, on which attention rests however long it gets */
+#define MAX_GROUP (LMZ_MAX_LANES / 2) /* queries that share a head of keys; each in two parts, they are lanes of a product */
+#define ROWS_AT_ONCE 256     /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
+
+typedef struct {
+    weight_matrix in, out, up, down;
+    int32_t *bias; /* (rows of in) */
+    int has_bias;
+} llama_layer;
+
+typedef struct { /* v is near q * top / 127 * 2^shift */
+    int32_t top, shift;
+} packed_scale;
+
+struct llama_lanes;
+
+typedef struct step_part { /* of a step, what a crew's worker takes part in: */
+    const struct llama *t;
+    struct llama_lanes *lanes;
+    int n; /* active lanes, the first ones */
+    lane_work *then; /* or NULL */
+    void *coder;     /* of it */
+    const crew_worker *me;
+} step_part;
+
+struct llama {
+    lmz_expert expert;
+    lmz_llama_shape shape;
+    llama_layer *layers; /* (n_layer) */
+    weight_matrix head;
+    int8_t *embedding;              /* (n_vocab + 1, n_embd) */
+    int32_t *embedding_multiplier;  /* (n_vocab + 1) */
+    int16_t *norms;                 /* (2 n_layer + 1, n_embd) */
+    uint8_t *norm_units;            /* (2 n_layer + 1) */
+    uint32_t *frequencies;          /* (head_dim / 2) */
+    int64_t norm_factor;            /* round(sqrt(n_embd) 2^12) */
+    int n_in_rows, max_row, n_missing; /* rows of in; the longest vector but the logits; matrices to come */
+    int has_embedding;
+    matrix_packing packing;
+    llama_step *step;
+    void *memory;
+    uint64_t memory_size;
+};
+
+/* The states of a block's lanes and room for one step of them all.  Keys of a head are a matrix with a row for each of
+   the last tokens, whose multiplier is the key's size; values are matrices with a column for each. */
+typedef struct llama_lanes {
+    int n_lanes, window;      /* the last tokens of a lane that it sees */
+    int wide;                 /* the products that take 15 bits, as in lmz_llama_shape */
+    const int *active;        /* (n_lanes) lanes that have tokens to come; what follows is by place here, or `by lane` */
+    uint32_t *n_tokens;       /* (n_lanes) by lane: taken in */
+    const uint32_t *last;     /* (n_lanes) by lane: token to take in next */
+    uint8_t *keys;            /* by lane: (n_lanes, n_layer, n_kv_head, window, head_dim) packed */
+    int32_t *key_multiplier;  /* by lane: (n_lanes, n_layer, n_kv_head, window) 2^8 times the size */
+    uint8_t *values;          /* by lane: (n_lanes, n_layer, n_kv_head, window / VALUE_BLOCK, head_dim, VALUE_BLOCK) packed */
+    int32_t *value_size;      /* by lane: (n_lanes, n_layer, n_kv_head, window) */
+    int32_t *residual;        /* (n_lanes, n_embd) */
+    int32_t *product;         /* (n_lanes, max_row) */
+    int32_t *attended;        /* (n_lanes, n_head * head_dim) */
+    int8_t *quantised;        /* (2 n_lanes, max_row) */
+    int32_t *bias;            /* (2 n_lanes) of what is quantised (matmul.h), and */
+    packed_scale *scales;     /* (n_lanes) its scales */
+    int64_t *factor;          /* (n_lanes) with which a product is brought to units, and */
+    int32_t *shift;           /* (n_lanes) by which it is shifted then */
+    int16_t *cosines, *sines; /* (n_lanes, head_dim / 2) */
+    int32_t *scratch;         /* (CREW_MAX, scratch_size), here and not on stacks, which may be of 128 kB */
+    size_t scratch_size;
+    int32_t *logits;          /* (n_lanes, n_vocab in whole tiles): in the end the token weights */
+} llama_lanes;
+
+/* Numbers that ROWS_AT_ONCE rows give for n lanes, in two parts at most. */
+static inline size_t sums_size(int n) { return 2 * (size_t)n * ROWS_AT_ONCE; }
+
+static inline int whole_tiles(int n) { return (n + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN; }
+
+/* What a worker may use for itself, within a phase. */
+static inline int32_t *scratch_of(const step_part *p) { return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size; }
+
+static inline uint32_t *llama_token_weights(const struct llama *t, const llama_lanes *lanes, int place)
+{
+    return (uint32_t *)lanes->logits + (size_t)place * (size_t)whole_tiles(t->shape.n_vocab);
+}
+
+#endif

@@ -1,0 +1,90 @@
+/* matmul.h - the integer matrix products (ARITHMETIC 10.3), in portable C, AVX2, AVX-VNNI, AVX-512 VNNI and AMX.
+
+   out[lane][r] = (sum over k of weight[r][k] * q[lane][k] * multiplier[r] + 2^23) >> 24.  Sums of 32 bits do not depend
+   on their order, so every variant gives the same.  Weights lie in tiles of 16 rows by 4 columns, the unit of VNNI; a
+   weight tile once loaded serves up to eight lanes.
+
+   A variant gives matmul_tiles (16 * n_tiles rows from `row` on for n lanes), BIAS_OF (what a lane's sums start with, to
+   take back an offset of the weights) and FEW_LANES_TILES (how many tiles at a time keep it busy with one lane). */
+#ifndef LMZ_MATMUL_H
+#define LMZ_MATMUL_H
+
+#include <string.h>
+
+#include "lmz.h"
+#include "matrix.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline)) /* so that counts of rows and lanes are constants */
+#define ROUND_SCALED ((int64_t)1 << (SCALE_BITS - 1))
+
+typedef struct { /* weights that come from memory and are multiplied a part at a time */
+    const uint8_t *packed;
+    size_t at, size;     /* of the part that is multiplied, of all; in bytes */
+    const uint8_t *next; /* what is multiplied after them, or NULL */
+} matmul_stream;
+
+#if defined(LMZ_AVX512)
+#include <immintrin.h>
+#include "matmul_avx512.h"
+#elif defined(LMZ_AVX2)
+#include <immintrin.h>
+#include "matmul_avx2.h"
+#else
+#include "matmul_portable.h"
+#endif
+#if defined(LMZ_AMX)
+#include "matmul_amx.h"
+#endif
+
+/* The product of a matrix with the vectors q (n_lanes, n_in), whose biases are known, into out (n_lanes, out_stride).  Two
+   tiles of rows stay in the first-level cache while all lanes pass by.  stream: what the weights are part of, or NULL. */
+static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride, const int32_t *bias,
+                           const matmul_stream *stream)
+{
+    int row = 0;
+    (void)stream;
+#if defined(LMZ_AMX)
+    if (n_lanes >= LMZ_AMX_LANES) {
+        matmul_amx(m, q, n_lanes, out, out_stride, bias, stream);
+        return;
+    }
+#endif
+    if (n_lanes == 1)
+        for (; row + 16 * FEW_LANES_TILES <= m->n_out; row += 16 * FEW_LANES_TILES)
+            matmul_tiles(m, row, FEW_LANES_TILES, q, out, out_stride, bias, 1);
+    for (; row < m->n_out; row += 32)
+        for (int j = 0; j < n_lanes;) {
+            const int8_t *x = q + (size_t)j * (size_t)m->n_in;
+            int32_t *y = out + (size_t)j * out_stride;
+            int n = n_lanes - j;
+            if (n >= 8) {
+                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 8);
+                j += 8;
+            } else if (n == 6) {
+                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 6);
+                j += 6;
+            } else if (n >= 4) {
+                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 4);
+                j += 4;
+            } else if (n == 3) {
+                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 3);
+                j += 3;
+            } else if (n >= 2) {
+                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 2);
+                j += 2;
+            } else {
+                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 1);
+                j += 1;
+            }
+        }
+}
+
+static void matmul(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride)
+{
+    int32_t bias[LMZ_MAX_LANES];
+    for (int j = 0; j < n_lanes; j++)
+        bias[j] = BIAS_OF(q + (size_t)j * (size_t)m->n_in, m->n_in);
+    matmul_biased(m, q, n_lanes, out, out_stride, bias, NULL);
+}
+
+#endif

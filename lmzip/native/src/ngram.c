@@ -1,0 +1,110 @@
+/* ngram.c - the memory of the ngram base and its initial values (ARITHMETIC 3, 8.2). */
+#include <string.h>
+
+#include "internal.h"
+#include "memory.h"
+#include "mixer.h"
+#include "probability.h"
+#include "slots.h"
+
+/* How many contexts each set of first-layer weights has, see select_weights. */
+static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 512, 256, 256};
+
+static int ngram_function(const lmz_block_spec *spec, const lmz_expert *expert)
+{
+    const profile_row *row = profile_of(spec->profile);
+    const int shape = row ? row->of[unit_of(expert)].shape : NO_SHAPE;
+    return shape == NO_SHAPE ? -1 : shape;
+}
+
+static uint64_t ngram_layout(struct lmz_coder *c, uint8_t *memory)
+{
+    ngram_state *g = &c->ngram;
+    const ngram_shape *s = g->shape = &ngram_shapes[c->function];
+    const profile_row *row = profile_of(c->spec.profile);
+    const size_t n_inputs = (size_t)N_INPUTS(s->n_contexts, c->expert);
+    const uint64_t raw_size = c->spec.raw_size, n_lines = raw_size * (uint64_t)s->slots_per_byte / 4 + 64;
+    const uint32_t max_lines = (uint32_t)1 << row->of[unit_of(c->expert)].max_lines_bits;
+    uint64_t offset = 0;
+    g->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
+    g->match_mask = power_above(raw_size + 64, 1u << MATCH_TABLE_BITS) - 1;
+    g->apm_mask = power_above(raw_size * 2 + 256, 1u << APM_BITS) - 1;
+    g->slots = arena_take(memory, &offset, (uint64_t)g->n_lines * LINE_SIZE);
+    g->map = arena_take(memory, &offset, (size_t)s->n_contexts * sizeof *g->map);
+    g->direct0 = arena_take(memory, &offset, 256 * sizeof *g->direct0);
+    g->direct1 = arena_take(memory, &offset, 65536 * sizeof *g->direct1);
+    for (int k = 0; k < 2; k++)
+        g->match_table[k] = arena_take(memory, &offset, ((size_t)g->match_mask + 1) * sizeof *g->match_table[k]);
+    g->match_map = arena_take(memory, &offset, 2 * sizeof *g->match_map);
+    for (int i = 0; i < s->n_sets; i++)
+        g->weights[i] = arena_take(memory, &offset, set_size[i] * n_inputs * sizeof *g->weights[i]);
+    g->final_weights = arena_take(memory, &offset, 256 * MAX_SETS * sizeof *g->final_weights);
+    for (int a = 0; a < s->n_apms; a++)
+        g->apm[a] = arena_take(memory, &offset, ((size_t)g->apm_mask + 1) * APM_ROW * sizeof *g->apm[a]);
+    g->indirect1 = arena_take(memory, &offset, 256 * sizeof *g->indirect1);
+    g->indirect2 = arena_take(memory, &offset, 65536 * sizeof *g->indirect2);
+    g->stride_score = arena_take(memory, &offset, (MAX_STRIDE + 1) * sizeof *g->stride_score);
+    return offset;
+}
+
+static void set_initial_cells(ngram_state *g)
+{
+    for (int i = 0; i < g->shape->n_contexts; i++)
+        for (int s = 0; s < LMZ_N_STATES; s++)
+            g->map[i][s] = (uint32_t)lmz_state_p[s] << 16 | g->prior->map_count;
+    for (int i = 0; i < 256; i++)
+        g->direct0[i] = 1u << 31;
+    for (int i = 0; i < 65536; i++)
+        g->direct1[i] = 1u << 31;
+    for (int k = 0; k < 2; k++)
+        for (uint32_t i = 0; i < 32; i++)
+            g->match_map[k][i] = (65536 - 65536 / (i + 3)) << 16;
+}
+
+/* Inputs: stretches of histories, their confidences, the expert's stretch and confidence, direct inputs, the bias, padding. */
+static void set_initial_weights(ngram_state *g, int has_expert)
+{
+    const int n = g->shape->n_contexts, n_inputs = N_INPUTS(n, has_expert), first_direct = 2 * n + (has_expert ? N_EXPERT_INPUTS : 0);
+    int32_t row[MAX_INPUTS] = {0};
+    for (int i = 0; i < n; i++)
+        row[i] = g->prior->base_weight;
+    for (int i = first_direct; i < first_direct + N_DIRECT_INPUTS - 1; i++)
+        row[i] = g->prior->base_weight;
+    if (has_expert) {
+        row[2 * n] = g->prior->stretch_weight;
+        row[2 * n + 1] = g->prior->confidence_weight;
+    }
+    for (int s = 0; s < g->shape->n_sets; s++)
+        for (size_t i = 0; i < set_size[s]; i++)
+            memcpy(g->weights[s] + i * (size_t)n_inputs, row, (size_t)n_inputs * sizeof *row);
+    for (int i = 0; i < 256 * MAX_SETS; i++)
+        g->final_weights[i] = WEIGHT_ONE / g->shape->n_sets;
+}
+
+static void set_initial_apms(ngram_state *g)
+{
+    uint16_t row[APM_ROW];
+    for (int i = 0; i < APM_ROW; i++) {
+        uint32_t p = lmz_squash_table[i * APM_STEP / 8] >> 8;
+        row[i] = (uint16_t)(p > 65535 ? 65535 : p);
+    }
+    for (int a = 0; a < g->shape->n_apms; a++)
+        for (size_t i = 0; i <= g->apm_mask; i++)
+            memcpy(g->apm[a] + i * APM_ROW, row, sizeof row);
+}
+
+static void ngram_start(struct lmz_coder *c)
+{
+    ngram_state *g = &c->ngram;
+    g->contexts = g->shape->contexts[c->n_lanes > 1];
+    g->prior = c->expert ? &c->expert->ops->prior : &prior_alone;
+    set_initial_cells(g);
+    set_initial_weights(g, c->expert != NULL);
+    set_initial_apms(g);
+    for (int i = 0; i < c->n_lanes; i++) {
+        lmz_lane *lane = &c->lanes[i];
+        lane->line_start = lane->above_start = lane->field_start = lane->field_starts[0][0] = lane->start;
+    }
+}
+
+const base_ops ngram_base = {"ngram", ngram_function, ngram_layout, ngram_start};
