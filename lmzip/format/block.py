@@ -1,0 +1,218 @@
+"""The head of a block, and the checks of stripes that a coded payload begins with (FORMAT 4)."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from lmzip.block import BYTES, BlockSpec, Content
+from lmzip.errors import DamagedError, UnsupportedError
+from lmzip.format.header import MAX_SHORT_LANES, FrameHeader
+
+STORED, BASE, WITH_MODEL = 0, 1, 2  # modes
+HEAD_SIZE = 17  # 29 where the content is described
+CONTENT_SIZE = 12
+SHORT_HEAD_SIZE = 10
+MAX_HEAD_SIZE = HEAD_SIZE + CONTENT_SIZE
+MAX_RAW_SIZE = 1 << 30
+MAX_SHORT_SIZE = 65535  # raw bytes of a short frame
+MAX_BLOCKS = 65535
+MAX_LANES = 128
+STRIPE_SIZE = 1 << 18  # raw bytes of all lanes
+
+# The byte `kind` of a long head.
+_MODE_BITS, _LANES_SHIFT = 3, 2
+_CONTENT_FLAG, _RESERVED_FLAG, _LAST_FLAG = 0x20, 0x40, 0x80
+
+_START = struct.Struct("<BIII")
+_SHORT_START = struct.Struct("<HHI")
+_CONTENT = struct.Struct("<BBBBII")
+_U32 = struct.Struct("<I")
+_U16 = struct.Struct("<H")
+
+
+@dataclass(frozen=True)
+class BlockHead:
+    """The head of a block (FORMAT 4): what its payload is and what must come out of it."""
+
+    last: bool
+    mode: int  # STORED, BASE, WITH_MODEL
+    n_lanes: int
+    raw_size: int
+    payload_size: int
+    data_check: int  # see data_check()
+    content: Content = BYTES
+
+    @property
+    def is_stored(self) -> bool:
+        return self.mode == STORED
+
+    @property
+    def uses_model(self) -> bool:
+        return self.mode == WITH_MODEL
+
+    def spec(self, header: FrameHeader) -> BlockSpec:
+        """Return what a coder needs to know of this block in a frame that starts with `header`."""
+        context = header.context if self.uses_model else 0
+        return BlockSpec(self.raw_size, header.profile, self.uses_model, self.n_lanes, context, self.content)
+
+    def pack(self, header: FrameHeader) -> bytes:
+        """Return the bytes of the head of a block in a frame that starts with `header`.
+
+        Raises ValueError or struct.error for what the head cannot say.
+        """
+        if header.is_short:
+            return self._pack_short(header)
+        has_content = self.content != BYTES
+        kind = self.mode | (self.n_lanes.bit_length() - 1) << _LANES_SHIFT | _LAST_FLAG * self.last
+        kind |= _CONTENT_FLAG * has_content
+        packed = _START.pack(kind, self.raw_size, self.payload_size, self.data_check)
+        if has_content:
+            of = self.content
+            packed += _CONTENT.pack(of.kind, of.channels, of.depth, of.flags, of.width, of.height)
+        return packed + _U32.pack(zlib.crc32(header.packed + packed))
+
+    def _pack_short(self, header: FrameHeader) -> bytes:
+        implied = (True, _short_mode(header, self.raw_size, self.payload_size), header.n_lanes, BYTES)
+        if (self.last, self.mode, self.n_lanes, self.content) != implied:
+            raise ValueError("a short frame with this header cannot have such a block")
+        packed = _SHORT_START.pack(self.raw_size, self.payload_size, self.data_check)
+        return packed + _U16.pack(zlib.crc32(header.packed + packed) & 0xFFFF)
+
+
+def _short_mode(header: FrameHeader, raw_size: int, payload_size: int) -> int:
+    if payload_size == raw_size:
+        return STORED
+    return WITH_MODEL if header.names_model else BASE
+
+
+def fits_short(head: BlockHead) -> bool:
+    """Return whether a block may be the only one of a short frame, with the right header."""
+    few = head.raw_size <= MAX_SHORT_SIZE and head.n_lanes <= MAX_SHORT_LANES
+    return head.last and few and head.content == BYTES
+
+
+def data_check(mode: int, raw, payload) -> int:
+    """Return the check of a block's bytes: CRC-32 of the raw bytes, for coded blocks followed by the payload.
+
+    A coder leaves its last byte some freedom: without the payload a turned bit there would go unnoticed.
+    """
+    check = zlib.crc32(raw)
+    return check if mode == STORED else zlib.crc32(payload, check)
+
+
+def head_size(header: FrameHeader, start: bytes) -> int:
+    """Return the size of a head from its first byte."""
+    if header.is_short:
+        return SHORT_HEAD_SIZE
+    return HEAD_SIZE + CONTENT_SIZE * bool(start[0] & _CONTENT_FLAG)
+
+
+def is_block_head(header: FrameHeader, packed: bytes) -> bool:
+    """Return whether bytes of the size of a head carry its check; says nothing of their fields."""
+    if header.is_short:
+        return zlib.crc32(header.packed + packed[:-2]) & 0xFFFF == _U16.unpack_from(packed, len(packed) - 2)[0]
+    return zlib.crc32(header.packed + packed[:-4]) == _U32.unpack_from(packed, len(packed) - 4)[0]
+
+
+def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
+    """Return the head in bytes of head_size(), checked with the header as far as the two alone allow (FORMAT 1.2).
+
+    Raises DamagedError where its check fails, then UnsupportedError for what only a later version may know in header
+    or head, then DamagedError for fields that contradict each other.
+    """
+    if not is_block_head(header, packed):
+        raise DamagedError("damaged block head")
+    header.check_known()
+    head = _parse_short(header, packed) if header.is_short else _parse_long(packed)
+    if head.is_stored and head.n_lanes != 1:
+        raise UnsupportedError("needs a newer lmzip: a stored block with lanes")
+    header.model()  # raises for a record with names that are none
+    if head.uses_model and not header.names_model:
+        raise DamagedError("a block with a model in a frame that names none")
+    sizes = f"{head.raw_size} bytes in a payload of {head.payload_size}"
+    if head.raw_size > MAX_RAW_SIZE:
+        raise DamagedError(f"impossible block: {sizes}")
+    least = stripe_checks_size(head.raw_size, head.n_lanes)  # and one byte more is coded
+    sound = head.payload_size == head.raw_size if head.is_stored else least < head.payload_size < head.raw_size
+    if not sound:
+        raise DamagedError(f"impossible block: {sizes}")
+    return head
+
+
+def _parse_short(header: FrameHeader, packed: bytes) -> BlockHead:
+    raw_size, payload_size, check = _SHORT_START.unpack_from(packed)
+    mode = _short_mode(header, raw_size, payload_size)
+    return BlockHead(True, mode, header.n_lanes, raw_size, payload_size, check)
+
+
+def _parse_long(packed: bytes) -> BlockHead:
+    """Raises UnsupportedError for modes, flags and contents of later versions: this one has bytes alone."""
+    kind, raw_size, payload_size, check = _START.unpack_from(packed)
+    mode = kind & _MODE_BITS
+    if mode > WITH_MODEL or kind & _RESERVED_FLAG:
+        raise UnsupportedError(f"needs a newer lmzip: block of kind {kind:#04x}")
+    if kind & _CONTENT_FLAG:
+        raise UnsupportedError(f"needs a newer lmzip: content of type {packed[_START.size]}")
+    return BlockHead(bool(kind & _LAST_FLAG), mode, 1 << (kind >> _LANES_SHIFT & 7), raw_size, payload_size, check)
+
+
+def check_sequence(head: BlockHead, index: int) -> None:
+    """Check a head against its place, block `index` of a frame; raises DamagedError where FORMAT 4.3 is broken."""
+    if not head.raw_size and (index or not head.last):
+        raise DamagedError("an empty block in a frame that is not empty")
+    if index >= MAX_BLOCKS or (index == MAX_BLOCKS - 1 and not head.last):
+        raise DamagedError(f"more than {MAX_BLOCKS} blocks in a frame")
+
+
+def stripe_width(n_lanes: int) -> int:
+    """Return how many bytes of every lane's chunk a stripe has."""
+    return STRIPE_SIZE // n_lanes
+
+
+def n_stripe_checks(raw_size: int, n_lanes: int) -> int:
+    """Return how many stripes of a coded block have a check: all but the last."""
+    chunk_size = -(-raw_size // n_lanes)
+    return max(0, (chunk_size - 1) // stripe_width(n_lanes))
+
+
+def stripe_checks_size(raw_size: int, n_lanes: int) -> int:
+    """Return the size of the checks that a coded payload begins with."""
+    return _U32.size * n_stripe_checks(raw_size, n_lanes)
+
+
+def stripe_parts(raw_size: int, n_lanes: int, stripe: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) in the raw bytes of what a stripe has of each lane, in their order; none that is empty."""
+    chunk_size, width = -(-raw_size // n_lanes), stripe_width(n_lanes)
+    for lane in range(n_lanes):
+        chunk_start = lane * chunk_size
+        chunk_end = min(chunk_start + chunk_size, raw_size)
+        start = chunk_start + stripe * width
+        end = min(start + width, chunk_end)
+        if start < end:
+            yield start, end
+
+
+def stripe_check(raw, n_lanes: int, stripe: int) -> int:
+    """Return the CRC-32 of a stripe of a block's raw bytes (bytes-like)."""
+    view, check = memoryview(raw), 0
+    for start, end in stripe_parts(len(view), n_lanes, stripe):
+        check = zlib.crc32(view[start:end], check)
+    return check
+
+
+def pack_stripe_checks(checks: Iterable[int]) -> bytes:
+    """Return the start of a coded payload."""
+    return b"".join(map(_U32.pack, checks))
+
+
+def parse_stripe_checks(payload, raw_size: int, n_lanes: int) -> tuple[int, ...]:
+    """Return the checks that a coded payload begins with, which stripe_checks_size() tells the size of.
+
+    Raises DamagedError where it is too short.
+    """
+    if len(payload) < stripe_checks_size(raw_size, n_lanes):
+        raise DamagedError("damaged payload: no room for the checks of stripes")
+    return struct.unpack_from(f"<{n_stripe_checks(raw_size, n_lanes)}I", payload)
