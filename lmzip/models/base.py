@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
-Progress = Callable[[int], None]
+from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 
 
 class Model(ABC):
     """A predictor with its coder.  Calls are thread-safe, and each starts from the same state: blocks share nothing.
 
-    What encode_block returns depends on its arguments alone, on every machine that passes the model's own checks.
+    What encode returns depends on raw and spec alone, on every machine that passes the model's own checks.
     """
 
     name: str
-    methods: frozenset[int]  # method numbers (1 to 15) that a block head may carry
-    likes_lanes: bool = False  # whether many at once take hardly longer than one: on a GPU
+    kind: int = 0  # of the model in a frame's header (FORMAT 3.2); 0 for the built-in one, which no header names
+    has_tokens: bool = False  # whether a step of it is a token, not a byte
+    prefers_batching: bool = False  # whether many lanes at once take hardly longer than one: on a GPU
     numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
 
     @property
@@ -29,36 +29,39 @@ class Model(ABC):
         """16 bytes that tell the arithmetic from others; b"" for one that is exact."""
         return b""
 
-    def needs_weights(self, method: int) -> bool:
-        """Return whether blocks of that method can be decoded with the weights only, not by the built-in model."""
-        return bool(self.digest)
+    @abstractmethod
+    def takes(self, spec: BlockSpec) -> bool:
+        """Return whether there are such blocks; reads no weights."""
 
     @abstractmethod
-    def encode_block(self, raw, method: int, n_lanes: int, progress: Progress | None, n_threads: int) -> bytes | None:
-        """Return the payload of the bytes-like raw, or None when it would not be smaller than raw.
-
-        n_threads: how many may work on this block; the payload does not depend on it.
-
-        progress is called in this thread with raw bytes done since its last call; what it raises abandons the block.
-        """
+    def encode(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> bytes | None:
+        """Return the payload of the bytes-like raw, or None when it would not be smaller than raw."""
 
     @abstractmethod
-    def decode_block(
-        self, payload, raw_size: int, method: int, n_lanes: int, progress: Progress | None, n_threads: int
-    ):
-        """Return the raw_size bytes (bytes-like) that a payload stands for.
+    def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
+        """Return the raw bytes that a payload stands for; the rest are arbitrary where run.reached ends it early.
 
         A damaged payload gives wrong bytes or raises DamagedError: the caller compares a check of the data.
         """
 
     @abstractmethod
-    def memory_size(self, method: int, raw_size: int, n_lanes: int) -> int:
-        """Return the bytes of state that one block needs, its raw and payload buffers not counted."""
+    def load(self) -> None:
+        """Load the weights, if there are any, now rather than with the first block.
 
-    def shared_size(self, method: int) -> int:
-        """Return the bytes that all blocks of that method share, however many are coded at once: the weights."""
+        Raises ModelMissingError, UnsupportedError for bad ones.
+        """
+
+    @abstractmethod
+    def memory_size(self, spec: BlockSpec) -> int:
+        """Return the bytes of state that one block needs, its raw and payload buffers not counted.
+
+        Loads the weights for a block that uses them.
+        """
+
+    def weights_size(self) -> int:
+        """Return the bytes that all blocks with this model share, however many are coded at once."""
         return 0
 
-    def loading_size(self, method: int) -> int:
-        """Return the bytes that loading the weights for that method takes at most; 0 once they are there, or if few."""
+    def loading_size(self) -> int:
+        """Return the bytes that loading the weights takes at most; 0 once they are there, or if few."""
         return 0

@@ -1,40 +1,43 @@
-"""The built-in model: the adaptive n-gram predictor of the native kernel, without trained weights."""
+"""The built-in model: the ngram base of the native kernel, without trained weights."""
 
 from __future__ import annotations
 
 from lmzip import native
-from lmzip.models.base import Model, Progress
+from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Run
+from lmzip.models.base import Model
 
 
 class NgramModel(Model):
-    """The methods of the kernel's table of predictors (ARITHMETIC) without a net; a plain header means this model."""
+    """Blocks of the base alone (ARITHMETIC 2 to 9); other models add those with an expert, and keep these."""
 
     name = "ngram"
-    methods = frozenset(range(1, native.NET_METHOD))
+    unit = native.ALONE  # of a block that uses the model
 
     @property
     def digest(self) -> bytes:
         return b""
 
-    def _net_for(self, method: int) -> native.Net | None:
-        """Return the net that the kernel needs for a method: none here, other models have one."""
+    def takes(self, spec: BlockSpec) -> bool:
+        unit = self.unit if spec.uses_model else native.ALONE
+        is_there = spec.uses_model == (unit != native.ALONE) and native.profile_takes(spec.profile, unit)
+        sees = spec.context == 0 or unit == native.TOKENS
+        return is_there and sees and spec.content == BYTES and spec.n_lanes <= native.max_lanes(unit)
+
+    def expert(self) -> native.Expert | None:
+        """Return what the kernel needs for a block that uses the model: none here, others load it."""
         return None
 
-    def encode_block(
-        self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
-    ) -> bytes | None:
-        return native.encode_block(raw, method, n_lanes, progress, self._net_for(method), n_threads)
+    def load(self) -> None:
+        self.expert()
 
-    def decode_block(
-        self,
-        payload,
-        raw_size: int,
-        method: int,
-        n_lanes: int = 1,
-        progress: Progress | None = None,
-        n_threads: int = 1,
-    ):
-        return native.decode_block(payload, raw_size, method, n_lanes, progress, self._net_for(method), n_threads)
+    def _expert_for(self, spec: BlockSpec) -> native.Expert | None:
+        return self.expert() if spec.uses_model else None
 
-    def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
-        return native.memory_size(method, raw_size, n_lanes, self._net_for(method))
+    def encode(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> bytes | None:
+        return native.encode_block(raw, spec, self._expert_for(spec), run)
+
+    def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
+        return native.decode_block(payload, spec, self._expert_for(spec), run)
+
+    def memory_size(self, spec: BlockSpec) -> int:
+        return native.memory_size(spec, self._expert_for(spec))

@@ -1,31 +1,33 @@
-"""Which models there are: from a name, a path or a digest to a model, loaded when first asked for.
+"""Which models there are: a Registry goes from a name, a path or a frame's record to a model, once for each.
 
-Searched in this order: the built-in n-gram predictor, the nets that ship in data/, weight files that this process was
-given by path, those in the folders and files of LMZIP_MODEL_PATH (separated as in PATH), those in the user's data
-folder.  Directories and GGUF files of Hugging Face's models are found in the same places; only what asks for one of
-them, by hf: and its path or by a frame that is bound to numerics, loads torch.
+Searched in this order: the built-in n-gram predictor, the nets that ship in data/, what the registry was given by
+path, the folders and files of LMZIP_MODEL_PATH (separated as in PATH), the user's data folder.  Models in floating
+point, directories and GGUF files of Hugging Face, are found in the same places; only what asks for one of them, by hf:
+and its path or by a frame that is bound to numerics, loads torch.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmzip.errors import ModelMissingError, UnsupportedError
+from lmzip.format.header import FLOAT_KIND, ModelRecord
+from lmzip.models import kinds
 from lmzip.models.base import Model
-from lmzip.models.hf import settings
+from lmzip.models.hf.numerics import PREFIX, Settings
 
 if TYPE_CHECKING:
     from lmzip.models.hf.directory import ModelFiles
+    from lmzip.models.hf.opening import FloatModels
 
 BUILT_IN = "ngram"
 SUFFIX = ".safetensors"
 _SHIPPED = Path(__file__).with_name("data")
-_given: list[Path] = []  # weight files
-_given_foreign: list[Path] = []  # models of Hugging Face
+_ENVIRONMENT: Mapping[str, str] = os.environ
+_NO_MODEL = (OSError, ModelMissingError, UnsupportedError)  # of a place that holds none
 
 
 def default_name() -> str:
@@ -33,214 +35,255 @@ def default_name() -> str:
     return "bytelm3"
 
 
-def user_folder() -> Path:
+def user_folder(environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
     """Return the folder of the user's own models, which need not exist."""
-    data = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
+    data = environment.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"), ".local", "share")
     return Path(data) / "lmzip" / "models"
 
 
-def weight_files(*, with_given: bool = True) -> Iterator[Path]:
-    """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read.
+class Registry:
+    """The models of one run of a program, or of whoever calls the library; hands out each model once.
 
-    with_given: those too that only this process was told of.
+    It holds the weights of what it handed out as long as it lives.  May be used by several threads.
     """
-    for place in [_SHIPPED, *(_given if with_given else []), *_configured(), user_folder()]:
+
+    def __init__(self, settings: Settings | None = None, environment: Mapping[str, str] = _ENVIRONMENT) -> None:
+        """settings: how models in floating point are run; environment: where the user says what is where."""
+        self._settings = settings or Settings()
+        self._environment = environment
+        self._given: list[Path] = []  # weight files
+        self._given_floats: list[Path] = []  # models in floating point
+        self._by_path: dict[Path, Model] = {}
+        self._by_name: dict[str, Model] = {}
+        self._by_digest: dict[bytes, Model] = {}
+        self._floats: FloatModels | None = None
+
+    def built_in(self) -> Model:
+        """Return the model without weights, which every frame may use."""
+        found = self._by_name.get(BUILT_IN)
+        if found is None:
+            from lmzip.models.ngram import NgramModel  # loads the kernel
+
+            found = self._by_name.setdefault(BUILT_IN, NgramModel())
+        return found
+
+    def model(self, name: str) -> Model:
+        """Return the model of that name, that of the weight file at that path, or behind hf: one in floating point.
+
+        What was given by path is found by its name and by frames from then on.  Raises ModelMissingError,
+        UnsupportedError for a file that holds no model.
+        """
+        if name == BUILT_IN:
+            return self.built_in()
+        found = self._by_name.get(name)
+        return found if found is not None else self._by_name.setdefault(name, self._find(name))
+
+    def default(self) -> Model:
+        """Return the model of levels with a net; raises ModelMissingError."""
+        return self.model(default_name())
+
+    def add_path(self, name: str) -> None:
+        """Make the model at a path, with or without hf: before it, known to frames that need it.
+
+        Loads no torch.  Raises as model() does.
+        """
+        if not name.startswith(PREFIX):
+            self.model(name)
+            return
         try:
-            found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
-        except (OSError, ValueError):
-            continue
-        yield from found
+            self._given_floats.append(self._float_models().place_of(name.removeprefix(PREFIX)))
+        except OSError as error:
+            raise _unreadable(name, error) from None
 
+    def of_record(self, record: ModelRecord | None, check: Callable[[Model], None] | None = None) -> Model:
+        """Return the model that a frame's header names (FORMAT 3.2); None: no other than the built-in one.
 
-def _configured() -> list[Path]:
-    return [Path(p) for p in os.environ.get("LMZIP_MODEL_PATH", "").split(os.pathsep) if p]
+        check: called with a model in floating point before its weights are loaded, which takes place here; may raise.
+        The digest alone does not say which model it is: one that was coded as another kind is not here whoever has its
+        weights.  Raises ModelMissingError, UnsupportedError, NumericsError where another arithmetic comes out here.
+        """
+        if record is None:
+            return self.built_in()
+        if not record.is_known:
+            raise UnsupportedError(f"needs a newer lmzip: model {record.name} (sha256 {record.digest.hex()}...)")
+        if not kinds.by_number(record.kind).exact:
+            return self._float_models().of_record(record, self._float_places(), check)
+        model = self.of_digest(record.digest, record.name)
+        if model.kind != record.kind:
+            named = f"{record.name} (sha256 {record.digest.hex()})"
+            raise UnsupportedError(f"needs a newer lmzip: model {named} as one of kind {record.kind}")
+        return model
 
+    def of_digest(self, digest: bytes, name: str) -> Model:
+        """Return the model whose weight file has this SHA-256, all 32 bytes; `name` says where to look first.
 
-def _foreign_places(*, with_given: bool = True) -> Iterator[Path]:
-    """Yield what may be models of Hugging Face: directories with config.json, GGUF files; themselves or in a folder."""
-    yield from _given_foreign if with_given else ()
-    for place in [*_configured(), user_folder()]:
-        try:
-            within = sorted(place.iterdir()) if place.is_dir() else []
-            yield from (path for path in (place, *within) if (path / "config.json").is_file() or path.suffix == ".gguf")
-        except (OSError, ValueError):
-            continue
+        Raises ModelMissingError.
+        """
+        found = self._by_digest.get(digest) or next((m for m in self._nets(name) if m.digest == digest), None)
+        if found is None:
+            raise ModelMissingError(
+                f"needs the model {name} (sha256 {digest.hex()}), which is not here; --model or LMZIP_MODEL_PATH can "
+                f"give it{_hint(name, digest)}"
+            )
+        return self._by_digest.setdefault(digest, found)
 
+    def models(self) -> list[Model]:
+        """Return all models that are here, each digest once, but for those in floating point."""
+        found = {b"": self.built_in()}
+        for model in self._nets():
+            found.setdefault(model.digest, model)
+        return list(found.values())
 
-def _nets(first: str = "", *, with_given: bool = True) -> Iterator[Model]:
-    """Yield a model for each weight file, its digest known; passes over those that hold none or cannot be read.
+    def names(self) -> list[str]:
+        """Return the names of the models that are here."""
+        return [model.name for model in self.models()]
 
-    Files called `first` come first: a digest takes a while.
-    """
-    for path in sorted(weight_files(with_given=with_given), key=lambda path: path.stem != first):
-        try:
-            model = _load(path)
-            assert model.digest
-        except (OSError, ModelMissingError, UnsupportedError):
-            continue
-        yield model
+    def float_models(self) -> list[ModelFiles]:
+        """Return the models in floating point that are here; reads their configurations, neither weights nor torch."""
+        from lmzip.models.hf.directory import find_files
 
+        found: dict[Path, ModelFiles] = {}
+        for place in self._float_places():
+            try:
+                files = find_files(place)
+            except _NO_MODEL:
+                continue
+            found.setdefault(files.path, files)
+        return list(found.values())
 
-def models() -> list[Model]:
-    """Return all models that are here, each digest once."""
-    found = {b"": by_name(BUILT_IN)}
-    for model in _nets():
-        found.setdefault(model.digest, model)
-    return list(found.values())
+    def strongest(self) -> Model:
+        """Return the largest transformer that is here; raises ModelMissingError if there is none."""
+        found = []
+        for path in self.weight_files():
+            try:
+                model = self._load(path)
+            except _NO_MODEL:
+                continue
+            if model.has_tokens:
+                found.append(model)
+        if not found:
+            raise ModelMissingError("no transformer here; lmzip-models get smollm2 installs one")
+        # Of files of the same size it is the first in the order of the search.
+        return max(found, key=lambda model: getattr(model, "size", 0))
 
+    def is_installed(self, digest: bytes) -> bool:
+        """Return whether a registry that is given no path finds the model with this digest."""
+        return any(m.digest == digest for m in self._nets(with_given=False)) or self._has_float(digest)
 
-def foreign_models() -> list[ModelFiles]:
-    """Return the models of Hugging Face that are here; reads their configurations, neither weights nor torch."""
-    from lmzip.models.hf.directory import find_files
+    def discard_pending(self) -> None:
+        """Remove files that are there only while models are loaded; safe to call from a signal handler at any time."""
+        if self._floats is not None:
+            self._floats.discard_pending()
 
-    found: dict[Path, ModelFiles] = {}
-    for place in _foreign_places():
-        try:
-            files = find_files(place)
-        except (OSError, ModelMissingError, UnsupportedError):
-            continue
-        found.setdefault(files.path, files)
-    return list(found.values())
+    # --- places -------------------------------------------------------------------------------------------------------
 
+    def _configured(self) -> list[Path]:
+        places = self._environment.get("LMZIP_MODEL_PATH", "").split(os.pathsep)
+        return [*(Path(place) for place in places if place), user_folder(self._environment)]
 
-def names() -> list[str]:
-    """Return the names of the models that are here."""
-    return [model.name for model in models()]
+    def weight_files(self, *, with_given: bool = True) -> Iterator[Path]:
+        """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read.
 
+        with_given: those too that only this registry was told of.
+        """
+        for place in [_SHIPPED, *(self._given if with_given else []), *self._configured()]:
+            try:
+                found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
+            except (OSError, ValueError):
+                continue
+            yield from found
 
-@cache
-def _load(path: Path) -> Model:
-    from lmzip.models import weights
-    from lmzip.models.bytelm import ByteLmModel  # loads the kernel
-    from lmzip.models.transformer import TransformerModel
+    def _float_places(self, *, with_given: bool = True) -> Iterator[Path]:
+        """Yield what may be models in floating point: directories with config.json, GGUF files; or folders of such."""
+        yield from self._given_floats if with_given else ()
+        for place in self._configured():
+            try:
+                all_here = (place, *(sorted(place.iterdir()) if place.is_dir() else []))
+                yield from (p for p in all_here if (p / "config.json").is_file() or p.suffix == ".gguf")
+            except (OSError, ValueError):
+                continue
 
-    config, _ = weights.inspect(path)
-    return (TransformerModel if config["format"] == weights.TRANSFORMER_FORMAT else ByteLmModel)(path)
+    def _nets(self, first: str = "", *, with_given: bool = True) -> Iterator[Model]:
+        """Yield a model for each weight file, its digest known; passes over those that hold none or cannot be read.
 
+        Files called `first` come first: a digest takes a while.
+        """
+        for path in sorted(self.weight_files(with_given=with_given), key=lambda path: path.stem != first):
+            try:
+                model = self._load(path)
+                assert model.digest
+            except _NO_MODEL:
+                continue
+            yield model
 
-@cache
-def by_name(name: str) -> Model:
-    """Return the model of that name, that of the weight file at that path, or behind hf: one of Hugging Face.
+    def _has_float(self, digest: bytes) -> bool:
+        from lmzip.models.hf.directory import digest_of, find_files
 
-    Raises ModelMissingError, UnsupportedError for a file that holds no model.
-    """
-    if name.startswith(settings.PREFIX):
-        return _hugging_face(name.removeprefix(settings.PREFIX))
-    if name == BUILT_IN:
-        from lmzip.models.ngram import NgramModel  # loads the kernel
+        for place in self._float_places(with_given=False):
+            try:
+                if digest_of(find_files(place)) == digest:
+                    return True
+            except _NO_MODEL:
+                continue
+        return False
 
-        return NgramModel()
-    shipped = _SHIPPED / f"{name}{SUFFIX}"
-    if os.sep not in name and shipped.is_file():
-        return _load(shipped)
-    if os.sep in name or name.endswith(SUFFIX):
+    # --- opening ------------------------------------------------------------------------------------------------------
+
+    def _find(self, name: str) -> Model:
+        if name.startswith(PREFIX):
+            return self._open_float(name)
+        shipped = _SHIPPED / f"{name}{SUFFIX}"
+        if os.sep not in name and shipped.is_file():
+            return self._load(shipped)
+        if os.sep in name or name.endswith(SUFFIX):
+            return self._open_path(name)
+        for model in self._nets():
+            if model.name == name:
+                return model
+        hint = f"; --model {BUILT_IN} does without" if name == default_name() else _hint(name)
+        raise ModelMissingError(f"no model {name} here; there is {', '.join(self.names())}{hint}")
+
+    def _open_path(self, name: str) -> Model:
         path = Path(name).absolute()
         try:
-            model = _load(path)
+            model = self._load(path)
         except OSError as error:
-            raise ModelMissingError(f"cannot read the model {name}: {error.strerror}") from None
-        _given.append(path)
+            raise _unreadable(name, error) from None
+        self._given.append(path)
         return model
-    for model in _nets():
-        if model.name == name:
-            return model
-    hint = f"; --model {BUILT_IN} does without" if name == default_name() else _hint(name)
-    raise ModelMissingError(f"no model {name} here; there is {', '.join(names())}{hint}")
+
+    def _open_float(self, name: str) -> Model:
+        try:
+            model = self._float_models().open(name.removeprefix(PREFIX))
+        except OSError as error:
+            raise _unreadable(name, error) from None
+        self._given_floats.append(model.path)
+        return model
+
+    def _load(self, path: Path) -> Model:
+        """Return the model of a weight file, of which only the header is read; raises OSError, UnsupportedError."""
+        path = path.absolute()
+        found = self._by_path.get(path)
+        if found is None:
+            from lmzip.models import weights
+
+            config, _ = weights.inspect(path)
+            found = self._by_path.setdefault(path, kinds.by_name(config["format"]).load_opener()(path))
+        return found
+
+    def _float_models(self) -> FloatModels:
+        if self._floats is None:
+            self._floats = kinds.by_number(FLOAT_KIND).load_opener()(self._settings)
+        return self._floats
 
 
-def configure(chosen: settings.Settings) -> None:
-    """Say how models of Hugging Face are run from now on."""
-    settings.configure(chosen)
-    by_name.cache_clear()
-
-
-def tell_of(name: str) -> None:
-    """Make a model of Hugging Face known to frames that need it: hf: and its path.  Raises as by_name does."""
-    from lmzip.models.hf.opening import place_of
-
-    try:
-        _given_foreign.append(place_of(name.removeprefix(settings.PREFIX), settings.current()))
-    except OSError as error:
-        raise ModelMissingError(f"cannot read the model {name}: {error.strerror or error}") from None
-
-
-def _hugging_face(name: str) -> Model:
-    from lmzip.models.hf.opening import open_model
-
-    try:
-        model = open_model(name, settings.current())
-    except OSError as error:
-        raise ModelMissingError(f"cannot read the model {name}: {error.strerror or error}") from None
-    _given_foreign.append(model.path)
-    return model
-
-
-def bound(
-    digest: bytes, name: str, fingerprint: bytes, numerics: str, check: Callable[[Model], None] | None = None
-) -> Model:
-    """Return the model of a frame's record that is bound to numerics (FORMAT 3.2).
-
-    check: called with the model before its weights are loaded; may raise.  Raises ModelMissingError, NumericsError
-    where another arithmetic comes out here, UnsupportedError without torch.
-    """
-    from lmzip.models.hf.opening import bound_model
-
-    return bound_model(digest, name, fingerprint, numerics, _foreign_places(), check)
-
-
-@cache
-def by_digest(digest: bytes, name: str) -> Model:
-    """Return the model whose weight file has this SHA-256, all 32 bytes; `name` says where to look first.
-
-    Raises ModelMissingError.
-    """
-    for model in _nets(name):
-        if model.digest == digest:
-            return model
-    raise ModelMissingError(
-        f"needs the model {name} (sha256 {digest.hex()}), which is not here; --model or LMZIP_MODEL_PATH can give it"
-        + _hint(name, digest)
-    )
+def _unreadable(name: str, error: OSError) -> ModelMissingError:
+    return ModelMissingError(f"cannot read the model {name}: {error.strerror or error}")
 
 
 def _hint(name: str, digest: bytes | None = None) -> str:
     """Return the end of a message that tells how a missing model is installed, where that is known."""
-    from lmzip.models.importing import known
+    from lmzip.models import catalog
 
-    how = known.hint(name, digest)
+    how = catalog.hint(name, digest)
     return f"; {how} installs it" if how else ""
-
-
-def strongest() -> Path:
-    """Return the weight file of the largest transformer that is here; raises ModelMissingError if there is none."""
-    from lmzip.models import weights
-
-    found = []
-    for path in weight_files():
-        try:
-            config, size = weights.inspect(path)
-        except (OSError, UnsupportedError):
-            continue
-        if config["format"] == weights.TRANSFORMER_FORMAT:
-            found.append((size, path))
-    if not found:
-        raise ModelMissingError("no transformer here; lmzip --get-model smollm2 installs one")
-    # Of files of the same size it is the first in the order of the search.
-    return max(found, key=lambda sized: sized[0])[1].absolute()
-
-
-def is_installed(digest: bytes) -> bool:
-    """Return whether a process that is given no path finds the model with this digest."""
-    return any(model.digest == digest for model in _nets(with_given=False)) or _has_foreign(digest)
-
-
-def _has_foreign(digest: bytes) -> bool:
-    from lmzip.models.hf.directory import digest_of, find_files
-
-    for place in _foreign_places(with_given=False):
-        try:
-            if digest_of(find_files(place)) == digest:
-                return True
-        except (OSError, ModelMissingError, UnsupportedError):
-            continue
-    return False

@@ -1,18 +1,20 @@
-"""Weight files of transformers (ARITHMETIC 9.11): from a file to a transformer in the kernel, a matrix at a time."""
+"""Weight files of transformers (TRANSFORMER 11): from a file to a transformer in the kernel, a matrix at a time."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
 
 from lmzip.errors import UnsupportedError
 from lmzip.models import weights
-from lmzip.models.cutting import Cutter
-from lmzip.native.transformer import PRODUCTS, Transformer, TransformerShape
+from lmzip.native.llama import PRODUCTS, Transformer, TransformerShape
+from lmzip.tokenizers.tokenizer import Tokenizer
+from lmzip.weights.safetensors import SafetensorsFile
 
+_DTYPES: dict[Any, str] = {np.uint8: "U8", np.int8: "I8", np.int16: "I16", np.int32: "I32", np.uint32: "U32"}
 _LIMITS = {"n_embd": 8192, "n_hidden": 8192, "n_layer": 128, "n_head": 128, "n_kv_head": 128, "head_dim": 256}
 _LIMITS |= {"n_vocab": 262143, "window": 8192, "epsilon": 1 << 32}
 
@@ -24,76 +26,76 @@ def load(path: Path, config: dict[str, Any], simd: str | None = None) -> Transfo
     kernel runs.
     """
     try:
-        with weights.memory_told():
-            return _load(path, config, simd)
-    except (ValueError, KeyError, TypeError, OverflowError, safetensors.SafetensorError) as error:
+        with SafetensorsFile(path, weights.MAX_TRANSFORMER_SIZE) as file:
+            return _load(file, config, simd)
+    except (ValueError, KeyError, TypeError, OverflowError, UnsupportedError) as error:
         raise UnsupportedError(f"{path}: not a transformer that this lmzip runs ({error})") from None
 
 
-def cutter(path: Path, config: dict[str, Any]) -> Cutter:
+def tokenizer(path: Path, config: dict[str, Any]) -> Tokenizer:
     """Return what cuts text into the model's tokens; raises as load() does."""
     try:
-        with weights.memory_told(), safetensors.safe_open(path, framework="numpy") as file:
-            strings, sizes = file.get_tensor("vocabulary").tobytes(), file.get_tensor("vocabulary.size")
-            if "tokenizer" not in file.keys():  # noqa: SIM118 - it is no dictionary
+        with SafetensorsFile(path, weights.MAX_TRANSFORMER_SIZE) as file:
+            token_bytes = read_token_bytes(file)
+            if "tokenizer" not in file.tensors:
                 raise ValueError("it does not say how to cut text")
-            tokenizer = file.get_tensor("tokenizer").tobytes()
-        ends = sizes.cumsum(dtype=np.int64).tolist()
-        return Cutter([strings[a:b] for a, b in zip([0, *ends], ends, strict=False)], tokenizer)
-    except (ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+            text = file.array("tokenizer").tobytes()
+    except (ValueError, TypeError, UnsupportedError) as error:
         raise UnsupportedError(f"{path}: not a transformer that this lmzip runs ({error})") from None
+    return Tokenizer(token_bytes, text)
 
 
-def _load(path: Path, config: dict[str, Any], simd: str | None) -> Transformer:
+def read_token_bytes(file: SafetensorsFile) -> list[bytes]:
+    """Return the byte strings of the tokens by their numbers; raises ValueError, UnsupportedError, OSError."""
+    data, sizes = file.array("vocabulary").tobytes(), file.array("vocabulary.size")
+    ends = sizes.cumsum(dtype=np.int64).tolist()
+    return [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+
+def _load(file: SafetensorsFile, config: dict[str, Any], simd: str | None) -> Transformer:
     numbers = {key: _number(config[key], limit) for key, limit in _LIMITS.items()}
     wide = config["wide"]
     if not isinstance(wide, list) or not all(name in PRODUCTS for name in wide):
         raise ValueError("`wide` names products")
-    with safetensors.safe_open(path, framework="numpy") as file:
-        names = set(file.keys())
 
-        def tensor(name: str, dtype: type, *shape: int) -> np.ndarray:
-            if name not in names:
-                raise KeyError(name)
-            array = file.get_tensor(name)
-            if array.dtype != dtype or array.shape != shape:
-                raise ValueError(f"{name} is {array.dtype} {list(array.shape)}")
-            return np.ascontiguousarray(array)
+    def tensor(name: str, dtype: type, *shape: int) -> np.ndarray:
+        found = file.tensors[name]
+        if found.dtype != _DTYPES[dtype] or found.shape != shape:
+            raise ValueError(f"{name} is {found.dtype} {list(found.shape)}")
+        return file.array(name)
 
-        vocabulary = file.get_tensor("vocabulary")
-        if vocabulary.dtype != np.uint8 or vocabulary.ndim != 1:
-            raise ValueError(f"vocabulary is {vocabulary.dtype} {list(vocabulary.shape)}")
-        s = TransformerShape(**numbers, wide=tuple(wide), has_head="head.weight" in names)
-        layers = range(s.n_layer)
-        matrices = _matrices(s)
-        for _, _, place, n_rows, n_in in matrices:  # before memory is taken for what the file does not have
-            if f"{place}.weight" not in names or file.get_slice(f"{place}.weight").get_shape() != [n_rows, n_in]:
-                raise ValueError(f"{place}.weight is missing or has another shape")
-        norm_names = [f"layers.{i}.{name}.norm" for i in layers for name in ("in", "up")] + ["head.norm"]
-        model = Transformer(
-            s,
-            norms=np.concatenate([tensor(name, np.int16, s.n_embd) for name in norm_names]),
-            norm_units=tensor("norm_units", np.uint8, len(norm_names)),
-            frequencies=tensor("frequencies", np.uint32, s.head_dim // 2),
-            simd=simd,
+    names = file.tensors.keys()
+    s = TransformerShape(**numbers, wide=tuple(wide), has_head="head.weight" in names)
+    matrices = _matrices(s)
+    for _, _, place, n_rows, n_in in matrices:  # before memory is taken for what the file does not have
+        if f"{place}.weight" not in names or file.shapes[f"{place}.weight"] != (n_rows, n_in):
+            raise ValueError(f"{place}.weight is missing or has another shape")
+    norm_names = [f"layers.{i}.{name}.norm" for i in range(s.n_layer) for name in ("in", "up")] + ["head.norm"]
+    model = Transformer(
+        s,
+        norms=np.concatenate([tensor(name, np.int16, s.n_embd) for name in norm_names]),
+        norm_units=tensor("norm_units", np.uint8, len(norm_names)),
+        frequencies=tensor("frequencies", np.uint32, s.head_dim // 2),
+        simd=simd,
+    )
+    vocabulary = tensor("vocabulary", np.uint8, math.prod(file.shapes["vocabulary"]))
+    model.set_vocabulary(vocabulary, tensor("vocabulary.size", np.uint8, s.n_vocab))
+    for product, layer, place, n_rows, n_in in matrices:
+        bias = f"{place}.bias"
+        model.set_matrix(
+            product,
+            layer,
+            tensor(f"{place}.weight", np.int8, n_rows, n_in),
+            tensor(f"{place}.multiplier", np.int32, n_rows),
+            n_rows,
+            tensor(bias, np.int32, n_rows) if product == "in" and bias in names else None,
         )
-        model.set_vocabulary(np.ascontiguousarray(vocabulary), tensor("vocabulary.size", np.uint8, s.n_vocab))
-        for product, layer, place, n_rows, n_in in matrices:
-            bias = f"{place}.bias"
-            model.set_matrix(
-                product,
-                layer,
-                tensor(f"{place}.weight", np.int8, n_rows, n_in),
-                tensor(f"{place}.multiplier", np.int32, n_rows),
-                n_rows,
-                tensor(bias, np.int32, n_rows) if product == "in" and bias in names else None,
-            )
     model.check_complete()
     return model
 
 
 def _matrices(s: TransformerShape) -> list[tuple[str, int, str, int, int]]:
-    """Return product, layer, place in the file, rows and columns of each matrix (ARITHMETIC 9.11)."""
+    """Return product, layer, place in the file, rows and columns of each matrix (TRANSFORMER 11)."""
     width, n_in = s.n_head * s.head_dim, (s.n_head + 2 * s.n_kv_head) * s.head_dim
     matrices = [("embed", 0, "embed", s.n_vocab + 1, s.n_embd)]
     if s.has_head:

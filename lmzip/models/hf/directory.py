@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmzip.errors import ModelMissingError, UnsupportedError
-from lmzip.models.importing.gguf_file import GgufFile
-from lmzip.models.importing.hf_source import INDEX_NAME, WEIGHTS_NAME, weight_files
-from lmzip.models.importing.source import integer, open_regular, read_json, shown
+from lmzip.errors import UnsupportedError
+from lmzip.weights.files import sha256_of
+from lmzip.weights.gguf import GgufFile
+from lmzip.weights.huggingface import INDEX_NAME, WEIGHTS_NAME, read_config, weight_files
+from lmzip.weights.values import integer, shown
 
 GGUF_SUFFIX = ".gguf"
 GGUF_NAME = "model.gguf"  # of a GGUF file in the digest, whatever it is called: it is the whole model
-_PIECE_SIZE = 1 << 20
 _LABEL = b"lmzip-hf-files-1\0"
 # What a model may consist of besides its weights; whichever of them are there are part of the digest.
 TOKENIZER_FILES = (
@@ -95,9 +95,7 @@ def find_files(path: Path) -> ModelFiles:
     path = Path(os.path.realpath(path)) if path.is_dir() else path.absolute()
     if path.suffix == GGUF_SUFFIX and path.is_file():
         return ModelFiles(path, {}, (), (path,))
-    if not (path / "config.json").is_file():
-        raise ModelMissingError(f"{path} is no model directory: it has no config.json")
-    config = read_json(path / "config.json")
+    config = read_config(path)
     _refuse(path, config)
     weights = tuple(weight_files(path))
     others = [path / name for name in ("config.json", *TOKENIZER_FILES)]
@@ -152,14 +150,14 @@ def check_gguf(files: ModelFiles) -> None:
 @dataclass(frozen=True)
 class WeightCount:
     tensors: int
-    numbers: int  # in all of them
+    n_params: int  # in all of them
 
 
 def count_weights(files: ModelFiles) -> WeightCount:
     """Return how much the weights' files hold; raises OSError, UnsupportedError for damaged ones."""
     from math import prod
 
-    from lmzip.models.importing.safetensors_file import SafetensorsFile
+    from lmzip.weights.safetensors import SafetensorsFile
 
     sizes: list[int] = []
     for path in files.weights:
@@ -188,12 +186,8 @@ def digest_of(files: ModelFiles) -> bytes:
 def _hashed(files: ModelFiles) -> bytes:
     total = hashlib.sha256(_LABEL)
     for name, path in sorted(files.named.items()):
-        digest = hashlib.sha256()
-        file, size = open_regular(path)
-        with file:
-            while piece := file.read(_PIECE_SIZE):
-                digest.update(piece)
-        total.update(name.encode() + b"\0" + size.to_bytes(8, "little") + digest.digest())
+        size = os.stat(path).st_size
+        total.update(name.encode() + b"\0" + size.to_bytes(8, "little") + sha256_of(path))
     return total.digest()
 
 

@@ -1,19 +1,63 @@
-"""From a model's files to a module of torch: no code from a directory, no pickles, nothing left to chance."""
+"""From a model's files to a module of torch: no code from a directory, no pickles, nothing left to chance.
+
+transformers sees a directory of links to what the digest counts, and nothing that lies beside it.
+"""
 
 from __future__ import annotations
 
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from lmzip.errors import NumericsError, UnsupportedError
 from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, count_weights
-from lmzip.models.hf.numerics import MAX_THREADS, Numerics, plain_version
-from lmzip.models.hf.settings import Settings
-from lmzip.models.hf.staging import staged, without_folder
-from lmzip.models.packages import needed
+from lmzip.models.hf.numerics import MAX_THREADS, Numerics, Settings, plain_version
+from lmzip.packages import needed
+
+_pending: set[str] = set()
+
+
+def discard_pending() -> None:
+    """Remove all such directories; safe to call from a signal handler at any time."""
+    for folder in tuple(_pending):
+        _remove(folder)
+
+
+@contextmanager
+def staged(links: dict[str, Path]) -> Iterator[str]:
+    """Give a directory of links by these names to absolute paths; raises OSError.
+
+    Whatever else lies beside them (adapters, code, other weights) changes what transformers does with a directory.
+    """
+    import secrets
+    import tempfile
+
+    folder = os.path.join(tempfile.gettempdir(), f"lmzip-{secrets.token_hex(8)}")
+    _pending.add(folder)
+    try:
+        os.mkdir(folder, 0o700)
+        for name, file in links.items():
+            os.symlink(file, os.path.join(folder, name))
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        os.rmdir(folder)
+    _pending.discard(folder)
+
+
+def without_folder(text: str, folder: str) -> str:
+    """Return a message of transformers about a file without where its link lay."""
+    return text.replace(folder + os.sep, "").replace(folder, "the model")
+
 
 _NEED = "models of Hugging Face need"
 # transformers takes accelerate wherever it is installed, and cannot do without it for GGUF.
@@ -93,7 +137,7 @@ def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
         except BaseException as error:  # whatever torch and transformers raise for what they do not take
             raise failure(error, f"{files.path}: transformers cannot load it", folder) from None
     if device == "cpu":
-        from lmzip.models.hf.products import put_weights_first
+        from lmzip.models.hf.parts import put_weights_first
 
         put_weights_first(module)
     return module
@@ -134,10 +178,10 @@ def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> An
         module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     module.tie_weights()  # what is there once counts once: older versions do so only when weights are loaded
     wanted = sum(p.numel() for p in module.parameters())
-    if wanted > there.numbers:
-        raise _too_few(files, there.numbers, str(wanted))
-    if sum(b.numel() for b in module.buffers()) > max(_MAX_BUFFERS, there.numbers):
-        raise _too_few(files, there.numbers, "far more memory")
+    if wanted > there.n_params:
+        raise _too_few(files, there.n_params, str(wanted))
+    if sum(b.numel() for b in module.buffers()) > max(_MAX_BUFFERS, there.n_params):
+        raise _too_few(files, there.n_params, "far more memory")
     return config
 
 

@@ -10,19 +10,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from lmzip import native
-from lmzip.errors import LmzipError, ModelMissingError, UnsupportedError
-from lmzip.models.hf import unspelled
+from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.errors import LmzipError, ModelMissingError
+from lmzip.format import outside
 from lmzip.models.hf.directory import ModelFiles, count_weights, digest_of, identity_of
 from lmzip.models.hf.numerics import Numerics
 from lmzip.models.ngram import NgramModel
-from lmzip.native import outside
+from lmzip.native.external import ExternalTokens
 
 if TYPE_CHECKING:
-    from lmzip.models.base import Progress
-    from lmzip.models.cutting import Cutter
-    from lmzip.models.hf.footprint import Footprint
+    from lmzip.models.hf.probe import Footprint
     from lmzip.models.hf.stepping import Runner
     from lmzip.models.hf.tokens import Tokens
+    from lmzip.tokenizers.tokenizer import Tokenizer
 
 _WAIT = 0.1  # seconds between two looks at whether a waiting block is still wanted
 _ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -35,27 +35,29 @@ class Loaded:
     """What a model is once its files have been read."""
 
     runner: Runner
-    vocabulary: outside.Vocabulary
+    vocabulary: ExternalTokens
     tokens: Tokens
     fingerprint: bytes
     footprint: Footprint
 
 
 class HfModel(NgramModel):
-    """The built-in model with one in floating point: adds the methods of tokens, keeps those without a net.
+    """The built-in model with one in floating point: blocks without it are the base's alone.
 
     Loading, and coding with it, takes place in one thread at a time.
     """
 
-    methods = frozenset([*range(1, native.NET_METHOD), *range(native.TOKEN_METHOD, native.N_METHODS + 1)])
+    kind = 3
+    has_tokens = True
+    unit = native.TOKENS
 
     def __init__(self, files: ModelFiles, device: str, numerics: Numerics) -> None:
         """device: by its name in torch.  Reads nothing yet."""
         self.files, self.device, self.arithmetic = files, device, numerics
         self.path, self.name, self.config = files.path, files.name, files.config
-        self.numerics, self.likes_lanes = numerics.text(), numerics.device_kind == "cuda"
+        self.numerics, self.prefers_batching = numerics.text(), numerics.device_kind == "cuda"
         self._loaded: Loaded | None = None
-        self._cutter: Cutter | None = None
+        self._tokenizer: Tokenizer | None = None
 
     @cached_property
     def digest(self) -> bytes:
@@ -65,7 +67,7 @@ class HfModel(NgramModel):
 
     @property
     def fingerprint(self) -> bytes:
-        """16 bytes that tell the arithmetic; loads the model.  Raises as encode_block does."""
+        """16 bytes that tell the arithmetic; loads the model.  Raises as `encode` does."""
         return self._load().fingerprint
 
     @property
@@ -74,13 +76,13 @@ class HfModel(NgramModel):
         return self._read(lambda files: files.size)
 
     @property
-    def cutter(self) -> Cutter:
+    def tokenizer(self) -> Tokenizer:
         """What cuts text for the encoder; raises UnsupportedError without the package `tokenizers`."""
         tokens = self._load().tokens
         with _torch_lock:
-            if self._cutter is None:
-                self._cutter = tokens.cutter()
-            return self._cutter
+            if self._tokenizer is None:
+                self._tokenizer = tokens.tokenizer()
+            return self._tokenizer
 
     def _load(self) -> Loaded:
         with _torch_lock:
@@ -111,10 +113,10 @@ class HfModel(NgramModel):
         return ModelMissingError(f"cannot read the model {self.path}: {error.strerror or error}")
 
     @contextmanager
-    def _alone(self, progress: Progress | None) -> Iterator[None]:
+    def _alone(self, progress: Callable[[int], None] | None) -> Iterator[None]:
         """Within: no other block is coded with this model, and torch computes as it is to."""
-        from lmzip.models.hf.arithmetic import fixed
         from lmzip.models.hf.loading import failure
+        from lmzip.models.hf.probe import fixed
 
         while not _torch_lock.acquire(timeout=_WAIT):
             if progress:
@@ -129,80 +131,59 @@ class HfModel(NgramModel):
         finally:
             _torch_lock.release()
 
-    def encode_block(
-        self, raw, method: int, n_lanes: int = 1, progress: Progress | None = None, n_threads: int = 1
-    ) -> bytes | None:
-        if not self.needs_weights(method):
-            return super().encode_block(raw, method, n_lanes, progress, n_threads)
-        _check_lanes(n_lanes)
+    def expert(self) -> ExternalTokens:
+        return self._load().vocabulary
+
+    def encode(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> bytes | None:
+        if not spec.uses_model:
+            return super().encode(raw, spec, run)
         loaded = self._load()
-        sizes = self._cut(raw, n_lanes)
-        number = unspelled.pack(_n_unspelled(raw, sizes, loaded.tokens))
-        with self._alone(progress):
-            predict = _predictor(loaded.runner, method, n_lanes)
-            coded = outside.encode_block(raw, n_lanes, loaded.vocabulary, sizes, predict, progress)
+        sizes = b"".join(self.tokenizer.sizes(bytes(raw[start:end])) for start, end in spec.chunks())
+        number = outside.pack(_n_outside(raw, sizes, loaded.tokens))
+        with self._alone(run.progress):
+            predict = _predictor(loaded.runner, spec)
+            coded = native.encode_block(raw, spec, loaded.vocabulary, run, token_sizes=sizes, predict=predict)
         return number + coded if coded is not None and len(number) + len(coded) < len(raw) else None
 
-    def _cut(self, raw, n_lanes: int) -> bytes:
-        """Return the sizes of the tokens of a block, one lane's behind the other's."""
-        chunk_size = -(-len(raw) // n_lanes)
-        chunks = [bytes(raw[at : at + chunk_size]) for at in range(0, len(raw), chunk_size)]
-        return b"".join(map(self.cutter.sizes, chunks))
-
-    def decode_block(
-        self,
-        payload,
-        raw_size: int,
-        method: int,
-        n_lanes: int = 1,
-        progress: Progress | None = None,
-        n_threads: int = 1,
-    ):
-        if not self.needs_weights(method):
-            return super().decode_block(payload, raw_size, method, n_lanes, progress, n_threads)
-        _check_lanes(n_lanes)
-        _, number_size = unspelled.parse(payload, raw_size)
+    def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
+        if not spec.uses_model:
+            return super().decode(payload, spec, run)
+        _, number_size = outside.parse(payload, spec.raw_size)
         coded = bytes(memoryview(payload)[number_size:])  # no view: CPython's collector crashes on one that cffi holds
         loaded = self._load()
-        with self._alone(progress):
-            predict = _predictor(loaded.runner, method, n_lanes)
-            return outside.decode_block(coded, raw_size, n_lanes, loaded.vocabulary, predict, progress)
+        with self._alone(run.progress):
+            return native.decode_block(coded, spec, loaded.vocabulary, run, predict=_predictor(loaded.runner, spec))
 
-    def memory_size(self, method: int, raw_size: int, n_lanes: int = 1) -> int:
-        if not self.needs_weights(method):
-            return super().memory_size(method, raw_size, n_lanes)
-        _check_lanes(n_lanes)
+    def memory_size(self, spec: BlockSpec) -> int:
+        own = super().memory_size(spec)
+        if not spec.uses_model:
+            return own
         loaded = self._load()
-        own = native.memory_size(method, raw_size, n_lanes, None, loaded.vocabulary)
-        state = loaded.footprint.of_window(_window(loaded.runner, method))
-        # Logits and what becomes of them, in four places at once, of each lane; and its state, twice while it changes.
-        return own + n_lanes * (16 * loaded.runner.n_vocab + 2 * state)
+        state = loaded.footprint.of_window(_window(loaded.runner, spec))
+        # Weights of tokens, logits and what becomes of them, in four places at once, of each lane; and its state, twice
+        # while it changes.
+        return own + spec.n_lanes * (16 * loaded.runner.n_vocab + 2 * state)
 
-    def needs_weights(self, method: int) -> bool:
-        return method >= native.TOKEN_METHOD
-
-    def shared_size(self, method: int) -> int:
-        if not self.needs_weights(method):
-            return 0
+    def weights_size(self) -> int:
         if self._loaded is None:
-            return self._n_weights * _ITEM_SIZE[self.arithmetic.dtype]
+            return self._n_params * _ITEM_SIZE[self.arithmetic.dtype]
         module = self._loaded.runner.module
         return sum(tensor.numel() * tensor.element_size() for tensor in [*module.parameters(), *module.buffers()])
 
-    def loading_size(self, method: int) -> int:
-        if self._loaded is not None or not self.needs_weights(method):
+    def loading_size(self) -> int:
+        if self._loaded is not None:
             return 0
         # transformers brings all of a GGUF file to float32 first, and other files a tensor at a time.
-        extra = self._n_weights * _ITEM_SIZE["float32"] if self.files.is_gguf else 0
-        return self.shared_size(method) + extra
+        extra = self._n_params * _ITEM_SIZE["float32"] if self.files.is_gguf else 0
+        return self.weights_size() + extra
 
     @cached_property
-    def _n_weights(self) -> int:
+    def _n_params(self) -> int:
         """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
-        return self._read(count_weights).numbers
+        return self._read(count_weights).n_params
 
 
-def _n_unspelled(raw, sizes: bytes, tokens: Tokens) -> int:
+def _n_outside(raw, sizes: bytes, tokens: Tokens) -> int:
     """Return how many bytes of a block that is cut into tokens of these sizes are in none of the model's own."""
     if not tokens.missing:
         return 0
@@ -213,18 +194,13 @@ def _n_unspelled(raw, sizes: bytes, tokens: Tokens) -> int:
     return int(np.isin(alone, np.frombuffer(b"".join(tokens.missing), np.uint8)).sum())
 
 
-def _predictor(runner: Runner, method: int, n_lanes: int) -> outside.Predict:
+def _predictor(runner: Runner, spec: BlockSpec) -> native.Predict:
     from lmzip.models.hf.stepping import Lanes
 
-    return Lanes(runner, n_lanes, _window(runner, method)).predict
+    return Lanes(runner, spec.n_lanes, _window(runner, spec)).predict
 
 
-def _window(runner: Runner, method: int) -> int:
+def _window(runner: Runner, spec: BlockSpec) -> int:
     from lmzip.models.hf.stepping import halved
 
-    return halved(runner.window, method - native.TOKEN_METHOD)
-
-
-def _check_lanes(n_lanes: int) -> None:
-    if n_lanes > outside.MAX_LANES:
-        raise UnsupportedError(f"needs a newer lmzip: {n_lanes} lanes with a model of tokens")
+    return halved(runner.window, spec.context)

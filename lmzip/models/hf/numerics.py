@@ -1,12 +1,27 @@
-"""What floating-point arithmetic depends on, as a frame's record tells it (FORMAT 3.2); imports nothing heavy.
+"""How models in floating point are run: as the caller asks, and as a frame's record tells it (FORMAT 3.2).
 
-The text is `DEVICE DTYPE THREADSt torchVERSION tfVERSION`, as in `cpu/avx512 f32 2t torch2.13.0 tf5.23.0`.
+The text of a record is `DEVICE DTYPE THREADSt torchVERSION tfVERSION`, as in `cpu/avx512 f32 2t torch2.13.0 tf5.23.0`.
+Imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+DTYPES = ("float32", "bfloat16", "float16")
+PREFIX = "hf:"  # of a model's name: what follows is a directory, a GGUF file or a name on the hub
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What was asked for; None and "auto": what is usual, or when decompressing what the frame says."""
+
+    device: str = "auto"  # or cpu, cuda, cuda:N
+    dtype: str | None = None  # one of DTYPES
+    threads: int | None = None  # of torch; sums come out otherwise with another number
+    allow_download: bool = False
+
 
 MAX_THREADS = 999
 _MAX_SIZE = 41  # bytes, as in FORMAT 3.2

@@ -4,88 +4,97 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lmzip.errors import LmzipError, ModelMissingError, NumericsError, UnsupportedError
-from lmzip.models.hf import loading, settings
-from lmzip.models.hf.arithmetic import fixed
+from lmzip.format.header import ModelRecord
+from lmzip.models.hf import loading
 from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles, digest_of, find_files
 from lmzip.models.hf.model import HfModel, Loaded
-from lmzip.models.hf.numerics import Numerics, parse
-from lmzip.models.hf.settings import Settings
+from lmzip.models.hf.numerics import Numerics, Settings, parse
+from lmzip.models.hf.probe import fixed
 from lmzip.models.hf.tokens import read_tokens
-from lmzip.models.packages import needed
-from lmzip.native import outside
+from lmzip.native.external import ExternalTokens
 from lmzip.system import available_threads
 
-_HUB_NAME = re.compile(r"(?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96}")
+_HUB_NAME = re.compile(r"((?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96})(?:@([0-9a-f]{40}))?")  # name@commit
 _HUB_PATTERNS = ["config.json", *TOKENIZER_FILES, "*.safetensors", "*.safetensors.index.json"]
 
 
-def open_model(name: str, chosen: Settings) -> HfModel:
-    """Return the model at a path, or of that name on the hub where a download was allowed.
+class FloatModels:
+    """Opens models of Hugging Face as they are to be run here; the same one for the same files and arithmetic."""
 
-    Raises ModelMissingError, UnsupportedError, OSError.
-    """
-    path = place_of(name, chosen)
-    device = loading.resolve_device(chosen)
-    threads = chosen.threads or available_threads()
-    return _opened(path, device, loading.numerics_of(device, chosen.dtype, threads))
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._opened: dict[tuple[Path, str, Numerics], HfModel] = {}
 
+    def open(self, name: str) -> HfModel:
+        """Return the model at a path, or of that name on the hub where a download was allowed.
 
-def place_of(name: str, chosen: Settings) -> Path:
-    """Return the directory or GGUF file of that path, or of that name on the hub; loads no torch.
+        Raises ModelMissingError, UnsupportedError, OSError.
+        """
+        chosen = self._settings
+        path = self.place_of(name)
+        device = loading.resolve_device(chosen)
+        threads = chosen.threads or available_threads()
+        return self._model(path, device, loading.numerics_of(device, chosen.dtype, threads))
 
-    Raises as open_model does.
-    """
-    if not name:
-        raise ModelMissingError("after hf: comes a directory or a GGUF file")
-    path = Path(name)
-    return find_files(path if path.exists() else _download(name, chosen)).path
+    def place_of(self, name: str) -> Path:
+        """Return the directory or GGUF file of that path, or of that name on the hub; loads no torch.
 
+        Raises as open() does.
+        """
+        if not name:
+            raise ModelMissingError("after hf: comes a directory or a GGUF file")
+        path = Path(name)
+        return find_files(path if path.exists() else _download(name, self._settings)).path
 
-def bound_model(
-    digest: bytes,
-    name: str,
-    fingerprint: bytes,
-    text: str,
-    places: Iterator[Path],
-    check: Callable[[HfModel], None] | None = None,
-) -> HfModel:
-    """Return the model of a frame, once it predicts here what the probe did there.
+    def of_record(
+        self, record: ModelRecord, places: Iterator[Path], check: Callable[[HfModel], None] | None = None
+    ) -> HfModel:
+        """Return the model of a frame, once it predicts here what the probe did there.
 
-    places: directories and GGUF files that may be it; check: called before weights are loaded.  Raises
-    ModelMissingError where none has the digest, NumericsError where another arithmetic comes out, UnsupportedError,
-    what check raises.
-    """
-    named = f"{name} (sha256 {digest.hex()})"
-    try:
-        there = parse(text)
-    except ValueError:
-        raise NumericsError(f"needs the model {named} and an arithmetic that is not known here: {text}") from None
-    path = _find(digest, name, places)
-    chosen = settings.current()
-    try:
-        if chosen.device == "auto":
-            device = loading.resolve_device(Settings(there.device_kind))
-        else:
-            device = loading.resolve_device(chosen)
-        here = loading.numerics_of(device, chosen.dtype or there.dtype, chosen.threads or there.threads)
-    except UnsupportedError as error:
-        raise NumericsError(f"needs the model {named} on {there.text()}: {error}") from None
-    asked = [n for n in ("device_kind", "dtype", "threads") if getattr(here, n) != getattr(there, n)]
-    if asked:
-        raise _other_arithmetic(name, there, here)
-    model = _opened(path, device, here)
-    if model.digest != digest:
-        raise ModelMissingError(f"the model {path} changed meanwhile")
-    if check:
-        check(model)
-    if model.fingerprint != fingerprint:
-        raise _other_arithmetic(name, there, here)
-    return model
+        places: directories and GGUF files that may be it; check: called before weights are loaded.  Raises
+        ModelMissingError where none has the digest, NumericsError where another arithmetic comes out,
+        UnsupportedError, what check raises.
+        """
+        named = f"{record.name} (sha256 {record.digest.hex()})"
+        try:
+            there = parse(record.numerics)
+        except ValueError:
+            raise NumericsError(
+                f"needs the model {named} and an arithmetic that is not known here: {record.numerics}"
+            ) from None
+        path = _find(record.digest, record.name, places)
+        try:
+            device, here = self._arithmetic_for(there)
+        except UnsupportedError as error:
+            raise NumericsError(f"needs the model {named} on {there.text()}: {error}") from None
+        if any(getattr(here, n) != getattr(there, n) for n in ("device_kind", "dtype", "threads")):
+            raise _other_arithmetic(record.name, there, here)
+        model = self._model(path, device, here)
+        if model.digest != record.digest:
+            raise ModelMissingError(f"the model {path} changed meanwhile")
+        if check:
+            check(model)
+        if model.fingerprint != record.fingerprint:
+            raise _other_arithmetic(record.name, there, here)
+        return model
+
+    def discard_pending(self) -> None:
+        """Remove what loading has lying about; safe to call from a signal handler at any time."""
+        loading.discard_pending()
+
+    def _arithmetic_for(self, there: Numerics) -> tuple[str, Numerics]:
+        """Return the device, and what is computed with on it, for a frame; raises UnsupportedError."""
+        chosen = self._settings
+        device = loading.resolve_device(Settings(there.device_kind) if chosen.device == "auto" else chosen)
+        return device, loading.numerics_of(device, chosen.dtype or there.dtype, chosen.threads or there.threads)
+
+    def _model(self, path: Path, device: str, numerics: Numerics) -> HfModel:
+        key = (path, device, numerics)
+        return self._opened.get(key) or self._opened.setdefault(key, HfModel(find_files(path), device, numerics))
 
 
 def _find(digest: bytes, name: str, places: Iterator[Path]) -> Path:
@@ -111,35 +120,23 @@ def _other_arithmetic(name: str, there: Numerics, here: Numerics) -> NumericsErr
     )
 
 
-@cache
-def _opened(path: Path, device: str, numerics: Numerics) -> HfModel:
-    return HfModel(find_files(path), device, numerics)
-
-
 def _download(name: str, chosen: Settings) -> Path:
     """Return the local directory of a model of the hub; raises ModelMissingError."""
-    if not _HUB_NAME.fullmatch(name) or set(name.split("/")) & {".", ".."}:
+    match = _HUB_NAME.fullmatch(name)
+    if match is None or set(match[1].split("/")) & {".", ".."}:
         raise ModelMissingError(f"there is no {name}")
     if not chosen.allow_download:
         raise ModelMissingError(
             f"there is no {name}; if it is a name on the Hugging Face hub, --allow-download gets it"
         )
-    with needed("a download from the Hugging Face hub needs", "huggingface_hub"):
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.utils import disable_progress_bars
-    try:
-        disable_progress_bars()
-        return Path(snapshot_download(name, allow_patterns=_HUB_PATTERNS))
-    except Exception as error:  # whatever the network and the hub come up with
-        from lmzip.models.hf.tokens import first_line
+    from lmzip.models.download import hub_snapshot
 
-        raise ModelMissingError(f"{name} cannot be downloaded ({first_line(error)})") from None
+    return hub_snapshot(match[1], _HUB_PATTERNS, match[2])
 
 
 def load(files: ModelFiles, device: str, numerics: Numerics) -> Loaded:
     """Read a model's files and run its probe; raises UnsupportedError, NumericsError, OSError, MemoryError."""
-    from lmzip.models.hf.footprint import footprint_of
-    from lmzip.models.hf.probe import fingerprint_of
+    from lmzip.models.hf.probe import fingerprint_of, footprint_of
     from lmzip.models.hf.stepping import Runner
 
     module = loading.load_module(files, device, numerics.dtype)
@@ -147,9 +144,9 @@ def load(files: ModelFiles, device: str, numerics: Numerics) -> Loaded:
     n_vocab = _n_vocab(module, config)
     tokens = read_tokens(files, n_vocab)
     strings, numbers = zip(*tokens.vocabulary, strict=True)
-    runner = Runner(module, device, list(numbers), _start(config, n_vocab))
+    runner = Runner(module, device, list(numbers), _bos_id_of(config, n_vocab))
     try:
-        vocabulary = outside.Vocabulary(strings)
+        vocabulary = ExternalTokens(strings)
         with fixed(numerics.threads, device):
             fingerprint = fingerprint_of(runner)
             footprint = footprint_of(runner)
@@ -170,7 +167,7 @@ def _n_vocab(module: Any, config: Any) -> int:
     return size
 
 
-def _start(config: Any, n_vocab: int) -> int:
+def _bos_id_of(config: Any, n_vocab: int) -> int:
     """Return the token that every text begins with: the model's own start, else its end, else its first."""
     for name in ("bos_token_id", "eos_token_id"):
         found = getattr(config, name, None)

@@ -13,15 +13,14 @@ from functools import cached_property
 from typing import Any
 
 from lmzip.errors import UnsupportedError
-from lmzip.models.cutting import Cutter
 from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles
-from lmzip.models.hf.staging import staged
-from lmzip.models.importing.gguf_file import GgufFile
-from lmzip.models.importing.gguf_source import bpe_of
-from lmzip.models.importing.source import Bpe, read_json
-from lmzip.models.importing.tokenizer import bpe_model, from_hugging_face
-from lmzip.models.importing.vocabulary import MAX_STRING_SIZE, SPACE, byte_string, token_of_byte
-from lmzip.models.packages import needed
+from lmzip.models.hf.loading import staged
+from lmzip.packages import needed
+from lmzip.tokenizers.bpe import Bpe, bpe_model, from_gguf, from_hugging_face
+from lmzip.tokenizers.tokenizer import Tokenizer
+from lmzip.tokenizers.vocabulary import MAX_STRING_SIZE, SPACE, byte_string, token_of_byte
+from lmzip.weights.files import read_json
+from lmzip.weights.gguf import GgufFile
 
 _BYTES = [bytes([byte]) for byte in range(256)]
 _BYTE_TOKEN = re.compile("<0x[0-9A-F]{2}>")
@@ -36,23 +35,23 @@ Json = dict[str, Any]
 class Tokens:
     """Byte strings by a model's own numbers, and its tokenizer without what changes text."""
 
-    strings: list[bytes | None]  # None: stands for no text, twice there, or too long
-    tokenizer: bytes  # JSON of the package `tokenizers` with these numbers
+    token_bytes: list[bytes | None]  # None: stands for no text, twice there, or too long
+    tokenizer_json: bytes  # JSON of the package `tokenizers` with these numbers
 
     @cached_property
     def missing(self) -> list[bytes]:
         """The single bytes that the model has no token for."""
-        return _missing(self.strings)
+        return _missing(self.token_bytes)
 
     @cached_property
     def vocabulary(self) -> list[tuple[bytes, int | None]]:
         """The strings, sorted, with the number of each; None for a single byte that the model has no token for."""
-        found = [(string, number) for number, string in enumerate(self.strings) if string is not None]
+        found = [(string, number) for number, string in enumerate(self.token_bytes) if string is not None]
         return sorted([*found, *((byte, None) for byte in self.missing)], key=lambda item: item[0])
 
-    def cutter(self) -> Cutter:
+    def tokenizer(self) -> Tokenizer:
         """Return what cuts text; raises UnsupportedError without the package `tokenizers`."""
-        return Cutter([string or b"" for string in self.strings] + self.missing, self.tokenizer)
+        return Tokenizer([string or b"" for string in self.token_bytes] + self.missing, self.tokenizer_json)
 
 
 def read_tokens(files: ModelFiles, n_vocab: int) -> Tokens:
@@ -60,7 +59,7 @@ def read_tokens(files: ModelFiles, n_vocab: int) -> Tokens:
     if files.is_gguf:
         gguf = GgufFile(files.path)
         gguf.close()
-        bpe = bpe_of(gguf.fields)
+        bpe = from_gguf(gguf.fields)
         return _of_bpe(bpe, bpe.tokens[:n_vocab], [])
     if files.has("tokenizer_config.json"):
         name = read_json(files.path / "tokenizer_config.json").get("tokenizer_class")

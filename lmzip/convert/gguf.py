@@ -1,20 +1,18 @@
-"""A GGUF file of the architecture llama or qwen2 as a source; the package `gguf` makes float32 of its weights."""
+"""A GGUF file of the architecture llama or qwen2 as a source."""
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lmzip.convert.source import Config, Source, check_config, token_number
 from lmzip.errors import UnsupportedError
-from lmzip.models.importing import tokenizer
-from lmzip.models.importing.gguf_file import GgufFile
-from lmzip.models.importing.source import Bpe, Config, Source, check_config, integer, shown, token_number
-from lmzip.models.packages import needed
+from lmzip.tokenizers.bpe import from_gguf
+from lmzip.weights.gguf import GgufFile, gguf_package
+from lmzip.weights.values import integer, shown
 
 _NAMES = {
     "attn_q": "q",
@@ -28,8 +26,6 @@ _NAMES = {
     "ffn_norm": "up.norm",
 }
 _ROOT_NAMES = {"token_embd.weight": "embed", "output.weight": "head", "output_norm.weight": "head.norm"}
-_NORMAL, _BYTE = 1, 6  # types of tokens with a text; others are unknown, control, user-defined and unused ones
-_PIECE_SIZE = 1 << 24  # weights brought to float32 at a time, as that makes copies
 
 
 class GgufSource(Source):
@@ -38,11 +34,11 @@ class GgufSource(Source):
     def __init__(self, path: Path) -> None:
         self._file = GgufFile(path)
         try:
-            self._quants, self._constants = gguf_package()
+            gguf_package()
             self.weight_files = [path]
             self._places = {_canonical(name): name for name in self._file.tensors}
             self.config = check_config(self._config(path))
-            self.bpe = bpe_of(self._file.fields)
+            self.bpe = from_gguf(self._file.fields)
         except BaseException:
             self.close()
             raise
@@ -54,28 +50,7 @@ class GgufSource(Source):
         return {name: self._file.tensors[place].shape for name, place in self._places.items()}
 
     def load(self, name: str) -> np.ndarray:
-        tensor = self._file.tensors[self._places[name]]
-        try:
-            kind = self._constants.GGMLQuantizationType(tensor.ggml_type)
-            block_size, type_size = self._constants.GGML_QUANT_SIZES[kind]
-        except (ValueError, KeyError):
-            raise UnsupportedError(f"the tensor {name} is of the unknown type {tensor.ggml_type}") from None
-        if tensor.shape[-1] % block_size:
-            raise UnsupportedError(f"the tensor {name} is no whole number of blocks of {kind.name}")
-        n_rows, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
-        row_size = width // block_size * type_size
-        self._file.check(tensor.start, n_rows * row_size)
-        values = np.empty((n_rows, width), np.float32)
-        step = max(1, _PIECE_SIZE // width)
-        for row in range(0, n_rows, step):
-            n = min(step, n_rows - row)
-            data = np.frombuffer(self._file.read(tensor.start + row * row_size, n * row_size), np.uint8)
-            try:
-                with np.errstate(all="ignore"):  # what is not finite is refused by those who use it
-                    values[row : row + n] = self._quants.dequantize(data.reshape(n, row_size), kind)
-            except NotImplementedError:
-                raise UnsupportedError(f"the tensor {name} is of the type {kind.name}, unknown to gguf") from None
-        result = values.reshape(tensor.shape)
+        result = self._file.load(self._places[name])
         is_rotated = name.split(".")[2:3] in (["q"], ["k"])
         return _unpermuted(result, self.config.head_dim) if is_rotated and self._is_permuted else result
 
@@ -110,18 +85,12 @@ class GgufSource(Source):
             rope_theta=_shortest(field("rope.freq_base", 10000.0)),
             rms_epsilon=_shortest(field("attention.layer_norm_rms_epsilon")),
             context_size=field("context_length"),
-            start=token_number(start),
+            bos_id=token_number(start),
             is_tied="head" not in self._places,
             has_bias=architecture == "qwen2" or any(name.endswith("q.bias") for name in self._places),
             name=str(fields.get("general.name", path.stem)),
             licence=str(fields.get("general.license", "unknown")),
         )
-
-
-def gguf_package() -> tuple[Any, Any]:
-    with needed("a GGUF file needs", "gguf"):
-        from gguf import constants, quants
-    return quants, constants
 
 
 def _canonical(name: str) -> str:
@@ -152,25 +121,3 @@ def _unpermuted(values: np.ndarray, head_dim: int) -> np.ndarray:
     """Return rows of queries or keys as transformers has them; llama.cpp has element j beside j + head_dim / 2."""
     heads = values.reshape(-1, head_dim // 2, 2, *values.shape[1:])
     return np.ascontiguousarray(heads.swapaxes(1, 2)).reshape(values.shape)
-
-
-def bpe_of(fields: dict[str, Any]) -> Bpe:
-    model, tokens = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.tokens")
-    types = fields.get("tokenizer.ggml.token_type")
-    if not isinstance(tokens, list) or not isinstance(types, list) or len(types) != len(tokens):
-        raise UnsupportedError("the vocabulary is missing")
-    if not all(isinstance(token, str) for token in tokens):
-        raise UnsupportedError("the vocabulary is no list of texts")
-    usable = (_NORMAL,) if model == "gpt2" else (_NORMAL, _BYTE)
-    texts = [token if kind in usable else None for token, kind in zip(tokens, types, strict=True)]
-    controls = {token: number for number, token in enumerate(tokens) if types[number] not in usable}
-    if model == "gpt2":
-        merges = fields.get("tokenizer.ggml.merges")
-        pre = fields.get("tokenizer.ggml.pre", "default")
-        return replace(tokenizer.byte_level(texts, tokenizer.merges_of(merges), pre), controls=controls)
-    if model == "llama":
-        scores = fields.get("tokenizer.ggml.scores")
-        if not isinstance(scores, list) or len(scores) != len(tokens):
-            raise UnsupportedError("the scores of tokens are missing")
-        return replace(tokenizer.sentencepiece(texts, scores), controls=controls)
-    raise UnsupportedError(f"the tokenizer {shown(model)} is not supported, only gpt2 and llama are")

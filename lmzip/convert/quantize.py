@@ -1,4 +1,4 @@
-"""From floating-point numbers to the integers of a weight file (ARITHMETIC 8.3, 9.4, 9.5, 9.11).
+"""From floating-point numbers to the integers of a weight file (ARITHMETIC 10.3, TRANSFORMER 4, 5, 11).
 
 Only what IEEE 754 or decimal arithmetic defines to the bit is used, so that a model gives the same file everywhere.
 """
@@ -14,14 +14,14 @@ from lmzip.errors import UnsupportedError
 
 MAX_NORM_UNIT = 24
 MAX_BIAS = 1 << 30
-_ROWS = 1024  # quantised at a time
+_ROWS = 1024  # quantized at a time
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
 
 
-def quantise_rows(weights: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+def quantize_rows(weights: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Return integers (n_out, n_in) int8 and multipliers (n_out,) int32 of a matrix (n_out, n_in) float32.
 
-    Raises UnsupportedError for weights that are not finite, or larger than ARITHMETIC 8.3 allows.
+    Raises UnsupportedError for weights that are not finite, or larger than ARITHMETIC 10.3 allows.
     """
     integers = np.empty(weights.shape, np.int8)
     multipliers = np.empty(len(weights), np.int32)
@@ -46,7 +46,7 @@ def quantise_rows(weights: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarra
     return integers, multipliers
 
 
-def quantise_norm(factors: np.ndarray, name: str) -> tuple[np.ndarray, int]:
+def quantize_norm(factors: np.ndarray, name: str) -> tuple[np.ndarray, int]:
     """Return integers (n,) int16 in units of 2^g and g, the largest up to 24 that they fit; raises UnsupportedError."""
     exact = factors.astype(np.float64)
     if not np.isfinite(exact).all():
@@ -58,7 +58,7 @@ def quantise_norm(factors: np.ndarray, name: str) -> tuple[np.ndarray, int]:
     raise UnsupportedError(f"the tensor {name} holds numbers that are too large")
 
 
-def quantise_bias(bias: np.ndarray, name: str) -> np.ndarray:
+def quantize_bias(bias: np.ndarray, name: str) -> np.ndarray:
     """Return integers (n,) int32 in units of 2^12; raises UnsupportedError."""
     integers = np.rint(bias.astype(np.float64) * 2.0**12)
     if not (np.abs(integers) <= MAX_BIAS).all():
@@ -67,7 +67,7 @@ def quantise_bias(bias: np.ndarray, name: str) -> np.ndarray:
 
 
 def epsilon_of(n_embd: int, rms_epsilon: float) -> int:
-    """Return the epsilon of ARITHMETIC 9.4."""
+    """Return the epsilon of TRANSFORMER 4."""
     return round(n_embd * Fraction(rms_epsilon) * (1 << 24))
 
 

@@ -1,9 +1,10 @@
-"""Which token a lane begins behind (ARITHMETIC 9.2): the one that stood before documents when the model was trained."""
+"""Which token a lane begins behind (TRANSFORMER 2): the one that stood before documents when the model was trained."""
 
 from __future__ import annotations
 
+from lmzip.convert.source import Config
 from lmzip.errors import UnsupportedError
-from lmzip.models.importing.source import Bpe, Config
+from lmzip.tokenizers.bpe import Bpe
 
 # Control tokens between or before the documents of pre-training: of GPT-2, SmolLM2, Qwen2 and StarCoder; of Llama 3,
 # which ends documents with another one; of Granite.  A model tuned for conversation keeps them, and predicts plain text
@@ -19,6 +20,6 @@ def start_of(config: Config, bpe: Bpe) -> int:
     for text in SEPARATORS:
         if text in bpe.controls:
             return bpe.controls[text]
-    if config.start is None:
+    if config.bos_id is None:
         raise UnsupportedError("the model names no token that a text starts behind")
-    return config.start
+    return config.bos_id

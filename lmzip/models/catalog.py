@@ -1,4 +1,4 @@
-"""Models that `lmzip --get-model` installs: where they come from, and what has to come out, byte for byte."""
+"""Models that `lmzip-models get` installs: where they come from, and what has to come out, byte for byte."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmzip.errors import LmzipError
-from lmzip.models.importing.source import sha256_of
+from lmzip.weights.files import sha256_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find(asked: str) -> KnownModel | tuple[HubModel, str]:
     if name not in KNOWN:
         raise LmzipError(f"no such model is known; there is {', '.join([*KNOWN, *(f'{n}@REVISION' for n in HUB)])}")
     if at:
-        raise LmzipError(f"{name} has no revisions: say --get-model {name}")
+        raise LmzipError(f"{name} has no revisions: say {name} alone")
     return KNOWN[name]
 
 
@@ -89,7 +89,7 @@ def by_file(path: Path) -> KnownModel | None:
     if not path.is_file():
         return None
     size = os.stat(path).st_size
-    return next((m for m in KNOWN.values() if m.size == size and m.sha256 == sha256_of(path)), None)
+    return next((m for m in KNOWN.values() if m.size == size and m.sha256 == sha256_of(path).hex()), None)
 
 
 def hint(name: str, digest: bytes | None = None) -> str:
@@ -97,4 +97,4 @@ def hint(name: str, digest: bytes | None = None) -> str:
     model = KNOWN.get(name)
     if model is None or (digest is not None and digest.hex() != model.digest):
         return ""
-    return f"lmzip --get-model {name}"
+    return f"lmzip-models get {name}"

@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lmzip.errors import ModelMissingError, UnsupportedError
-from lmzip.models.importing.safetensors_file import SafetensorsFile
-from lmzip.models.importing.source import Config, Source, check_config, integer, read_json, shown, token_number
-from lmzip.models.importing.tokenizer import from_hugging_face
+from lmzip.convert.source import Config, Source, check_config, token_number
+from lmzip.errors import UnsupportedError
+from lmzip.tokenizers.bpe import from_hugging_face
+from lmzip.weights.files import read_json
+from lmzip.weights.huggingface import read_config, weight_files
+from lmzip.weights.safetensors import SafetensorsFile
+from lmzip.weights.values import integer, shown
 
 _NAMES = {
     "self_attn.q_proj.weight": "q",
@@ -28,17 +31,13 @@ _NAMES = {
     "self_attn.v_proj.bias": "v.bias",
 }
 _ROOT_NAMES = {"model.embed_tokens.weight": "embed", "lm_head.weight": "head", "model.norm.weight": "head.norm"}
-MAX_SHARDS = 1000
-WEIGHTS_NAME, INDEX_NAME = "model.safetensors", "model.safetensors.index.json"
 
 
 class HuggingFaceSource(Source):
     """Raises ModelMissingError, OSError, UnsupportedError."""
 
     def __init__(self, path: Path) -> None:
-        if not (path / "config.json").exists():
-            raise ModelMissingError(f"{path} is no model directory: it has no config.json")
-        config = read_json(path / "config.json")
+        config = read_config(path)
         _refuse_variants(config)
         self.weight_files = weight_files(path)
         self._files: list[SafetensorsFile] = []
@@ -82,29 +81,6 @@ def _canonical(name: str) -> str:
     if match and match[2] in _NAMES:
         return f"layers.{match[1]}.{_NAMES[match[2]]}"
     return _ROOT_NAMES.get(name, name)
-
-
-def weight_files(path: Path) -> list[Path]:
-    """Return the files of weights, sorted by name; raises ModelMissingError, OSError, UnsupportedError."""
-    single, index = path / WEIGHTS_NAME, path / INDEX_NAME
-    if single.exists():
-        return [single]
-    if not index.exists():
-        if any(path.glob("*.bin")) or any(path.glob("*.pt")) or any(path.glob("*.pth")):
-            raise UnsupportedError("its weights are pickles, which lmzip does not open: it needs model.safetensors")
-        raise ModelMissingError(f"{path} has no weights: no {WEIGHTS_NAME}")
-    places = read_json(index).get("weight_map")
-    names = set(places.values()) if isinstance(places, dict) and all(map(_is_name, places.values())) else set()
-    if not 0 < len(names) <= MAX_SHARDS:
-        raise UnsupportedError(f"{index.name} is damaged")
-    for name in names:
-        if not (path / name).exists():
-            raise ModelMissingError(f"{path} has no {name}")
-    return [path / name for name in sorted(names)]
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,200}\.safetensors", value) is not None
 
 
 def _refuse_variants(config: dict[str, Any]) -> None:
@@ -158,7 +134,7 @@ def _config(config: dict[str, Any], path: Path, places: dict[str, Any]) -> Confi
         rope_theta=field("rope_theta", rope.get("rope_theta", 10000.0)),
         rms_epsilon=field("rms_norm_eps", 1e-6),
         context_size=field("max_position_embeddings", 2048),
-        start=token_number(start),
+        bos_id=token_number(start),
         is_tied=field("tie_word_embeddings", False) is True,
         has_bias=config["model_type"] == "qwen2" or any(name.endswith(".q.bias") for name in places),
         name=path.resolve().name,

@@ -1,4 +1,4 @@
-"""Tokens as byte strings, sorted as a weight file has them (ARITHMETIC 9.11)."""
+"""Tokens as byte strings, sorted as a weight file has them (TRANSFORMER 11)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 from lmzip.errors import UnsupportedError
-from lmzip.models.importing.source import Bpe
 
 SPACE = "\u2581"
 MAX_STRING_SIZE = 255
@@ -17,7 +16,7 @@ _BYTE_TOKEN = re.compile("<0x([0-9A-F]{2})>")
 
 
 class Vocabulary(NamedTuple):
-    strings: list[bytes]  # sorted, none twice; all 256 single bytes are among them
+    token_bytes: list[bytes]  # sorted, none twice; all 256 single bytes are among them
     sources: list[int | None]  # the source's number of each; None for a single byte that the source has no token for
 
 
@@ -48,18 +47,18 @@ def byte_string(token: str, is_byte_level: bool) -> bytes | None:
         return None
 
 
-def vocabulary_of(bpe: Bpe) -> Vocabulary:
-    """Return the sorted vocabulary of a tokenizer; raises UnsupportedError.
+def vocabulary_of(tokens: list[str | None], is_byte_level: bool) -> Vocabulary:
+    """Return the sorted vocabulary of a tokenizer; tokens: as Bpe has them.  Raises UnsupportedError.
 
     Of two tokens for the same bytes the first is kept, but one like <0x41> only where there is no other: models meet
     it for bytes without a token of their own alone.  Some vocabularies lack bytes that text never has, such as 0xFF.
     """
     found: dict[bytes, int] = {}
     fallbacks: dict[bytes, int] = {}
-    for number, token in enumerate(bpe.tokens):
-        string = None if token is None else byte_string(token, bpe.is_byte_level)
+    for number, token in enumerate(tokens):
+        string = None if token is None else byte_string(token, is_byte_level)
         if token is not None and string and len(string) <= MAX_STRING_SIZE:
-            is_fallback = not bpe.is_byte_level and _BYTE_TOKEN.fullmatch(token)
+            is_fallback = not is_byte_level and _BYTE_TOKEN.fullmatch(token)
             (fallbacks if is_fallback else found).setdefault(string, number)
     sources: dict[bytes, int | None] = {**fallbacks, **found}
     missing = [byte for byte in range(256) if bytes([byte]) not in sources]
@@ -68,5 +67,5 @@ def vocabulary_of(bpe: Bpe) -> Vocabulary:
     sources |= {bytes([byte]): None for byte in missing}
     if len(sources) > MAX_VOCAB:
         raise UnsupportedError(f"the vocabulary has {len(sources)} tokens, more than {MAX_VOCAB}")
-    strings = sorted(sources)
-    return Vocabulary(strings, [sources[string] for string in strings])
+    token_bytes = sorted(sources)
+    return Vocabulary(token_bytes, [sources[string] for string in token_bytes])

@@ -1,8 +1,7 @@
-"""A model directory or GGUF file becomes a weight file of ARITHMETIC 9.11: the same files, the same bytes."""
+"""A model directory or GGUF file becomes a weight file of TRANSFORMER 11: the same files, the same bytes."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -12,21 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from lmzip.errors import MemoryLimitError, ModelMissingError, UnsupportedError
-from lmzip.models.importing.quantise import (
+from lmzip.convert.quantize import (
     epsilon_of,
     frequencies_of,
-    quantise_bias,
-    quantise_norm,
-    quantise_rows,
+    quantize_bias,
+    quantize_norm,
+    quantize_rows,
 )
-from lmzip.models.importing.source import WINDOW_UNIT, Source, check_shapes, sha256_of
-from lmzip.models.importing.start import start_of
-from lmzip.models.importing.tokenizer import to_json
-from lmzip.models.importing.vocabulary import Vocabulary, vocabulary_of
-from lmzip.models.importing.writer import Layout, Writer, published
+from lmzip.convert.source import WINDOW_UNIT, Source, check_shapes
+from lmzip.convert.start import start_of
+from lmzip.errors import MemoryLimitError, ModelMissingError, UnsupportedError
 from lmzip.models.weights import MAX_NAME_SIZE, METADATA_KEY
 from lmzip.system import free_memory
+from lmzip.tokenizers.bpe import to_json
+from lmzip.tokenizers.vocabulary import Vocabulary, vocabulary_of
+from lmzip.weights.files import sha256_of, sha256_of_open
+from lmzip.weights.publish import published
+from lmzip.weights.safetensors import Layout, Writer
 
 FORMAT = "transformer-1"
 PRODUCTS = ("in", "out", "up", "down", "head")
@@ -79,8 +80,8 @@ def suggested_name(path: str | os.PathLike[str]) -> str:
 
 def open_source(path: Path) -> Source:
     """Open a model directory or a GGUF file; raises as import_model() does."""
-    from lmzip.models.importing.gguf_source import GgufSource
-    from lmzip.models.importing.hf_source import HuggingFaceSource
+    from lmzip.convert.gguf import GgufSource
+    from lmzip.convert.huggingface import HuggingFaceSource
 
     if not path.exists():
         raise ModelMissingError(f"no model at {path}")
@@ -111,18 +112,18 @@ def _convert(
     start = start_of(source.config, source.bpe)
     if max(len(source.bpe.tokens), start + 1) > n_rows:
         raise UnsupportedError(f"the vocabulary has more tokens than the embeddings, {n_rows}")
-    vocabulary = vocabulary_of(source.bpe)
+    vocabulary = vocabulary_of(source.bpe.tokens, source.bpe.is_byte_level)
     tokenizer = to_json(source.bpe, vocabulary)
-    config = _metadata(source, name, window, wide, len(vocabulary.strings))
+    config = _metadata(source, name, window, wide, len(vocabulary.token_bytes))
     metadata = {METADATA_KEY: json.dumps(config, sort_keys=True)}
     with published(out, overwrite=overwrite) as descriptor:
         writer = Writer(descriptor, metadata, _layout(source, vocabulary, len(tokenizer)))
         writer.put("tokenizer", np.frombuffer(tokenizer, np.uint8))
-        writer.put("vocabulary", np.frombuffer(b"".join(vocabulary.strings), np.uint8))
-        writer.put("vocabulary.size", np.array([len(string) for string in vocabulary.strings], np.uint8))
+        writer.put("vocabulary", np.frombuffer(b"".join(vocabulary.token_bytes), np.uint8))
+        writer.put("vocabulary.size", np.array([len(string) for string in vocabulary.token_bytes], np.uint8))
         writer.put("frequencies", frequencies_of(source.config.rope_theta, source.config.head_dim))
         _Conversion(source, writer, vocabulary, start, progress).run()
-        return _digest(descriptor)
+        return sha256_of_open(descriptor)
 
 
 def _check_memory(source: Source, memory_limit: int | None) -> None:
@@ -146,7 +147,7 @@ def _metadata(source: Source, name: str, window: int, wide: set[str], n_vocab: i
         "format": FORMAT,
         "name": name,
         "licence": config.licence[:200],
-        "source": {file.name: sha256_of(file) for file in source.weight_files},
+        "source": {file.name: sha256_of(file).hex() for file in source.weight_files},
         "n_vocab": n_vocab,
         "window": min(window, config.context_size // WINDOW_UNIT * WINDOW_UNIT),
         "epsilon": epsilon_of(config.n_embd, config.rms_epsilon),
@@ -155,14 +156,14 @@ def _metadata(source: Source, name: str, window: int, wide: set[str], n_vocab: i
 
 
 def _layout(source: Source, vocabulary: Vocabulary, tokenizer_size: int) -> dict[str, Layout]:
-    """Return type and shape of each tensor (ARITHMETIC 9.11)."""
-    c, n_vocab = source.config, len(vocabulary.strings)
+    """Return type and shape of each tensor (TRANSFORMER 11)."""
+    c, n_vocab = source.config, len(vocabulary.token_bytes)
     n_in, queries = (c.n_head + 2 * c.n_kv_head) * c.head_dim, c.n_head * c.head_dim
     matrices = {"embed": (n_vocab + 1, c.n_embd)}
     if not c.is_tied:
         matrices["head"] = (n_vocab, c.n_embd)
     tensors = {
-        "vocabulary": Layout("u1", (sum(map(len, vocabulary.strings)),)),
+        "vocabulary": Layout("u1", (sum(map(len, vocabulary.token_bytes)),)),
         "vocabulary.size": Layout("u1", (n_vocab,)),
         "tokenizer": Layout("u1", (tokenizer_size,)),
         "frequencies": Layout("<u4", (c.head_dim // 2,)),
@@ -197,14 +198,14 @@ class _Conversion:
         config, source, writer = self._source.config, self._source, self._writer
         rows = self._rows_of_tokens()
         for matrix, places in [("embed", [*rows, self._start])] + ([] if config.is_tied else [("head", rows)]):
-            integers, multipliers = quantise_rows(source.load(matrix), matrix)
+            integers, multipliers = quantize_rows(source.load(matrix), matrix)
             writer.put(f"{matrix}.weight", integers[places])
             writer.put(f"{matrix}.multiplier", multipliers[places])
             self._advance(integers.size)
         norms = [f"layers.{i}.{product}.norm" for i in range(config.n_layer) for product in ("in", "up")]
         units = []
         for norm in [*norms, "head.norm"]:
-            integers, unit = quantise_norm(source.load(norm), norm)
+            integers, unit = quantize_norm(source.load(norm), norm)
             writer.put(norm, integers)
             units.append(unit)
         writer.put("norm_units", np.array(units, np.uint8))
@@ -215,12 +216,12 @@ class _Conversion:
     def _matrix(self, layer: str, product: str, parts: tuple[str, ...]) -> None:
         row = 0
         for part in parts:
-            integers, multipliers = quantise_rows(self._source.load(layer + part), layer + part)
+            integers, multipliers = quantize_rows(self._source.load(layer + part), layer + part)
             self._writer.put(f"{layer}{product}.weight", integers, row)
             self._writer.put(f"{layer}{product}.multiplier", multipliers, row)
             if product == "in" and self._source.config.has_bias:
                 bias = f"{layer}{part}.bias"
-                self._writer.put(f"{layer}in.bias", quantise_bias(self._source.load(bias), bias), row)
+                self._writer.put(f"{layer}in.bias", quantize_bias(self._source.load(bias), bias), row)
             row += len(integers)
             self._advance(integers.size)
 
@@ -240,11 +241,3 @@ class _Conversion:
         self._n_done += n
         if self._progress:
             self._progress(self._n_done, self._n_all)
-
-
-def _digest(descriptor: int) -> bytes:
-    digest, offset = hashlib.sha256(), 0
-    while piece := os.pread(descriptor, 1 << 20, offset):
-        digest.update(piece)
-        offset += len(piece)
-    return digest.digest()

@@ -1,4 +1,4 @@
-"""What a model's files give whatever their format is: shape, tensors by canonical names, tokenizer (ARITHMETIC 9).
+"""What a model's files give whatever their format is: shape, tensors by canonical names, tokenizer (TRANSFORMER).
 
 Canonical names: `embed`, `head`, `head.norm`, and for each layer `layers.i.` with `q`, `k`, `v`, `out`, `gate`, `up`,
 `down`, `in.norm`, `up.norm`, `q.bias`, `k.bias`, `v.bias`.  Rotary pairs of q and k are (j, j + head_dim / 2).
@@ -6,23 +6,19 @@ Canonical names: `embed`, `head`, `head.norm`, and for each layer `layers.i.` wi
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import stat
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from lmzip.errors import UnsupportedError
+from lmzip.tokenizers.bpe import Bpe
+from lmzip.weights.values import integer, real, shown
 
-MAX_JSON_SIZE = 1 << 27  # the tokenizer.json of a vocabulary of 256 Ki tokens has some 30 MB
 WINDOW_UNIT = 128  # windows are multiples of it
-_PIECE_SIZE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -38,24 +34,11 @@ class Config:
     rope_theta: float
     rms_epsilon: float
     context_size: int  # tokens
-    start: int | None  # number of bos, else of eos; None where the model names neither
+    bos_id: int | None  # number of bos, else of eos; None where the model names neither
     is_tied: bool  # the head is the embeddings
     has_bias: bool  # of queries, keys and values
     name: str
     licence: str
-
-
-@dataclass(frozen=True)
-class Bpe:
-    """A byte-pair tokenizer, in the words of Hugging Face's `tokenizers`."""
-
-    is_byte_level: bool  # tokens are in GPT-2's alphabet for bytes; otherwise text with U+2581 for a space and <0x0A>
-    tokens: list[str | None]  # by number; None for what stands for no text
-    merges: list[tuple[str, str]]
-    normalizer: dict[str, Any] | None
-    pre_tokenizer: dict[str, Any] | None
-    ignores_merges: bool = False  # a word that is a token is taken as it is
-    controls: dict[str, int] = field(default_factory=dict)  # numbers of those tokens that have a name, but no text
 
 
 class Source(ABC):
@@ -78,76 +61,13 @@ class Source(ABC):
         """Close the files."""
 
 
-def shown(value: object) -> str:
-    """Return a value from a file as it may stand in a message: short, on one line, printable."""
-    text = ascii(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def integer(value: Any, name: str, low: int, high: int) -> int:
-    """Return value if it is an integer from low to high; raises UnsupportedError."""
-    if type(value) is not int or not low <= value <= high:
-        raise UnsupportedError(f"{name} is {shown(value)}, which is not from {low} to {high}")
-    return value
-
-
 def token_number(value: Any) -> int | None:
     """Return the number of a token that a model names, None where it names none; raises UnsupportedError."""
     return None if value is None else integer(value, "the start token", 0, (1 << 31) - 1)
 
 
-def real(value: Any, name: str, low: float, high: float) -> float:
-    """Return value if it is a number from low to high; raises UnsupportedError."""
-    if type(value) not in (int, float) or not low <= value <= high:
-        raise UnsupportedError(f"{name} is {shown(value)}, which is not from {low} to {high}")
-    return float(value)
-
-
-def open_regular(path: Path) -> tuple[BinaryIO, int]:
-    """Open a file that is none of a pipe or a device: file and size; raises OSError, UnsupportedError."""
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        file.close()
-        raise UnsupportedError(f"{path.name} is not a regular file")
-    return file, status.st_size
-
-
-def parse_json(data: bytes, name: str) -> dict[str, Any]:
-    """Return the JSON object that data holds; raises UnsupportedError."""
-
-    def refuse(constant: str) -> None:
-        raise ValueError(constant)
-
-    try:
-        value = json.loads(data, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        raise UnsupportedError(f"{name} is not sound JSON") from None
-    if not isinstance(value, dict):
-        raise UnsupportedError(f"{name} is not a JSON object")
-    return value
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; raises OSError, UnsupportedError."""
-    file, size = open_regular(path)
-    with file:
-        if size > MAX_JSON_SIZE:
-            raise UnsupportedError(f"{path.name} is too large")
-        return parse_json(file.read(MAX_JSON_SIZE), path.name)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal; raises OSError."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE_SIZE):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 def check_config(config: Config) -> Config:
-    """Return config if ARITHMETIC 9.11 allows its shape; raises UnsupportedError."""
+    """Return config if TRANSFORMER 11 allows its shape; raises UnsupportedError."""
     for name, high in (("n_embd", 8192), ("n_hidden", 8192), ("head_dim", 256)):
         value = integer(getattr(config, name), name, 32, high)
         if value % 32:

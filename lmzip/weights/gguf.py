@@ -1,7 +1,7 @@
-"""Fields and raw tensors of a GGUF file, every size checked against the file's before it is used.
+"""Fields and tensors of a GGUF file, every size checked against the file's before it is used.
 
 The format is that of ggml/docs/gguf.md, versions 2 and 3, little-endian.  The reader of the package
-`gguf` would do, but it trusts counts and takes seconds for a vocabulary.
+`gguf` would do, but it trusts counts and takes seconds for a vocabulary; it makes float32 of quantized weights.
 """
 
 from __future__ import annotations
@@ -9,14 +9,27 @@ from __future__ import annotations
 import math
 import struct
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lmzip.errors import UnsupportedError
-from lmzip.models.importing.source import open_regular, shown
+from lmzip.packages import needed
+from lmzip.weights.files import open_regular
+from lmzip.weights.values import shown
 
+if TYPE_CHECKING:
+    import numpy as np
+
+_PIECE_SIZE = 1 << 24  # numbers brought to float32 at a time
 MAX_COUNT = 1 << 16  # of fields, of tensors
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
+
+
+def gguf_package() -> tuple[Any, Any]:
+    """Return the modules of the package `gguf` that know types of weights; raises UnsupportedError without it."""
+    with needed("a GGUF file needs", "gguf"):
+        from gguf import constants, quants
+    return quants, constants
 
 
 class Tensor(NamedTuple):
@@ -50,6 +63,36 @@ class GgufFile:
         self.check(start, size)
         self._file.seek(start)
         return self._take(size)
+
+    def load(self, name: str) -> np.ndarray:
+        """Return a tensor in float32; raises OSError, UnsupportedError."""
+        import numpy as np
+
+        quants, constants = gguf_package()
+        tensor = self.tensors[name]
+        try:
+            kind = constants.GGMLQuantizationType(tensor.ggml_type)
+            block_size, type_size = constants.GGML_QUANT_SIZES[kind]
+        except (ValueError, KeyError):
+            raise UnsupportedError(f"the tensor {shown(name)} is of the unknown type {tensor.ggml_type}") from None
+        if tensor.shape[-1] % block_size:
+            raise UnsupportedError(f"the tensor {shown(name)} is no whole number of blocks of {kind.name}")
+        n_rows, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
+        row_size = width // block_size * type_size
+        self.check(tensor.start, n_rows * row_size)
+        values = np.empty((n_rows, width), np.float32)
+        step = max(1, _PIECE_SIZE // width)
+        for row in range(0, n_rows, step):
+            n = min(step, n_rows - row)
+            data = np.frombuffer(self.read(tensor.start + row * row_size, n * row_size), np.uint8)
+            try:
+                with np.errstate(all="ignore"):  # what is not finite is refused by those who use it
+                    values[row : row + n] = quants.dequantize(data.reshape(n, row_size), kind)
+            except NotImplementedError:
+                raise UnsupportedError(
+                    f"the tensor {shown(name)} is of the type {kind.name}, unknown to gguf"
+                ) from None
+        return values.reshape(tensor.shape)
 
     def _parse(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if self._take(4) != b"GGUF":

@@ -1,4 +1,4 @@
-"""Tokenizers reduced to what cuts text: from what models bring to the JSON of a weight file (ARITHMETIC 9.11).
+"""Tokenizers reduced to what cuts text: from what models bring to the JSON of a weight file (TRANSFORMER 11).
 
 What would change text is left out (Unicode forms, a space put before it), as are tokens that stand for no text: a text
 that looks like a control token is data.  Numbers of tokens are those of the weight file.
@@ -7,11 +7,12 @@ that looks like a control token is data.  Numbers of tokens are those of the wei
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lmzip.errors import UnsupportedError
-from lmzip.models.importing.source import Bpe, shown
-from lmzip.models.importing.vocabulary import SPACE, Vocabulary, token_of_byte
+from lmzip.tokenizers.vocabulary import SPACE, Vocabulary, token_of_byte
+from lmzip.weights.values import shown
 
 _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -19,6 +20,7 @@ _QWEN2 = (
 _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 _BEHAVIOURS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")  # without "Removed", which loses text
 _LEFT_OUT = ("NFC", "NFD", "NFKC", "NFKD", "Prepend")
+_NORMAL, _BYTE = 1, 6  # types of tokens of GGUF with a text; others are unknown, control, user-defined, unused ones
 _SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
 
 Json = dict[str, Any]
@@ -43,6 +45,19 @@ _PRE_TOKENIZERS = {
     "qwen2": _sequence(_split(_QWEN2), _byte_level(False)),
     "llama-bpe": _sequence(_split(_LLAMA3), _byte_level(False)),
 }
+
+
+@dataclass(frozen=True)
+class Bpe:
+    """A byte-pair tokenizer, in the words of Hugging Face's `tokenizers`."""
+
+    is_byte_level: bool  # tokens are in GPT-2's alphabet for bytes; otherwise text with U+2581 for a space and <0x0A>
+    tokens: list[str | None]  # by number; None for what stands for no text
+    merges: list[tuple[str, str]]
+    normalizer: dict[str, Any] | None
+    pre_tokenizer: dict[str, Any] | None
+    ignores_merges: bool = False  # a word that is a token is taken as it is
+    controls: dict[str, int] = field(default_factory=dict)  # numbers of those tokens that have a name, but no text
 
 
 def merges_of(value: Any) -> list[tuple[str, str]]:
@@ -110,6 +125,29 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
     )
 
 
+def from_gguf(fields: dict[str, Any]) -> Bpe:
+    """Return the tokenizer in the fields of a GGUF file; raises UnsupportedError."""
+    model, tokens = fields.get("tokenizer.ggml.model"), fields.get("tokenizer.ggml.tokens")
+    types = fields.get("tokenizer.ggml.token_type")
+    if not isinstance(tokens, list) or not isinstance(types, list) or len(types) != len(tokens):
+        raise UnsupportedError("the vocabulary is missing")
+    if not all(isinstance(token, str) for token in tokens):
+        raise UnsupportedError("the vocabulary is no list of texts")
+    usable = (_NORMAL,) if model == "gpt2" else (_NORMAL, _BYTE)
+    texts = [token if kind in usable else None for token, kind in zip(tokens, types, strict=True)]
+    controls = {token: number for number, token in enumerate(tokens) if types[number] not in usable}
+    if model == "gpt2":
+        merges = fields.get("tokenizer.ggml.merges")
+        pre = fields.get("tokenizer.ggml.pre", "default")
+        return replace(byte_level(texts, merges_of(merges), pre), controls=controls)
+    if model == "llama":
+        scores = fields.get("tokenizer.ggml.scores")
+        if not isinstance(scores, list) or len(scores) != len(tokens):
+            raise UnsupportedError("the scores of tokens are missing")
+        return replace(sentencepiece(texts, scores), controls=controls)
+    raise UnsupportedError(f"the tokenizer {shown(model)} is not supported, only gpt2 and llama are")
+
+
 def _list(value: Any) -> list:
     return value if isinstance(value, list) else []
 
@@ -168,7 +206,7 @@ def bpe_model(bpe: Bpe, numbers: dict[str, int]) -> Json:
 def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
     """Return the JSON of a tokenizer whose numbers are those of a sorted vocabulary; raises UnsupportedError."""
     numbers: dict[str, int] = {}
-    for number, (string, source) in enumerate(zip(vocabulary.strings, vocabulary.sources, strict=True)):
+    for number, (string, source) in enumerate(zip(vocabulary.token_bytes, vocabulary.sources, strict=True)):
         token = token_of_byte(string[0], bpe.is_byte_level) if source is None else bpe.tokens[source]
         assert token is not None
         numbers[token] = number

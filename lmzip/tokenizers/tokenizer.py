@@ -10,28 +10,28 @@ from collections.abc import Iterator
 from typing import Any
 
 from lmzip.errors import UnsupportedError
-from lmzip.models.packages import needed
+from lmzip.packages import needed
 
 _INVALID = re.compile("[\udc80-\udcff]+")  # what surrogateescape makes of bytes that are no UTF-8
 
 
-class Cutter:
+class Tokenizer:
     """Cuts bytes into tokens of one vocabulary; thread-safe."""
 
-    def __init__(self, strings: list[bytes], tokenizer: bytes) -> None:
-        """strings: byte string of each token; tokenizer: JSON of the package `tokenizers` with the same numbers.
+    def __init__(self, token_bytes: list[bytes], tokenizer: bytes) -> None:
+        """token_bytes: byte string of each token; tokenizer: JSON of the package `tokenizers` with the same numbers.
 
         Raises UnsupportedError without the package, or where it does not take the JSON.
         """
         with needed("compressing with this model needs", "tokenizers"):
-            from tokenizers import Tokenizer
+            from tokenizers import Tokenizer as Package
         try:
-            self._tokenizer: Any = Tokenizer.from_str(tokenizer.decode())
+            self._tokenizer: Any = Package.from_str(tokenizer.decode())
         except Exception as error:  # the package raises plain Exception, and ValueError for bad UTF-8
             raise UnsupportedError(f"the model's tokenizer cannot be used ({error})") from None
-        self._strings = strings
-        self._known = set(strings)
-        self._longest = max(map(len, strings))
+        self._token_bytes = token_bytes
+        self._known = set(token_bytes)
+        self._longest = max(map(len, token_bytes))
 
     def sizes(self, data: bytes) -> bytes:
         """Return the sizes of the tokens of data, a byte each."""
@@ -45,7 +45,7 @@ class Cutter:
             ids = self._tokenizer.encode(part.decode(), add_special_tokens=False).ids
         except Exception:  # plain ones of the package, where a tokenizer does not know what to do with a character
             ids = []
-        tokens = [self._strings[i] for i in ids if i < len(self._strings)]
+        tokens = [self._token_bytes[i] for i in ids if i < len(self._token_bytes)]
         if b"".join(tokens) != part:  # it changes text: leaves out, replaces
             tokens = list(self._longest_tokens(part))
         yield from map(len, tokens)

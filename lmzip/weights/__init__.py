@@ -1,0 +1,1 @@
+"""Files of weights and what lies beside them: safetensors, GGUF, configurations; every size is checked before use."""
