@@ -3,8 +3,8 @@ kernel."""
 
 from lmzip.codec.compress import compress_stream
 from lmzip.codec.decompress import decoded_blocks, decompress_stream
-from lmzip.codec.index import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
 from lmzip.codec.memory import compress_memory
+from lmzip.codec.seek import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
 from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.system import available_threads
 

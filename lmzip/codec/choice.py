@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from lmzip import levels
-from lmzip.models import registry
 from lmzip.models.base import Model
+from lmzip.models.registry import Registry
 
 
-def choose(level: int, model: str | None) -> tuple[levels.Level, Model]:
-    """Return settings and model for a level and the name or path of a model; None means the level's own.
+def choose(level: int, model: Model | None, registry: Registry | None) -> tuple[levels.LevelSettings, Model]:
+    """Return settings and model for a level; model: None for the level's own, which comes from the registry.
 
-    Raises ValueError for a wrong level, ModelMissingError, UnsupportedError.
+    registry: None for a new one.  Raises ValueError for a wrong level, ModelMissingError, UnsupportedError.
     """
     if model is None:
-        choice = levels.get_level(level)
-        return choice, registry.by_name(registry.default_name() if choice.has_net else registry.BUILT_IN)
-    levels.get_level(level)  # before a model is looked for
-    chosen = registry.by_name(model)
-    choice = levels.get_level(level, net=model != registry.BUILT_IN, tokens=levels.TOKEN_METHOD in chosen.methods)
-    return levels.with_many_lanes(choice) if chosen.likes_lanes else choice, chosen
+        settings, registry = levels.get_level(level), registry or Registry()
+        return settings, registry.default() if settings.uses_model else registry.built_in()
+    settings = levels.get_level(
+        level,
+        uses_model=bool(model.kind),
+        has_tokens=model.has_tokens,
+        prefers_batching=model.prefers_batching,
+    )
+    return settings, model

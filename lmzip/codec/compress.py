@@ -6,18 +6,28 @@ import hashlib
 from collections.abc import Callable
 from typing import Literal
 
-from lmzip import arguments, container, levels
-from lmzip.codec.blocks import decode_block, encode_block, record_of, tells_unspelled
+from lmzip import arguments, levels
+from lmzip.codec.block import decode_block, encode_block, record_of, tells_outside
 from lmzip.codec.choice import choose
-from lmzip.codec.memory import Threads, check_weights, encode_need
+from lmzip.codec.memory import Threads, check_model, encode_need
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers
-from lmzip.container import BlockHead, FrameHeader, Trailer
 from lmzip.errors import DamagedError, LmzipError, VerifyError
+from lmzip.format import outside
+from lmzip.format.block import (
+    MAX_BLOCKS,
+    MAX_LANES,
+    BlockHead,
+    fits_short,
+    parse_block_head,
+    stripe_checks_size,
+)
+from lmzip.format.header import FrameHeader, pack_header
+from lmzip.format.trailer import Row, Trailer, content_hash
 from lmzip.models.base import Model
-from lmzip.models.hf import unspelled
+from lmzip.models.registry import Registry
 from lmzip.system import available_threads
 
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
@@ -34,7 +44,7 @@ class FrameWriter:
         write: Write,
         workers: Workers,
         *,
-        choice: levels.Level,
+        settings: levels.LevelSettings,
         model: Model,
         n_lanes: int | None = None,
         threads_per_block: int = 1,
@@ -45,14 +55,14 @@ class FrameWriter:
         self.summary = summary or Summary()
         self._write, self._workers, self._verify = write, workers, verify
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
-        self._choice, self._model = choice, model
-        self._header = container.pack_header()
+        self._settings, self._model = settings, model
+        self._header = pack_header(settings.profile)
         self._record = record_of(model)
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
-        self._content_hash = container.content_hash()
+        self._content_hash = content_hash()
         self._n_pushed = 0  # blocks of the current frame
-        self._payload_sizes: list[int] = []  # of the blocks of the current frame that are written
+        self._table: list[Row] = []  # of the blocks of the current frame that are written
 
     def push(self, raw, *, last: bool) -> None:
         """Code a block; all but the last of the stream have the same size.  The bytes must not change any more.
@@ -61,70 +71,75 @@ class FrameWriter:
         """
         self._content_hash.update(raw)
         self._n_pushed += 1
-        ends_frame = last or self._n_pushed == container.MAX_BLOCKS
-        net_cost = self._net_cost() if ends_frame and self._n_pushed == 1 else 0
-        self._workers.submit(lambda: self._encode(raw, ends_frame, net_cost), self._put_block)
+        ends_frame = last or self._n_pushed == MAX_BLOCKS
+        model_cost = self._model_cost() if ends_frame and self._n_pushed == 1 else 0
+        self._workers.submit(lambda: self._encode(raw, ends_frame, model_cost), self._put_block)
         if ends_frame:
             digest = self._content_hash.digest()
             self._workers.submit(lambda: digest, self._put_trailer, is_work=False)
-            self._content_hash, self._n_pushed = container.content_hash(), 0
+            self._content_hash, self._n_pushed = content_hash(), 0
 
-    def _net_cost(self) -> int:
-        """Return the bytes by which the header of a frame of one block grows if the block needs the net."""
-        return len(container.pack_header(self._record).packed) - container.PLAIN_HEADER_SIZE
+    def _model_cost(self) -> int:
+        """Return the bytes by which the header of a frame of one block grows if the block needs the model."""
+        sizes = (len(pack_header(self._settings.profile, record).packed) for record in (self._record, None))
+        return next(sizes) - next(sizes)
 
-    def _encode(self, raw, last: bool, net_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
+    def _encode(self, raw, last: bool, model_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
         """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
         head, payload = encode_block(
             self._model,
             raw,
-            choice=self._choice,
+            settings=self._settings,
             last=last,
             n_lanes=self._n_lanes,
             report=self._report,
             n_threads=self._threads_per_block,
-            net_cost=net_cost,
+            model_cost=model_cost,
         )
         digest = hashlib.blake2b(raw).digest() if self._verify else b""
         if self._verify is True:
-            self._check(head, payload, digest)
+            self._check(self._header_for(head), head, payload, digest)
         return head, payload, digest
 
     def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes]) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
         head, payload, digest = coded
-        if not self._payload_sizes:
+        if not self._table:
             self._header = self._header_for(head)
+            self.summary.names_model |= self._header.names_model
             self._put_checked(self._header.packed, "header")
         offset = self.summary.compressed_size
-        self._put(head.pack(self._header))
+        packed = head.pack(self._header)
+        self._put(packed)
         self._put(payload)
-        self._payload_sizes.append(len(payload))
+        self._table.append((head.raw_size, len(packed) + len(payload)))
         summary = self.summary
         summary.raw_size += head.raw_size
         summary.n_blocks += 1
-        summary.n_stored += head.method == container.STORED
-        if tells_unspelled(self._record, head):
-            summary.n_unspelled += unspelled.parse(payload, head.raw_size)[0]
+        summary.n_stored += head.is_stored
+        if tells_outside(self._record, head):
+            start = stripe_checks_size(head.raw_size, head.n_lanes)
+            summary.n_outside += outside.parse(payload[start:], head.raw_size)[0]
         if callable(read_at := self._verify):
             header = self._header
-            self._workers.submit_background(lambda: self._read_back(read_at, header, offset, head.payload_size, digest))
+            self._workers.submit_background(
+                lambda: self._read_back(read_at, header, offset, len(packed), head.payload_size, digest)
+            )
 
     def _header_for(self, head: BlockHead) -> FrameHeader:
         """Return the header of the frame that starts with this block: the model is named only where it is needed.
 
         Of a frame of several blocks that is not known when the first is written.
         """
-        short = head.last and head.raw_size <= container.MAX_SHORT_SIZE
-        unneeded = head.last and not self._model.needs_weights(head.method)
-        record = None if unneeded else self._record
-        self.summary.names_model |= record is not None
-        return container.pack_header(record, short=short)
+        record = self._record if head.uses_model or not head.last else None
+        settings, short = self._settings, fits_short(head)
+        context = settings.context if record and record.is_of_tokens else 0
+        return pack_header(settings.profile, record, context=context, short=short, n_lanes=head.n_lanes if short else 1)
 
-    def _put_trailer(self, content_hash: bytes) -> None:
-        self._put_checked(Trailer(tuple(self._payload_sizes), content_hash).pack(self._header), "trailer")
-        self._payload_sizes = []
-        self.summary.end_frame(content_hash)
+    def _put_trailer(self, digest: bytes) -> None:
+        self._put_checked(Trailer(tuple(self._table), digest).pack(self._header), "trailer")
+        self._table = []
+        self.summary.end_frame(digest)
 
     def _put(self, data) -> None:
         write_all(self._write, data)
@@ -137,23 +152,26 @@ class FrameWriter:
         if callable(read_at := self._verify):
             self._workers.submit_background(lambda: _compare(read_at, offset, packed, what))
 
-    def _read_back(self, read_at: ReadAt, header: FrameHeader, offset: int, payload_size: int, digest: bytes) -> None:
+    def _read_back(
+        self, read_at: ReadAt, header: FrameHeader, offset: int, head_size: int, payload_size: int, digest: bytes
+    ) -> None:
         """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
-        head_size = header.block_head_size
         written = read_at(head_size + payload_size, offset)
         # Copies, not views: one that cffi holds inside an exception crashes the collector of Python 3.11.
         packed, payload = written[:head_size], written[head_size:]
         try:
-            head = container.parse_block_head(header, packed)
+            head = parse_block_head(header, packed)
         except LmzipError as error:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
         if len(payload) != head.payload_size:
             raise VerifyError(f"{NOT_THE_SAME}: a block is cut")
-        self._check(head, payload, digest)
+        self._check(header, head, payload, digest)
 
-    def _check(self, head: BlockHead, payload, digest: bytes) -> None:
+    def _check(self, header: FrameHeader, head: BlockHead, payload, digest: bytes) -> None:
         try:
-            raw = decode_block(self._model, head, payload, "a block", self._report_verified, self._threads_per_block)
+            raw = decode_block(
+                self._model, header, head, payload, "a block", self._report_verified, self._threads_per_block
+            )
         except DamagedError as error:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
         if hashlib.blake2b(raw).digest() != digest:
@@ -170,7 +188,8 @@ def compress_stream(
     write: Write,
     *,
     level: int = levels.DEFAULT_LEVEL,
-    model: str | None = None,
+    model: Model | None = None,
+    registry: Registry | None = None,
     block_size: int | None = None,
     n_lanes: int | None = None,
     threads: int | None = None,
@@ -183,10 +202,11 @@ def compress_stream(
 
     write may take less than it is given if it returns how much (lmzip.codec.sink).
 
-    The bytes written depend on the content, level, model, block_size and n_lanes only.  model: name or path of a weight
-    file; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; all default to the level's.  threads:
-    default, and 0: all processors that this process may use, fewer where there is no memory for them; fewer than asked
-    for only where memory_limit (bytes) or a limit of the process wants it.  At most threads + 1 blocks are held at a
+    The bytes written depend on the content, level, model, block_size and n_lanes only.  block_size: raw bytes, 1 to
+    2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  registry: where the level's
+    model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
+    this process may use, fewer where there is no memory for them; fewer than asked for only where memory_limit (bytes)
+    or a limit of the process wants it.  At most threads + 1 blocks are held at a
     time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that gives
     back what was written, every block is then decoded from it; or True, to decode payloads before they are written.
     summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.
@@ -194,23 +214,23 @@ def compress_stream(
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before
     any output, VerifyError, and what read and write raise.
     """
-    choice, chosen = choose(level, model)
-    size = levels.check_block_size(choice.block_size if block_size is None else block_size)
+    settings, chosen = choose(level, model, registry)
+    size = levels.check_block_size(settings.block_size if block_size is None else block_size)
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
-        raise ValueError(f"n_lanes must be a power of two up to {container.MAX_LANES}, not {n_lanes}")
+        raise ValueError(f"n_lanes must be a power of two up to {MAX_LANES}, not {n_lanes}")
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = Source(read)
     raw = source.take(size)
     last = not source.peek(1)
     if raw:
-        check_weights(chosen, choice.method, memory_limit)
-    need = encode_need(chosen, choice, len(raw), n_lanes)
+        check_model(chosen, settings, memory_limit)
+    need = encode_need(chosen, settings, len(raw), n_lanes)
     n_threads = Threads(1 if last else threads, memory_limit).that_fit(need)
     with Workers(n_threads) as workers:
         writer = FrameWriter(
             write,
             workers,
-            choice=choice,
+            settings=settings,
             model=chosen,
             n_lanes=n_lanes,
             threads_per_block=2 if last and (threads or available_threads()) > 1 else 1,

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from lmzip import levels
 from lmzip.codec.choice import choose
-from lmzip.container import STORED, BlockHead
 from lmzip.errors import MemoryLimitError
+from lmzip.format.block import BlockHead
+from lmzip.format.header import FrameHeader
 from lmzip.models.base import Model
+from lmzip.models.registry import Registry
 from lmzip.system import available_threads, free_address_space, free_memory, idle_memory
 
 # Nobody asked for the default to fill the machine: what is idle is a guess, other programs grow too, and the files that
@@ -81,15 +83,15 @@ def fitting_threads(n_threads: int, need: Need, memory_limit: int | None) -> int
     )
 
 
-def check_weights(model: Model, method: int, memory_limit: int | None) -> None:
+def check_weights(model: Model, memory_limit: int | None) -> None:
     """Raise MemoryLimitError if the weights alone, still to be loaded, are beyond memory_limit or what the system has.
 
     To be called before encode_need() and decode_need(), which load them to know the rest.
     """
-    loading = model.loading_size(method)
+    loading = model.loading_size()
     if not loading:
         return
-    shared = model.shared_size(method)
+    shared = model.weights_size()
     if memory_limit is not None and shared > memory_limit:
         most = memory_limit >> 20
         raise MemoryLimitError(
@@ -101,39 +103,48 @@ def check_weights(model: Model, method: int, memory_limit: int | None) -> None:
         raise MemoryLimitError(f"the model {model.name} needs {least} MiB to be loaded, {free >> 20} MiB are free")
 
 
-def decode_need(model: Model, head: BlockHead) -> Need:
+def check_model(model: Model, settings: levels.LevelSettings, memory_limit: int | None) -> None:
+    """Raise MemoryLimitError as check_weights does, where blocks may use the model."""
+    if settings.uses_model:
+        check_weights(model, memory_limit)
+
+
+def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     """Return what decoding a block like this needs."""
-    if head.method == STORED:
+    if head.is_stored:
         return Need(0, head.payload_size, head.payload_size)
-    state = model.memory_size(head.method, head.raw_size, head.n_lanes)
-    return Need(model.shared_size(head.method), state + head.payload_size + head.raw_size, head.payload_size)
+    state = model.memory_size(head.spec(header))
+    weights = model.weights_size() if head.uses_model else 0
+    return Need(weights, state + 2 * head.payload_size + head.raw_size, head.payload_size)
 
 
-def encode_need(model: Model, choice: levels.Level, raw_size: int, n_lanes: int | None = None) -> Need:
+def encode_need(model: Model, settings: levels.LevelSettings, raw_size: int, n_lanes: int | None = None) -> Need:
     """Return what encoding a block of raw_size bytes needs, whose payload may be as large; n_lanes: the level's.
 
-    With a net it may be coded without as well, one way after the other, and both payloads are held.
+    With a model it may be coded without as well, one way after the other, and both payloads are held.
     """
     if not raw_size:
         return Need(0, 0, 0)
-    lanes = n_lanes or levels.n_lanes(choice, raw_size)
-    state = model.memory_size(choice.method, raw_size, lanes)
-    payloads = raw_size
-    if choice.has_net:
-        state = max(state, model.memory_size(choice.ngram_method, raw_size, n_lanes or 1))
-        payloads *= 2
-    return Need(model.shared_size(choice.method), state + raw_size + payloads, raw_size)
+    state, payloads, weights = (
+        model.memory_size(settings.spec(raw_size, uses_model=False, n_lanes=n_lanes)),
+        raw_size,
+        0,
+    )
+    if settings.uses_model:
+        state = max(state, model.memory_size(settings.spec(raw_size, uses_model=True, n_lanes=n_lanes)))
+        payloads, weights = 2 * raw_size, model.weights_size()
+    return Need(weights, state + raw_size + payloads, raw_size)
 
 
 def encoding_threads(
-    threads: int | None, model: Model, choice: levels.Level, block_size: int, memory_limit: int | None = None
+    threads: int | None, model: Model, settings: levels.LevelSettings, block_size: int, memory_limit: int | None = None
 ) -> int:
     """Return how many threads code blocks of a long input: `threads`, or the default; loads the weights.
 
     Raises MemoryLimitError if not even one fits into memory_limit bytes, or the weights alone into what the system has.
     """
-    check_weights(model, choice.method, memory_limit)
-    need = encode_need(model, choice, block_size)
+    check_model(model, settings, memory_limit)
+    need = encode_need(model, settings, block_size)
     return Threads(threads, memory_limit).that_fit(need)
 
 
@@ -141,16 +152,17 @@ def compress_memory(
     level: int = levels.DEFAULT_LEVEL,
     block_size: int | None = None,
     threads: int | None = None,
-    model: str | None = None,
+    model: Model | None = None,
     memory_limit: int | None = None,
+    registry: Registry | None = None,
 ) -> int:
     """Return the bytes that compressing a long input needs, the interpreter itself not counted; loads the weights.
 
-    threads: default as when compressing.  Raises MemoryLimitError if the weights alone are beyond memory_limit bytes or
-    what the system has left.
+    threads, registry: default as when compressing.  Raises MemoryLimitError if the weights alone are beyond
+    memory_limit bytes or what the system has left.
     """
-    choice, chosen = choose(level, model)
-    check_weights(chosen, choice.method, memory_limit)
-    size = block_size or choice.block_size
-    need = encode_need(chosen, choice, size)
+    settings, chosen = choose(level, model, registry)
+    check_model(chosen, settings, memory_limit)
+    size = block_size or settings.block_size
+    need = encode_need(chosen, settings, size)
     return need.of_threads(threads or Threads(None, None).that_fit(need))

@@ -29,7 +29,7 @@ class Summary:
     n_frames: int = 0
     n_blocks: int = 0
     n_stored: int = 0
-    n_unspelled: int = 0  # compression only: bytes that no token of the model of their block spells
+    n_outside: int = 0  # compression only: bytes outside the vocabulary of the model of their block
     content_hash: bytes | None = None  # of the content of the only frame; None if there are several
     names_model: bool = False  # compression only: a frame cannot be decoded without weights
     verified: bool = False

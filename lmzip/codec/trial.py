@@ -1,4 +1,4 @@
-"""What it takes to code a sample, and to choose a method: from that the time of a whole stream is reckoned."""
+"""What it takes to code a sample, and to choose on the model: from that the time of a whole stream is reckoned."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lmzip import levels
-from lmzip.codec.auto import sample_sizes, takes_sample
-from lmzip.codec.blocks import encode_block
-from lmzip.container import BLOCK_HEAD_SIZE, STORED
+from lmzip.block import Run
+from lmzip.codec.block import encode_block
+from lmzip.codec.choose import sample_sizes, takes_sample
+from lmzip.format.block import HEAD_SIZE
 from lmzip.models.base import Model
 
 
@@ -17,30 +18,30 @@ class Trial(NamedTuple):
     """What a sample came to; sizes in bytes, times in seconds."""
 
     compressed_size: int
-    choosing: float  # of a method, once for each block
+    choosing: float  # whether the model pays, once for each block
     coding: float
     decoding: float  # as long as coding, and nothing for what is stored
 
 
-def try_sample(model: Model, choice: levels.Level, sample: bytes, block_size: int, n_threads: int) -> Trial:
+def try_sample(model: Model, settings: levels.LevelSettings, sample: bytes, block_size: int, n_threads: int) -> Trial:
     """Code a sample in blocks of block_size, with the lanes that a net has in full ones, however long the sample is.
 
     n_threads: of each block.  The first use of a model may take longer: let it be before.
     """
-    choice = replace(choice, lanes=((levels.MAX_BLOCK_SIZE, levels.n_lanes(choice, block_size)),))
+    settings = replace(settings, lanes=((levels.MAX_BLOCK_SIZE, settings.n_lanes(block_size)),))
     choosing = coding = decoding = 0.0
-    if takes_sample(choice, len(sample[:block_size])):
+    if takes_sample(settings, len(sample[:block_size])):
         start = time.monotonic()
-        sample_sizes(model, sample[:block_size], choice, None, n_threads)
+        sample_sizes(model, sample[:block_size], settings, Run(n_threads=n_threads))
         choosing = time.monotonic() - start
     size = 0
     for at in range(0, len(sample), block_size):
         block = sample[at : at + block_size]
         start = time.monotonic()
-        head, payload = encode_block(model, block, choice=choice, last=True, n_threads=n_threads)
-        chose = choosing if takes_sample(choice, len(block)) else 0.0
+        head, payload = encode_block(model, block, settings=settings, last=True, n_threads=n_threads)
+        chose = choosing if takes_sample(settings, len(block)) else 0.0
         spent = max(0.0, time.monotonic() - start - chose)
-        size += BLOCK_HEAD_SIZE + len(payload)
+        size += HEAD_SIZE + len(payload)
         coding += spent
-        decoding += spent if head.method != STORED else 0.0
+        decoding += spent if not head.is_stored else 0.0
     return Trial(size, choosing, coding, decoding)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 JOIN_SECONDS = 5.0
@@ -60,13 +61,26 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def submit(self, job: Callable[[], Any], sink: Callable[[Any], None], *, is_work: bool = True) -> None:
+    def submit(
+        self,
+        job: Callable[..., Any],
+        sink: Callable[[Any], None],
+        *,
+        early_sink: Callable[[Any], None] | None = None,
+        is_work: bool = True,
+    ) -> None:
         """Run job() some time and sink(its result) in order; wait first while `limit` jobs are on their way.
 
         With a limit of one it is delivered on return: no second block is then held while the caller reads on.
-        is_work: whether the job takes a processor; if not it is done beside others, when its turn comes.
+        early_sink: the job is called with a function then, which hands a part of the result to early_sink at once where
+        the job is the next in line, and says whether it did.  is_work: whether the job takes a processor; if not it is
+        done beside others, when its turn comes.
         """
+        number = self._n_submitted
+        if early_sink:
+            job = partial(job, lambda part: self._deliver_early(number, part, early_sink))
         if not self._has_threads():
+            self._n_submitted = self._n_delivered = number + 1
             sink(job())
             return
         with self._changed:
@@ -240,6 +254,22 @@ class Workers:
                 self._error = self._error or error
                 self._n_delivered += 1
                 self._changed.notify_all()
+
+    def _deliver_early(self, number: int, part: Any, early_sink: Callable[[Any], None]) -> bool:
+        """In a job: hand on a part of its result if no other result comes before; what that raises ends the job."""
+        if not self._threads:
+            early_sink(part)
+            return True
+        with self._changed:
+            if self._delivering or self._n_delivered != number or self._error or self._closing:
+                return False
+            self._delivering = True
+        try:
+            early_sink(part)
+        finally:
+            with self._changed:
+                self._delivering = False
+        return True
 
     def _close(self) -> None:
         """Cancel what is left and end the threads; one that is stuck in a write is left behind as a daemon."""

@@ -12,6 +12,8 @@ from typing import BinaryIO
 from lmzip import arguments, levels
 from lmzip.codec.compress import compress_stream
 from lmzip.codec.decompress import decompress_stream
+from lmzip.models.base import Model
+from lmzip.stream import shared
 from lmzip.stream.file import LmzipFile
 from lmzip.stream.text import TextFile
 
@@ -23,6 +25,7 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     mode: str = "rb",
     *,
     level: int = levels.DEFAULT_LEVEL,
+    model: str | Model | None = None,
     block_size: int | None = None,
     threads: int | None = None,
     encoding: str | None = None,
@@ -37,12 +40,13 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     if not isinstance(mode, str) or "t" not in mode:
         if any(argument is not None for argument in (encoding, errors, newline)):
             raise ValueError("encoding, errors and newline are for text modes")
-        return LmzipFile(file, mode, level=level, block_size=block_size, threads=threads)
+        return LmzipFile(file, mode, level=level, model=model, block_size=block_size, threads=threads)
     if "b" in mode:
         raise ValueError(f"invalid mode: {mode!r}")
     encoding = io.text_encoding(encoding)  # type: ignore[attr-defined] # there since Python 3.10
     io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)  # what it refuses, before a file is made
-    binary = LmzipFile(file, mode.replace("t", "", 1), level=level, block_size=block_size, threads=threads)
+    binary_mode = mode.replace("t", "", 1)
+    binary = LmzipFile(file, binary_mode, level=level, model=model, block_size=block_size, threads=threads)
     return TextFile(binary, mode, encoding, errors, newline)
 
 
@@ -50,19 +54,27 @@ def compress(
     data,
     level: int = levels.DEFAULT_LEVEL,
     *,
+    model: str | Model | None = None,
     block_size: int | None = None,
     n_lanes: int | None = None,
     threads: int | None = None,
 ) -> bytes:
     """Return bytes-like data as a frame.
 
-    block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up to 128; both default to the level's.  threads: 0 and
-    None for all that are available.  Raises ValueError and TypeError for bad arguments, MemoryLimitError without
-    memory.
+    model: a name, the path of a weight file, or a Model; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up
+    to 128; all default to the level's.  threads: 0 and None for all that are available.  Raises ValueError and
+    TypeError for bad arguments, ModelMissingError, UnsupportedError, MemoryLimitError without memory.
     """
     output = io.BytesIO()
     compress_stream(
-        _reader(data).read, output.write, level=level, block_size=block_size, n_lanes=n_lanes, threads=threads
+        _reader(data).read,
+        output.write,
+        level=level,
+        model=shared.find_model(model),
+        registry=shared.registry,
+        block_size=block_size,
+        n_lanes=n_lanes,
+        threads=threads,
     )
     return output.getvalue()
 
@@ -74,7 +86,8 @@ def decompress(data, *, threads: int | None = None, memory_limit: int | None = N
     arguments.
     """
     output = io.BytesIO()
-    decompress_stream(_reader(data).read, output.write, threads=threads, memory_limit=memory_limit)
+    read, registry = _reader(data).read, shared.registry
+    decompress_stream(read, output.write, registry=registry, threads=threads, memory_limit=memory_limit)
     return output.getvalue()
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 from lmzip import arguments, levels
 from lmzip.codec.choice import choose
 from lmzip.codec.workers import JOIN_SECONDS
-from lmzip.stream import at_exit
+from lmzip.models.base import Model
+from lmzip.stream import at_exit, shared
 from lmzip.stream.output import OutputFile
 from lmzip.stream.reading import raw_reader
 from lmzip.stream.writing import FrameSink
@@ -26,9 +27,10 @@ _MODES = {"r": "rb", "w": "wb", "x": "xb", "a": "ab"}
 class LmzipFile(io.BufferedIOBase):
     """A file in lmzip format as a file object of its content (binary).
 
-    mode "rb": seeks and reads any place if the file can seek, decoding only the blocks it needs; otherwise reads on,
-    and compares the hash of the whole at the end.  Modes "wb" and "xb" write one frame (more for more than 65,535
-    blocks), "ab" appends one; an error inside a with statement leaves the file unfinished, which readers notice.
+    mode "rb": seeks and reads any place if the file can seek, decoding no more of a block than it needs behind a jump;
+    otherwise reads on, and compares the hash of the whole at the end.  Modes "wb" and "xb" write one frame (more for
+    more than 65,535 blocks), "ab" appends one; an error inside a with statement leaves the file unfinished, which
+    readers notice.
 
     A file that is never closed is finished when it is garbage collected or the interpreter ends; what is written to it
     even later becomes another frame.  After a fork only the process that opened the file writes to it: in the child
@@ -50,6 +52,7 @@ class LmzipFile(io.BufferedIOBase):
         mode: str = "rb",
         *,
         level: int = levels.DEFAULT_LEVEL,
+        model: str | Model | None = None,
         block_size: int | None = None,
         threads: int | None = None,
     ) -> None:
@@ -60,8 +63,9 @@ class LmzipFile(io.BufferedIOBase):
         again.  But it has to block: None, which raw files return otherwise, becomes BlockingIOError.  Objects with no
         more than read() or write() will do.
 
-        block_size: raw bytes, 1 to 2^30; default the level's.  threads: 0 and None for all that are available; what
-        fits into one block is coded without starting any.
+        model: for writing, a name, the path of a weight file, or a Model; block_size: raw bytes, 1 to 2^30; both
+        default to the level's.  threads: 0 and None for all that are available; what fits into one block is coded
+        without starting any.
 
         Raises ValueError and TypeError for bad arguments, OSError, and for reading a seekable file what list_frames
         raises.
@@ -75,7 +79,7 @@ class LmzipFile(io.BufferedIOBase):
         if self.mode == "rb":
             self._init_reader()
         else:
-            self._init_writer(level, block_size, n_threads)
+            self._init_writer(level, model, block_size, n_threads)
         self.name = getattr(self._file, "name", None)
 
     def _init_reader(self) -> None:
@@ -87,11 +91,11 @@ class LmzipFile(io.BufferedIOBase):
                 self._owned.close()
             raise
 
-    def _init_writer(self, level: int, block_size: int | None, n_threads: int) -> None:
-        choice, model = choose(level, None)  # which may fail, before a file is made
-        choice = replace(choice, block_size=choice.block_size if block_size is None else block_size)
+    def _init_writer(self, level: int, model: str | Model | None, block_size: int | None, n_threads: int) -> None:
+        settings, chosen = choose(level, shared.find_model(model), shared.registry)  # may fail, before a file is made
+        settings = replace(settings, block_size=settings.block_size if block_size is None else block_size)
         self._open_file()
-        self._sink = FrameSink(self._file, choice, model, n_threads)
+        self._sink = FrameSink(self._file, settings, chosen, n_threads)
         at_exit.settle(self)
 
     def _open_file(self) -> None:

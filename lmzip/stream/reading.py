@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 
 from lmzip import arguments
 from lmzip.codec.decompress import decoded_blocks
-from lmzip.codec.index import BlockReader
+from lmzip.codec.seek import BlockReader
+from lmzip.stream import shared
 
 
 def raw_reader(file: BinaryIO) -> io.RawIOBase:
@@ -19,11 +20,15 @@ def raw_reader(file: BinaryIO) -> io.RawIOBase:
 
 
 class _BlockFile(io.RawIOBase):
-    """Content of a seekable file; holds the block last read."""
+    """Content of a seekable file; holds what was last decoded.
+
+    That is a whole block, or what is read behind a jump: whoever reads on from there has the block decoded once more.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._blocks = BlockReader(file, start=file.tell())
+        self._blocks = BlockReader(file, start=file.tell(), registry=shared.registry)
         self._position = self._start = 0
+        self._next = 0  # where the last read ended
         self._raw: Any = b""
 
     def readable(self) -> bool:
@@ -46,11 +51,12 @@ class _BlockFile(io.RawIOBase):
         offset = self._position - self._start
         if not 0 <= offset < len(self._raw):
             self._raw = b""  # not to be held while the next one is decoded
-            self._start, self._raw = self._blocks.read_at(self._position)
+            end = self._position + len(buffer) if self._position != self._next else None
+            self._start, self._raw = self._blocks.read_at(self._position, end)
             offset = self._position - self._start
         piece = memoryview(self._raw)[max(offset, 0) : max(offset, 0) + len(buffer)]
         buffer[: len(piece)] = piece
-        self._position += len(piece)
+        self._position = self._next = self._position + len(piece)
         return len(piece)
 
 
@@ -58,7 +64,7 @@ class _BlockStream(io.RawIOBase):
     """Content of a stream that cannot seek; holds one block."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._blocks: Iterator[bytes] = decoded_blocks(file.read)
+        self._blocks: Iterator[bytes] = decoded_blocks(file.read, registry=shared.registry)
         self._left = memoryview(b"")
         self._error: Exception | None = None  # why there is no more, which is not to look like the end
 

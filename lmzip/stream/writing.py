@@ -15,7 +15,7 @@ from lmzip.codec.memory import encoding_threads
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
 from lmzip.errors import LmzipError
-from lmzip.levels import Level
+from lmzip.levels import LevelSettings
 
 _ZEROS = memoryview(bytes(1 << 16))
 
@@ -27,11 +27,11 @@ class FrameSink:
     that made it, it takes nothing and writes nothing.
     """
 
-    def __init__(self, file: Any, choice: Level, model: Any, threads: int) -> None:
+    def __init__(self, file: Any, settings: LevelSettings, model: Any, threads: int) -> None:
         """Take what choose() returned, the size of blocks in it, and a number of threads, 0 for all there are."""
         self.size = 0  # bytes taken
         self.lock = threading.RLock()
-        self._file, self._choice, self._model, self._threads = file, choice, model, threads
+        self._file, self._settings, self._model, self._threads = file, settings, model, threads
         self._process = os.getpid()
         self._is_busy = self._is_finished = False
         self._error: Exception | None = None  # why nothing more can be written
@@ -61,9 +61,9 @@ class FrameSink:
         with self._at_work():
             while data:
                 # A full block waits for the byte after it: only then is it known not to be the last.
-                if len(self._raw) == self._choice.block_size:
+                if len(self._raw) == self._settings.block_size:
                     self._push(last=False)
-                piece = data[: self._choice.block_size - len(self._raw)]
+                piece = data[: self._settings.block_size - len(self._raw)]
                 self._raw += piece
                 self.size += len(piece)
                 data = data[len(piece) :]
@@ -138,15 +138,15 @@ class FrameSink:
     def _push(self, *, last: bool) -> None:
         if self._writer is None:
             # What fits into one block needs no threads.
-            size = self._choice.block_size
-            n_threads = 1 if last else encoding_threads(self._threads, self._model, self._choice, size)
+            size = self._settings.block_size
+            n_threads = 1 if last else encoding_threads(self._threads, self._model, self._settings, size)
             self._workers = Workers(n_threads)
             self._writer = self._new_writer(self._write, self._workers)
         raw, self._raw = self._raw, bytearray()
         self._writer.push(raw, last=last)
 
     def _new_writer(self, write: Write, workers: Workers) -> FrameWriter:
-        return FrameWriter(write, workers, choice=self._choice, model=self._model)
+        return FrameWriter(write, workers, settings=self._settings, model=self._model)
 
     def _end_frame(self) -> None:
         """Write the end of the frame, unless there is one and nothing came after it; then no threads are left."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from lmzip import arguments, container
-from lmzip.codec.blocks import check_method, decode_block, model_of, tells_unspelled
-from lmzip.codec.frames import Block, FrameStart, read_frames
-from lmzip.codec.memory import check_weights, decode_need, fitting_threads
+from lmzip import arguments
+from lmzip.codec.block import decode_block, model_of, tells_outside
+from lmzip.codec.decompress import check_block
+from lmzip.codec.memory import decode_need, fitting_threads
 from lmzip.codec.source import FileSource, Source
-from lmzip.container import BlockHead, FrameHeader, ModelRecord
+from lmzip.codec.stripes import StripeChecker
 from lmzip.errors import DamagedError, TruncatedError
-from lmzip.models.hf import unspelled
+from lmzip.format import outside
+from lmzip.format.block import BlockHead, stripe_checks_size
+from lmzip.format.frames import Block, FrameStart, read_frames
+from lmzip.format.header import VERSION, FrameHeader, ModelRecord
+from lmzip.models.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class BlockInfo:
     offset: int
     raw_offset: int
     head: BlockHead
-    n_unspelled: int = 0  # bytes that no token of the model spells
+    head_size: int = 0  # bytes between offset and the payload
+    n_outside: int = 0  # bytes outside the vocabulary of the model
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,20 @@ class FrameInfo:
 
     @property
     def block_size(self) -> int:
-        return self.blocks[0].head.raw_size
+        """Raw bytes of the largest block."""
+        return max(block.head.raw_size for block in self.blocks)
 
     @property
     def n_stored(self) -> int:
-        return sum(block.head.method == container.STORED for block in self.blocks)
+        return sum(block.head.is_stored for block in self.blocks)
 
     @property
-    def n_unspelled(self) -> int:
-        return sum(block.n_unspelled for block in self.blocks)
+    def n_outside(self) -> int:
+        return sum(block.n_outside for block in self.blocks)
 
     @property
     def version(self) -> int:
-        return container.VERSION
+        return VERSION
 
 
 def list_frames(file: BinaryIO) -> list[FrameInfo]:
@@ -65,20 +71,20 @@ def list_frames(file: BinaryIO) -> list[FrameInfo]:
     """
 
     def told(frame: FrameInfo) -> FrameInfo:
-        blocks = (replace(block, n_unspelled=_n_unspelled(file, frame, block)) for block in frame.blocks)
+        blocks = (replace(block, n_outside=_n_outside(file, frame, block)) for block in frame.blocks)
         return replace(frame, blocks=tuple(blocks))
 
     return [told(frame) if frame.model else frame for frame in _frames(file)]
 
 
-def _n_unspelled(file: BinaryIO, frame: FrameInfo, block: BlockInfo) -> int:
+def _n_outside(file: BinaryIO, frame: FrameInfo, block: BlockInfo) -> int:
     """Return what the start of a block's payload tells, 0 where it tells nothing."""
-    if not tells_unspelled(frame.model, block.head):
+    if not tells_outside(frame.model, block.head):
         return 0
-    file.seek(block.offset + frame.header.block_head_size)
-    start = bytes(Source(file.read).take(min(unspelled.MAX_SIZE, block.head.payload_size)))
+    file.seek(block.offset + block.head_size + stripe_checks_size(block.head.raw_size, block.head.n_lanes))
+    start = bytes(Source(file.read).take(min(outside.MAX_SIZE, block.head.payload_size)))
     try:
-        return unspelled.parse(start, block.head.raw_size)[0]
+        return outside.parse(start, block.head.raw_size)[0]
     except DamagedError as error:
         raise DamagedError(f"block at byte {block.offset}: {error}") from None
 
@@ -90,16 +96,17 @@ def _frames(file: BinaryIO, file_start: int = 0) -> list[FrameInfo]:
     """
     frames: list[FrameInfo] = []
     blocks: list[BlockInfo] = []
-    start = FrameStart(0, container.pack_header())
+    start: FrameStart | None = None
     model, raw_offset = None, 0
     for piece in read_frames(FileSource(file, file_start), with_payloads=False):
         if isinstance(piece, FrameStart):
             start, blocks, model = piece, [], None
         elif isinstance(piece, Block):
             model = piece.header.model() if not blocks else model
-            blocks.append(BlockInfo(piece.offset, raw_offset, piece.head))
+            blocks.append(BlockInfo(piece.offset, raw_offset, piece.head, piece.head_size))
             raw_offset += piece.head.raw_size
         else:
+            assert start is not None
             raw_start = blocks[0].raw_offset
             sizes = (piece.end - start.offset, raw_start, raw_offset - raw_start)
             hash_ = piece.trailer.content_hash
@@ -110,49 +117,77 @@ def _frames(file: BinaryIO, file_start: int = 0) -> list[FrameInfo]:
 class BlockReader:
     """The blocks of a seekable file by their place in the content; keeps no decoded block."""
 
-    def __init__(self, file: BinaryIO, *, start: int = 0, memory_limit: int | None = None) -> None:
-        """Read the index of what is there from byte `start` on.
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        start: int = 0,
+        memory_limit: int | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        """Read the index of what is there from byte `start` on; registry: where models come from, default a new one.
 
         Raises as list_frames does, but for what payloads begin with.
         """
         self._file, self._file_start = file, start
+        self._registry = registry or Registry()
         self._memory_limit = arguments.memory_limit(memory_limit)
         self._blocks = [(frame.header, block) for frame in _frames(file, start) for block in frame.blocks]
         self._starts = [block.raw_offset for _, block in self._blocks]
         self.size = self._starts[-1] + self._blocks[-1][1].head.raw_size  # of the whole content
 
-    def read_at(self, offset: int) -> tuple[int, bytes]:
+    def read_at(self, offset: int, end: int | None = None) -> tuple[int, Any]:
         """Return (start, raw bytes) of the block that holds byte `offset` of the content, b"" at its end.
 
-        Raises DamagedError, ModelMissingError, UnsupportedError, NumericsError, MemoryLimitError.
+        end: bytes of the content from there on are not wanted; decoding stops as soon as the others are checked.  Where
+        it did, only those from offset to end are returned, else the whole block.  Raises DamagedError,
+        ModelMissingError, UnsupportedError, NumericsError, MemoryLimitError.
         """
         if offset >= self.size:
             return self.size, b""
-        header, block = self._blocks[bisect_right(self._starts, offset) - 1]
-        model = model_of(header, self._memory_limit)
-        check_method(model, block.head)
-        check_weights(model, block.head.method, self._memory_limit)
-        fitting_threads(1, decode_need(model, block.head), self._memory_limit)
-        self._file.seek(self._file_start + block.offset + header.block_head_size)
-        payload = bytes(Source(self._file.read).take(block.head.payload_size))
-        if len(payload) < block.head.payload_size:
+        header, info = self._blocks[bisect_right(self._starts, offset) - 1]
+        self._file.seek(self._file_start + info.offset + info.head_size)
+        payload = Source(self._file.read).take(info.head.payload_size)
+        if len(payload) < info.head.payload_size:
             raise TruncatedError("unexpected end of file: it changed while it was read")
-        return block.raw_offset, decode_block(model, block.head, payload, f"block at byte {block.offset}")
+        block = Block(info.offset, 0, header, info.head, info.head_size, payload)
+        model = model_of(header, self._registry, self._memory_limit)
+        check_block(model, block, self._memory_limit)
+        fitting_threads(1, decode_need(model, header, info.head), self._memory_limit)
+        first, last = offset - info.raw_offset, min(end or self.size, self.size) - info.raw_offset
+
+        ended = False
+
+        def early(_raw: memoryview, checker: StripeChecker) -> bool:
+            nonlocal ended
+            ended = checker.covers(first, last)
+            return not ended
+
+        name = f"block at byte {info.offset}"
+        raw = decode_block(model, header, info.head, payload, name, early=early if end is not None else None)
+        return (offset, memoryview(raw)[first:last]) if ended else (info.raw_offset, raw)
 
 
-def read_range(file: BinaryIO, offset: int, size: int, *, memory_limit: int | None = None) -> Iterator[bytes]:
+def read_range(
+    file: BinaryIO,
+    offset: int,
+    size: int,
+    *,
+    memory_limit: int | None = None,
+    registry: Registry | None = None,
+) -> Iterator[bytes]:
     """Yield bytes offset .. offset + size of a seekable file's content, in pieces, fewer if the content ends before.
 
-    Decodes only the blocks that the range touches.  Raises ValueError for a negative offset or size, and as list_frames
-    and decompress_stream do.
+    Decodes only the blocks that the range touches, and of the last one no more than it takes.  memory_limit, registry:
+    as for BlockReader.  Raises ValueError for a negative offset or size, and as list_frames and decompress_stream do.
     """
     offset, size = arguments.integer("offset", offset), arguments.integer("size", size)
     if offset < 0 or size < 0:
         raise ValueError("a range starts at 0 or later and has no negative size")
-    reader = BlockReader(file, memory_limit=memory_limit)
+    reader = BlockReader(file, memory_limit=memory_limit, registry=registry)
     end = min(offset + size, reader.size)
     while offset < end:
-        start, raw = reader.read_at(offset)
+        start, raw = reader.read_at(offset, end)
         piece = memoryview(raw)[offset - start : end - start]
         yield bytes(piece)
         offset += len(piece)

@@ -1,0 +1,171 @@
+"""One block at a time: raw bytes <-> head and payload; the same for streams, files and verification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lmzip.block import BlockSpec, Run
+from lmzip.codec.choose import code_block
+from lmzip.codec.memory import check_weights
+from lmzip.codec.stripes import StripeChecker
+from lmzip.errors import DamagedError, MemoryLimitError, UnsupportedError
+from lmzip.format.block import (
+    BASE,
+    STORED,
+    WITH_MODEL,
+    BlockHead,
+    data_check,
+    parse_stripe_checks,
+    stripe_checks_size,
+)
+from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
+from lmzip.levels import LevelSettings
+from lmzip.models.base import Model
+from lmzip.models.registry import Registry
+
+Report = Callable[[int], None]
+# early(raw, checker): more of the block is checked; returns False where no more of it is wanted.
+Early = Callable[[memoryview, StripeChecker], bool]
+
+
+def encode_block(
+    model: Model,
+    raw,
+    *,
+    settings: LevelSettings,
+    last: bool,
+    n_lanes: int | None = None,
+    report: Report | None = None,
+    n_threads: int = 1,
+    model_cost: int = 0,
+) -> tuple[BlockHead, bytes | bytearray]:
+    """Return head and payload of a block; it is stored where coding does not make it smaller.
+
+    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  model_cost:
+    bytes by which the frame's header grows if this block needs the model.  Raises MemoryLimitError if there is no
+    memory.
+    """
+    counted = _Counter(report)
+    payload: bytes | None = None
+    try:
+        if len(raw) > 1:
+            payload, spec = code_block(model, raw, settings, n_lanes, Run(counted, n_threads), model_cost)
+    except MemoryError:
+        raise _no_memory(len(raw)) from None
+    counted(len(raw) - counted.done)
+    if payload is None:
+        return BlockHead(last, STORED, 1, len(raw), len(raw), data_check(STORED, raw, raw)), raw
+    mode = WITH_MODEL if spec.uses_model else BASE
+    return BlockHead(last, mode, spec.n_lanes, len(raw), len(payload), data_check(mode, raw, payload)), payload
+
+
+def decode_block(
+    model: Model,
+    header: FrameHeader,
+    head: BlockHead,
+    payload,
+    name: str,
+    report: Report | None = None,
+    n_threads: int = 1,
+    early: Early | None = None,
+):
+    """Return the raw bytes (bytes-like) of a block after comparing all its checks; `name` is for messages.
+
+    early: called as stripes are checked; where it returns False, the rest of the raw bytes is arbitrary.  Raises
+    DamagedError, UnsupportedError for a block that the model does not have, MemoryLimitError.
+    """
+    counted = _Counter(report)
+    ended = False
+    if head.is_stored:
+        raw = payload
+    else:
+        spec = head.spec(header)
+        check_takes(model, spec)
+        try:
+            raw, ended = _decode(model, spec, payload, Run(counted, n_threads), early)
+        except DamagedError as error:
+            raise DamagedError(f"{name}: {error}") from None
+        except MemoryError:
+            raise _no_memory(head.raw_size) from None
+    if not ended and data_check(head.mode, raw, payload) != head.data_check:
+        raise DamagedError(f"{name}: damaged data")
+    counted(head.raw_size - counted.done)
+    return raw
+
+
+def _decode(model: Model, spec: BlockSpec, payload, run: Run, early: Early | None) -> tuple[memoryview, bool]:
+    """Return a coded block's raw bytes, stripes compared, and whether `early` ended it.  Raises DamagedError."""
+    checks = parse_stripe_checks(payload, spec.raw_size, spec.n_lanes)
+    checker, ended = StripeChecker(spec, checks), False
+
+    def reached(raw: memoryview, n: int) -> bool:
+        nonlocal ended
+        before = checker.n_checked
+        checker.reached(raw, n)
+        ended = checker.n_checked > before and early is not None and not early(raw, checker)
+        return not ended
+
+    # No view: CPython's collector crashes on one that cffi holds.
+    coded = bytes(memoryview(payload)[stripe_checks_size(spec.raw_size, spec.n_lanes) :]) if checks else payload
+    raw = model.decode(coded, spec, Run(run.progress, run.n_threads, reached if checks else None))
+    if not ended:
+        reached(raw, spec.chunk_size)
+        ended = False
+    return raw, ended
+
+
+def check_takes(model: Model, spec: BlockSpec) -> None:
+    """Raise UnsupportedError if the model does not have such blocks."""
+    if not model.takes(spec):
+        raise UnsupportedError(
+            f"needs a newer lmzip: profile {spec.profile}, {spec.n_lanes} lanes, content {spec.content.kind}"
+            f" with {model.name if spec.uses_model else 'no model'}"
+        )
+
+
+def model_of(header: FrameHeader, registry: Registry, memory_limit: int | None = None) -> Model:
+    """Return the model that a frame's header, already checked, asks for.
+
+    One in floating point is loaded for that, within memory_limit bytes and what the system has.  Raises
+    ModelMissingError, UnsupportedError, NumericsError, DamagedError, MemoryLimitError.
+    """
+    return registry.of_record(header.model(), lambda model: check_weights(model, memory_limit))
+
+
+def record_of(model: Model) -> ModelRecord | None:
+    """Return the record that names a model in a header; None for the built-in one."""
+    if not model.kind:
+        return None
+    if model.fingerprint:
+        return ModelRecord(model.kind, model.digest, model.fingerprint, model.name, model.numerics)
+    return ModelRecord(model.kind, model.digest, name=model.name)
+
+
+def tells_outside(record: ModelRecord | None, head: BlockHead) -> bool:
+    """Return whether the coded bytes begin with the number of bytes outside the vocabulary (FORMAT 9)."""
+    return record is not None and record.kind == FLOAT_KIND and head.uses_model
+
+
+def substitute(head: BlockHead, registry: Registry) -> Model | None:
+    """Return a model that decodes this block of a frame whose own model is not to be had, None if there is none.
+
+    What is stored needs no model, nor does what the base codes alone.
+    """
+    return None if head.uses_model else registry.built_in()
+
+
+def _no_memory(raw_size: int) -> MemoryLimitError:
+    return MemoryLimitError(f"not enough memory for a block of {raw_size} bytes")
+
+
+class _Counter:
+    """Passes progress on, also none, as what that raises ends the work; knows how much there has been."""
+
+    def __init__(self, report: Report | None) -> None:
+        self.done = 0
+        self._report = report
+
+    def __call__(self, n: int) -> None:
+        self.done += n
+        if self._report:
+            self._report(n)
