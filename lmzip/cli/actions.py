@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
 
@@ -18,7 +19,7 @@ class Action(Protocol):
         """Do what comes after the last input."""
 
 
-def make_action(options: Options, reporter: Reporter) -> Action:
+def make_action(options: Options, reporter: Reporter, chosen: ChosenModel) -> Action:
     """Return what the options ask for."""
     if options.action == "list":
         from lmzip.cli.listing import Listing
@@ -27,11 +28,11 @@ def make_action(options: Options, reporter: Reporter) -> Action:
     if options.action == "estimate":
         from lmzip.cli.estimate import Estimating
 
-        return Estimating(options, reporter)
+        return Estimating(options, reporter, chosen)
     if options.action == "bench":
         from lmzip.cli.bench import Bench
 
-        return Bench(options, reporter)
+        return Bench(options, reporter, chosen)
     from lmzip.cli.work import Work
 
-    return Work(options, reporter)
+    return Work(options, reporter, chosen)

@@ -6,7 +6,7 @@ import time
 from io import BytesIO
 
 from lmzip.cli import signals
-from lmzip.cli.chosen_model import find_model
+from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.messages import Reporter, printable
 from lmzip.cli.options import Options
 from lmzip.cli.progress import Meter, speed
@@ -18,17 +18,18 @@ from lmzip.errors import VerifyError
 class Bench:
     """Prints a line for each file."""
 
-    def __init__(self, options: Options, reporter: Reporter) -> None:
+    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
         self.options = options
         self.reporter = reporter
+        self.chosen = chosen
 
     def run(self, name: str, shown: str) -> None:
         """Measure one file; raises VerifyError if it does not come back, LmzipError, OSError, OutputError."""
         from lmzip.codec.choice import choose
 
         with open_input(name, in_place=False, force=False) as source:
-            find_model(self.options, self.reporter)
-            model = choose(self.options.level, self.options.chosen_model)[1].name
+            self.chosen.find()
+            model = choose(self.options.level, self.chosen.model, self.chosen.registry)[1].name
             parts = []
             while part := source.read(1 << 20):
                 parts.append(part)
@@ -61,7 +62,7 @@ class Bench:
         """Return the compressed bytes and the seconds that each direction took."""
         from lmzip import codec
 
-        options = self.options
+        options, registry = self.options, self.chosen.registry
         packed, back = BytesIO(), BytesIO()
         threads, limit = options.threads or None, options.memory_limit
         start = time.monotonic()
@@ -69,7 +70,8 @@ class Bench:
             BytesIO(raw).read,
             packed.write,
             level=options.level,
-            model=options.chosen_model,
+            model=self.chosen.model,
+            registry=registry,
             block_size=options.block_size,
             threads=threads,
             memory_limit=limit,
@@ -77,7 +79,12 @@ class Bench:
         )
         middle = time.monotonic()
         codec.decompress_stream(
-            BytesIO(packed.getvalue()).read, back.write, threads=threads, memory_limit=limit, progress=meter.advance
+            BytesIO(packed.getvalue()).read,
+            back.write,
+            registry=registry,
+            threads=threads,
+            memory_limit=limit,
+            progress=meter.advance,
         )
         end = time.monotonic()
         if back.getvalue() != raw:

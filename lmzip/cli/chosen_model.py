@@ -2,53 +2,63 @@
 
 from __future__ import annotations
 
-from lmzip.cli.messages import ERROR, FOREIGN, CallError, Reporter, reason
+from typing import TYPE_CHECKING
+
+from lmzip.cli import signals
+from lmzip.cli.completing import AUTO
+from lmzip.cli.messages import ERROR, UNSUPPORTED, CallError, Reporter, reason
 from lmzip.cli.option_table import ULTRA
-from lmzip.cli.options import AUTO, Options
+from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, MemoryLimitError
-from lmzip.models.hf.settings import Settings
+from lmzip.models.hf.numerics import Settings
+from lmzip.models.registry import BUILT_IN, Registry
+
+if TYPE_CHECKING:
+    from lmzip.models.base import Model
 
 
-def find_model(options: Options, reporter: Reporter) -> None:
-    """Make a model that was named or given by path known, also to decompression; does nothing the second time.
+class ChosenModel:
+    """The models of one call of a program, and which of them it compresses with."""
 
-    To be called where it is settled that there is work, before anything is read or written.  Raises CallError for one
-    that was said and is not here or cannot be used; warns of one from the environment.
-    """
-    from lmzip.models import registry
+    def __init__(self, options: Options, reporter: Reporter) -> None:
+        self.model: Model | None = None  # None: the level's own
+        self._options, self._reporter = options, reporter
+        self._compresses = options.mode == "compress" and options.action != "test"
+        # Decompression takes the threads from the frame: with others, other sums come out.
+        threads = options.threads or None if self._compresses else None
+        self.registry = Registry(Settings(options.device, options.dtype, threads, options.allow_download))
+        signals.on_end(self.registry.discard_pending)
+        self._was_looked_for = False
 
-    if options.model_is_found:
-        return
-    options.model_is_found = True
-    compresses = options.mode == "compress" and options.action not in ("test", "list-models")
-    # Decompression takes the threads from the frame: with others, other sums come out.
-    threads = options.threads or None if compresses else None
-    registry.configure(Settings(options.device, options.dtype, threads, options.allow_download))
-    if options.model in (AUTO, registry.BUILT_IN):
-        return
-    try:
-        if options.model == ULTRA:
-            # What is compressed says by itself which model it needs.
-            options.model = str(registry.strongest()) if compresses else AUTO
-            if not compresses:
-                return
-        if options.is_foreign and not compresses:
-            registry.tell_of(options.model)
+    def find(self) -> None:
+        """Find a model that was named or given by path, also for decompression; does nothing the second time.
+
+        To be called where it is settled that there is work, before anything is read or written.  Raises CallError for
+        one that was said and is not here or cannot be used; warns of one from the environment.
+        """
+        if self._was_looked_for:
             return
-        registry.by_name(options.model)
-        if compresses:
-            _unpack_model(options)
-    except (LmzipError, OSError, MemoryError) as error:
-        if options.model_variable is None:
-            lacks_memory = isinstance(error, (MemoryLimitError, MemoryError))
-            raise CallError(reason(error), ERROR if lacks_memory else FOREIGN) from None
-        reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
-        options.model = AUTO
+        self._was_looked_for = True
+        options = self._options
+        try:
+            if self._compresses:
+                self._find_to_compress(options.model)
+            elif options.model not in (AUTO, BUILT_IN, ULTRA):  # what is compressed says by itself which model it needs
+                self.registry.add_path(options.model)
+        except (LmzipError, OSError, MemoryError) as error:
+            if options.model_variable is None:
+                lacks_memory = isinstance(error, (MemoryLimitError, MemoryError))
+                raise CallError(reason(error), ERROR if lacks_memory else UNSUPPORTED) from None
+            self._reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
+            options.model, self.model = AUTO, None
 
+    def _find_to_compress(self, name: str) -> None:
+        """Find a model and load it: only that tells whether its weights are whole."""
+        from lmzip.codec.memory import check_weights
 
-def _unpack_model(options: Options) -> None:
-    """Raise UnsupportedError if the chosen weights are not whole: only to unpack them tells; MemoryLimitError."""
-    from lmzip import codec
-
-    limit = options.memory_limit
-    codec.compress_memory(options.level, block_size=1, threads=1, model=options.chosen_model, memory_limit=limit)
+        if name == AUTO:
+            return
+        model = self.registry.strongest() if name == ULTRA else self.registry.model(name)
+        check_weights(model, self._options.memory_limit)
+        model.load()
+        self.model = model

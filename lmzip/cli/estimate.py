@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lmzip.cli.chosen_model import find_model
+from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import Reporter, printable
 from lmzip.cli.options import Options
@@ -18,6 +18,7 @@ from lmzip.fileio import Source, open_source
 
 if TYPE_CHECKING:
     from lmzip.codec.trial import Trial
+    from lmzip.models.base import Model
 
 # Pieces from all over a file, compressed as if they were one: the model learns from each for the others, as it will.
 _N_PIECES = 16
@@ -48,11 +49,11 @@ def sample(fd: int, size: int, piece_size: int, n_pieces: int = _N_PIECES) -> by
     """Return a file's content if it is small, else pieces spread evenly over it; raises OSError."""
     if size <= n_pieces * piece_size:
         return os.pread(fd, size, 0)
-    step = (size - piece_size) // (n_pieces - 1)
+    step = (size - piece_size) // max(1, n_pieces - 1)
     return b"".join(os.pread(fd, piece_size, number * step) for number in range(n_pieces))
 
 
-def _try_whole(data: bytes, options: Options) -> Trial:
+def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
     """Compress the whole of a small file as it will be."""
     from io import BytesIO
 
@@ -64,7 +65,7 @@ def _try_whole(data: bytes, options: Options) -> Trial:
         BytesIO(data).read,
         len,
         level=options.level,
-        model=options.chosen_model,
+        model=model,
         block_size=options.block_size,
         threads=options.threads or None,
     )
@@ -80,37 +81,37 @@ def _xz_size(data: bytes) -> int:
     return len(lzma.compress(data, filters=filters))
 
 
-def estimate(source: Source, options: Options) -> Estimate:
+def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
     from lmzip import levels
     from lmzip.codec.choice import choose
-    from lmzip.codec.memory import Threads, check_weights, encode_need
+    from lmzip.codec.memory import Threads, check_model, encode_need
     from lmzip.codec.trial import try_sample
     from lmzip.system import available_threads
 
     start = time.monotonic()
-    choice, model = choose(options.level, options.chosen_model)
+    settings, model = choose(options.level, chosen.model, chosen.registry)
     raw_size = source.status.st_size
-    block_size = min(options.block_size or choice.block_size, max(1, raw_size))
-    check_weights(model, choice.method, options.memory_limit)
-    need = encode_need(model, choice, block_size)  # unpacks the net
+    block_size = min(options.block_size or settings.block_size, max(1, raw_size))
+    check_model(model, settings, options.memory_limit)
+    need = encode_need(model, settings, block_size)  # unpacks the net
     loading = time.monotonic() - start
     n_blocks = -(-raw_size // block_size)
     threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
     threads = max(1, min(threads, n_blocks))
-    if choice.method >= levels.TOKEN_METHOD:
-        n_lanes = levels.n_lanes(choice, block_size)
+    if settings.uses_model and model.has_tokens:
+        n_lanes = settings.n_lanes(block_size)
         data = sample(source.fd, raw_size, _TOKEN_PIECE_SIZE, n_lanes)
-        choice = replace(choice, lanes=((levels.MAX_BLOCK_SIZE, n_lanes),))
+        settings = replace(settings, lanes=((levels.MAX_BLOCK_SIZE, n_lanes),))
     else:
-        data = sample(source.fd, raw_size, _NET_PIECE_SIZE if choice.has_net else _PIECE_SIZE)
+        data = sample(source.fd, raw_size, _NET_PIECE_SIZE if settings.uses_model else _PIECE_SIZE)
     exact = len(data) == raw_size
     if exact:
-        trial, n_choices, share, at_once = _try_whole(data, options), 0, 1.0, 1
+        trial, n_choices, share, at_once = _try_whole(data, options, model), 0, 1.0, 1
     else:
         # A single block may be worked on by two.
         n_threads = min(2, options.threads or available_threads()) if n_blocks == 1 else 1
-        trial = try_sample(model, choice, data, block_size, n_threads)
+        trial = try_sample(model, settings, data, block_size, n_threads)
         n_choices, share, at_once = n_blocks, raw_size / len(data), threads
     working = n_choices * trial.choosing + share * (trial.coding + (trial.decoding if options.verifies else 0.0))
     compressed_size = round(trial.compressed_size * share)
@@ -130,9 +131,10 @@ def estimate(source: Source, options: Options) -> Estimate:
 class Estimating:
     """Prints a line for each file."""
 
-    def __init__(self, options: Options, reporter: Reporter) -> None:
+    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
         self.options = options
         self.reporter = reporter
+        self.chosen = chosen
 
     def run(self, name: str, shown: str) -> None:
         """Estimate one file; raises LmzipError, OSError, OutputError."""
@@ -141,8 +143,8 @@ class Estimating:
         with open_source(name, in_place=False) as source:
             if not source.is_regular:
                 raise LmzipError("cannot be estimated: it is a pipe")
-            find_model(self.options, self.reporter)
-            expected = estimate(source, self.options)
+            self.chosen.find()
+            expected = estimate(source, self.options, self.chosen)
         if self.options.json:
             put_json({"name": shown, **vars(expected), "level": self.options.level})
             return

@@ -12,7 +12,7 @@ from lmzip.cli.options import Options
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
 from lmzip.fileio import open_source
-from lmzip.levels import METHOD_NAMES
+from lmzip.levels import PROFILE_NAMES
 from lmzip.models.registry import BUILT_IN
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _HEADINGS = ("raw", "compressed", "bits/byte", "frames", "blocks", "model", "name")
 _SHA256_SIZE = 32
+_MODE_NAMES = ("stored", "base", "model")  # what codes a block, by its mode
 _NO_MODEL = "-"  # in the row of sums
 
 
@@ -40,10 +41,14 @@ def _hash_text(frame: FrameInfo) -> str:
     return f"content hash {frame.content_hash.hex()}" if frame.content_hash else "short frame"
 
 
-def _methods(frame: FrameInfo) -> dict[str, int]:
-    """Return how many blocks were coded with which method, most first."""
-    counts = Counter(block.head.method for block in frame.blocks)
-    return {METHOD_NAMES.get(method, f"method {method}"): n for method, n in counts.most_common()}
+def _modes(frame: FrameInfo) -> dict[str, int]:
+    """Return how many blocks are stored, coded by the base alone, or with the model, most first."""
+    counts = Counter(block.head.mode for block in frame.blocks)
+    return {_MODE_NAMES[mode]: n for mode, n in counts.most_common()}
+
+
+def _profile(frame: FrameInfo) -> str:
+    return PROFILE_NAMES.get(frame.header.profile, str(frame.header.profile))
 
 
 def _model_text(frame: FrameInfo) -> str:
@@ -51,7 +56,7 @@ def _model_text(frame: FrameInfo) -> str:
     model = frame.model
     if model is None:
         return f"model {BUILT_IN} (built in)"
-    cut = "..." if len(model.digest) < _SHA256_SIZE else ""  # of a registered model that is not known here
+    cut = "..." if len(model.digest) < _SHA256_SIZE else ""  # of one that a reference names and is not known here
     parts = [f"model {printable(model.name)}, sha256 {model.digest.hex()}{cut}"]
     if any(model.fingerprint):
         parts.append(f"fingerprint {model.fingerprint.hex()}")
@@ -60,9 +65,9 @@ def _model_text(frame: FrameInfo) -> str:
     return ", ".join(parts)
 
 
-def _unspelled_text(n_unspelled: int) -> str:
-    """Return what is said of bytes that no token spells: nothing where there are none, as in most files."""
-    return f", {n_unspelled} bytes in no token of the model" if n_unspelled else ""
+def _outside_text(n_outside: int) -> str:
+    """Return what is said of bytes outside the vocabulary: nothing where there are none, as in most files."""
+    return f", {n_outside} bytes outside the model's vocabulary" if n_outside else ""
 
 
 def _frame_record(frame: FrameInfo) -> dict[str, object]:
@@ -78,9 +83,11 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "numerics": None if model is None else model.numerics,
         "blocks": len(frame.blocks),
         "stored_blocks": frame.n_stored,
-        "unspelled_bytes": frame.n_unspelled,
+        "bytes_outside_vocabulary": frame.n_outside,
         "block_size": frame.block_size,
-        "methods": _methods(frame),
+        "profile": _profile(frame),
+        "context": frame.header.context,
+        "modes": _modes(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
         "content_hash": frame.content_hash.hex() or None,  # a short frame has none
     }
@@ -137,14 +144,14 @@ class Listing:
 
     def _put_frames(self, frames: list[FrameInfo]) -> None:
         for number, frame in enumerate(frames, 1):
-            methods = ", ".join(f"{n} {name}" for name, n in _methods(frame).items())
+            modes = ", ".join(f"{n} {name}" for name, n in _modes(frame).items())
             lines = [
                 f"frame {number} at byte {frame.offset}: format version {frame.version}, {_model_text(frame)}",
                 f"  {frame.raw_size} -> {frame.compressed_size} bytes, "
                 f"{_bits_per_byte(frame.raw_size, frame.compressed_size):.3f} bits/byte, "
                 f"{_hash_text(frame)}",
-                f"  blocks {len(frame.blocks)} ({methods}) of {frame.block_size} bytes"
-                f"{_unspelled_text(frame.n_unspelled)}",
+                f"  profile {_profile(frame)}, blocks {len(frame.blocks)} ({modes}) of {frame.block_size} bytes"
+                f"{_outside_text(frame.n_outside)}",
             ]
             put_result("".join(f"    {line}\n" for line in lines))
             if self.options.verbose > 1:
@@ -153,11 +160,10 @@ class Listing:
     def _put_blocks(self, frame: FrameInfo) -> None:
         for number, block in enumerate(frame.blocks, 1):
             head = block.head
-            kind = METHOD_NAMES.get(head.method, f"method {head.method}")
-            kind += f", lanes {head.n_lanes}" if head.method else ""
+            kind = _MODE_NAMES[head.mode] + ("" if head.is_stored else f", lanes {head.n_lanes}")
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
-                f"crc32 {head.data_check:08x}{_unspelled_text(block.n_unspelled)}\n"
+                f"crc32 {head.data_check:08x}{_outside_text(block.n_outside)}\n"
             )
 
     def _put_json(self, shown: str, frames: list[FrameInfo], compressed_size: int) -> None:

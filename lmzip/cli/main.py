@@ -5,36 +5,38 @@ from __future__ import annotations
 import click
 
 from lmzip._version import __version__
-from lmzip.cli import signals
+from lmzip.cli import completion, signals
+from lmzip.cli.completing import DEVICES
 from lmzip.cli.inputs import STDIN, input_names
-from lmzip.cli.messages import CallError, Reporter, printable, put, reason
-from lmzip.cli.options import DEVICES, Options, is_device, parse
-from lmzip.errors import LmzipError, Skipped
-from lmzip.fileio import discard_pending, is_terminal, standard_output
-from lmzip.models.hf import staging
+from lmzip.cli.messages import CallError, Reporter, printable
+from lmzip.cli.option_table import make_command
+from lmzip.cli.options import Options, is_device, parse
+from lmzip.cli.printing import print_text
+from lmzip.errors import LmzipError
+from lmzip.fileio import discard_pending, is_terminal
 
 
 def main(program: str, arguments: list[str]) -> int:
     """Run a program and return its exit status; lets no exception out."""
     signals.on_end(discard_pending)
-    signals.on_end(staging.discard_pending)
     reporter = Reporter(program)
     try:
+        if completion.asks(program):
+            print_text(completion.answer(make_command(program)))
+            return 0
         options = parse(program, arguments)
-    except click.UsageError as error:
-        reporter.error(None, f"{printable(error.format_message()).rstrip('.')}. Try '{program} --help'.")
-        return reporter.status
-    reporter.quiet, reporter.verbose = options.quiet, options.verbose
-    try:
+        reporter.quiet, reporter.verbose = options.quiet, options.verbose
         for warning in options.warnings:
             reporter.warning(None, printable(warning), status=0)
         if not _print_and_leave(options, reporter):
             _refuse_call(options)
             _run(options, reporter)
+    except click.UsageError as error:
+        reporter.error(None, f"{printable(error.format_message()).rstrip('.')}. Try '{program} --help'.")
     except CallError as error:
         reporter.error(None, str(error), error.exit_status)
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
-        _report_failure(reporter, None, error)
+        reporter.failure(None, error)
     finally:
         discard_pending()
     return reporter.status
@@ -49,24 +51,10 @@ def _print_and_leave(options: Options, reporter: Reporter) -> bool:
     elif options.action == "version":
         text = f"{options.program} {__version__}\n"
     elif options.completion:
-        from lmzip.cli.completion import completion_script
-
-        text = completion_script(options.completion)
-    elif options.action == "list-models":
-        from lmzip.cli.chosen_model import find_model
-        from lmzip.cli.model_listing import models_text
-
-        find_model(options, reporter)
-        text = models_text(options, reporter)
-    elif options.installs_model:
-        from lmzip.cli.model_installing import install_model
-
-        text = install_model(options, reporter)
+        text = completion.completion_script(make_command(options.program), options.completion)
     else:
         return False
-    sink = standard_output()
-    put(sink.fd, text)
-    sink.finish()
+    print_text(text)
     return True
 
 
@@ -74,7 +62,7 @@ def _refuse_call(options: Options) -> None:
     """Raise CallError for a call that cannot be right, before anything is read or loaded."""
     if not is_device(options.device):
         raise CallError(f"no device {printable(options.device)}; --device may be {', '.join(DEVICES)} or cuda:N")
-    if options.mode == "compress" and options.action in (None, "bench", "estimate") and not options.is_foreign:
+    if options.mode == "compress" and options.action in (None, "bench", "estimate") and not options.is_float_model:
         if options.device not in ("auto", "cpu"):
             raise CallError("no model here has a CUDA path but --model hf:PATH; --device may be auto or cpu")
         if options.dtype or options.allow_download:
@@ -91,9 +79,10 @@ def _refuse_call(options: Options) -> None:
 def _run(options: Options, reporter: Reporter) -> None:
     """Do the action for every input; one that fails does not stop the others.  Raises CallError."""
     from lmzip.cli.actions import make_action
+    from lmzip.cli.chosen_model import ChosenModel
     from lmzip.cli.output import OutputError
 
-    action = make_action(options, reporter)
+    action = make_action(options, reporter, ChosenModel(options, reporter))
     for name in input_names(options, reporter):
         shown = "standard input" if name == STDIN else name
         try:
@@ -101,24 +90,14 @@ def _run(options: Options, reporter: Reporter) -> None:
                 raise LmzipError("is a terminal; -h shows help")
             action.run(name, shown)
         except OutputError as error:
-            _report_failure(reporter, error.name, error.cause)
+            reporter.failure(error.name, error.cause)
             if error.is_final:
                 return
         except CallError:
             raise
         except Exception as error:  # noqa: BLE001 - no traceback, and the other files get their turn
-            _report_failure(reporter, shown, error)
+            reporter.failure(shown, error)
     try:
         action.finish()
     except OutputError as error:
-        _report_failure(reporter, error.name, error.cause)
-
-
-def _report_failure(reporter: Reporter, name: str | None, error: BaseException) -> None:
-    """Tell of a failed file, as a warning or as an error."""
-    if isinstance(error, Skipped):
-        reporter.warning(name, reason(error))
-    elif isinstance(error, (LmzipError, OSError, MemoryError)):
-        reporter.error(name, reason(error), getattr(error, "exit_status", 1))
-    else:
-        reporter.error(name, f"internal error: {type(error).__name__}: {reason(error)}")
+        reporter.failure(error.name, error.cause)

@@ -6,15 +6,15 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from lmzip.errors import LmzipError
+from lmzip.errors import LmzipError, Skipped
 from lmzip.fileio import write_all
 
 ERROR = 1
 WARNING = 2
-FOREIGN = 3  # the file is sound, but model or arithmetic here is not its own
+UNSUPPORTED = 3  # the file is sound, but model or arithmetic here is not its own
 
 # How much worse one status is than another when several files end differently.
-_RANK = {0: 0, WARNING: 1, FOREIGN: 2, ERROR: 3}
+_RANK = {0: 0, WARNING: 1, UNSUPPORTED: 2, ERROR: 3}
 
 
 def printable(text: str) -> str:
@@ -96,6 +96,15 @@ class Reporter:
         self.fail(status)
         if self.quiet < 1:
             self._line(self._prefix(name) + text)
+
+    def failure(self, name: str | None, error: BaseException) -> None:
+        """Tell of what ended the work on a file, as a warning or as an error."""
+        if isinstance(error, Skipped):
+            self.warning(name, reason(error))
+        elif isinstance(error, (LmzipError, OSError, MemoryError)):
+            self.error(name, reason(error), getattr(error, "exit_status", 1))
+        else:
+            self.error(name, f"internal error: {type(error).__name__}: {reason(error)}")
 
     def info(self, name: str, text: str, level: int = 1) -> None:
         """Tell what was done, with -v."""

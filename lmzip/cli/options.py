@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 
 import click
 
+from lmzip.cli.completing import AUTO, DEVICES
 from lmzip.cli.option_table import STANDARD_OUTPUT, make_command
 from lmzip.fileio import SUFFIX
-from lmzip.models.hf.settings import PREFIX
+from lmzip.models.hf.numerics import PREFIX
 
-AUTO = "auto"
-DEVICES = ("auto", "cpu", "cuda")
 _DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
 
 
@@ -45,7 +44,6 @@ class Options:
     block_size: int | None = None
     model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
-    model_is_found: bool = False  # whether it was looked for
     device: str = "auto"
     dtype: str | None = None  # of models of Hugging Face
     allow_download: bool = False  # of such
@@ -58,19 +56,7 @@ class Options:
     progress: str | None = None  # "on", "off", None: not said
     json: bool = False
     completion: str | None = None
-    import_model: str | None = None  # path of a model of others
-    get_model: str | None = None  # name of a model to download
     warnings: list[str] = field(default_factory=list)  # about the environment
-
-    @property
-    def chosen_model(self) -> str | None:
-        """Name or path of the model, None for the level's own."""
-        return None if self.model == AUTO else self.model
-
-    @property
-    def installs_model(self) -> bool:
-        """Whether all that is wanted is a weight file."""
-        return self.import_model is not None or self.get_model is not None
 
     @property
     def to_stdout(self) -> bool:
@@ -90,10 +76,10 @@ class Options:
         """
         if self.verification == "on":
             return True
-        return self._would_remove_input() and (self.verification is None or self.is_foreign)
+        return self._would_remove_input() and (self.verification is None or self.is_float_model)
 
     @property
-    def is_foreign(self) -> bool:
+    def is_float_model(self) -> bool:
         """Whether the model is one of Hugging Face, whose arithmetic is this machine's."""
         return self.model.startswith(PREFIX)
 
@@ -138,7 +124,7 @@ def _from_environment(options: Options, given: set[str], environment: Mapping[st
     if value and "device" not in given:
         if not is_device(value):
             options.warnings.append(f"LMZIP_DEVICE={value!r} ignored: there is {', '.join(DEVICES)} and cuda:N")
-        elif options.mode != "compress" or options.is_foreign:  # other models have no choice
+        elif options.mode != "compress" or options.is_float_model:  # other models have no choice
             options.device = value
     value = environment.get("LMZIP_THREADS")
     if value and "threads" not in given:
@@ -154,28 +140,12 @@ def _check(options: Options) -> None:
     many = len(options.names) > 1 or options.recursive or options.files0_from or options.files_from
     if own_file and many and not options.action:
         raise click.UsageError("-o takes one input only")
-    if options.installs_model:
-        _check_installing(options, bool(many or options.names))
     if options.output == "":
         raise click.UsageError("the name after -o is empty")
     if options.names and (options.files0_from or options.files_from):
         raise click.UsageError("names of files stand either on the command line or in a list")
     if options.files0_from and options.files_from:
         raise click.UsageError("--files0-from and --files-from exclude each other")
-    # What is stored costs 21 bytes a block: in smaller ones data would grow by more than 0.6 %.
+    # What is stored costs 25 bytes a block: in smaller ones data would grow by more than 0.6 %.
     if options.block_size is not None and not 1 << 12 <= options.block_size <= 1 << 30:
         raise click.UsageError("the block size must be 4 KiB to 1 GiB")
-
-
-def _check_installing(options: Options, has_files: bool) -> None:
-    if options.import_model is not None and options.get_model is not None:
-        raise click.UsageError("--import-model and --get-model exclude each other")
-    name = "--get-model" if options.import_model is None else "--import-model"
-    if options.import_model == "" or options.get_model == "":
-        raise click.UsageError(f"the name after {name} is empty")
-    if has_files:
-        raise click.UsageError(f"{name} takes one model and no files")
-    if options.to_stdout:
-        raise click.UsageError(f"{name} writes a file, not to standard output")
-    if options.action not in (None, "help", "version"):
-        raise click.UsageError(f"{name} and --{options.action} exclude each other")

@@ -35,8 +35,8 @@ def _line(options: Options, summary: Summary, seconds: float, tested: bool, path
     parts = ["ok"] if tested else []
     parts.append(f"{sizes[0]} -> {sizes[1]} bytes")
     parts += [f"{summary.bits_per_byte:.3f} bits/byte", duration(seconds), speed(summary.raw_size, seconds)]
-    if summary.n_unspelled:
-        parts.append(f"{summary.n_unspelled} bytes in no token of the model")
+    if summary.n_outside:
+        parts.append(f"{summary.n_outside} bytes outside the model's vocabulary")
     if summary.verified:
         parts.append("verified")
     if path is not None:
@@ -57,7 +57,7 @@ def _record(
         "frames": summary.n_frames,
         "blocks": summary.n_blocks,
         "stored_blocks": summary.n_stored,
-        "unspelled_bytes": summary.n_unspelled,
+        "bytes_outside_vocabulary": summary.n_outside,
         "content_hash": summary.content_hash.hex() if summary.content_hash else None,
         "seconds": round(seconds, 3),
         "verified": summary.verified,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
-from lmzip.cli.chosen_model import find_model
+from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import WARNING, Reporter, printable
 from lmzip.cli.options import Options
@@ -17,11 +17,12 @@ from lmzip.cli.progress import Meter, duration
 from lmzip.cli.results import tell
 from lmzip.errors import DamagedError, LmzipError, TruncatedError
 from lmzip.fileio import Source, open_source, standard_input
+from lmzip.format.header import MAGIC
 
 if TYPE_CHECKING:
     from lmzip.codec import Summary
 
-_MAGIC = b"\x89LMZ"  # FORMAT 3
+
 _COPY_SIZE = 1 << 20
 _MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much there is to do
 
@@ -34,9 +35,10 @@ def open_input(name: str, *, in_place: bool, force: bool) -> Source:
 class Work:
     """Does one of the three to file after file; what differs between files is nothing but their names."""
 
-    def __init__(self, options: Options, reporter: Reporter) -> None:
+    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
         self.options = options
         self.reporter = reporter
+        self.chosen = chosen
         self._told_of_model: set[int] = set()  # statuses of the warnings that were given
 
     def run(self, name: str, shown: str) -> None:
@@ -45,11 +47,11 @@ class Work:
         in_place = not options.action and (options.output is None or options.removes_input)
         with open_input(name, in_place=in_place, force=options.force) as source:
             if options.action == "test":
-                find_model(options, self.reporter)
+                self.chosen.find()
                 self._test(source, shown)
                 return
             with Output(options, self.reporter, source) as output:
-                find_model(options, self.reporter)
+                self.chosen.find()
                 if options.mode == "compress":
                     self._compress(source, output, shown)
                 elif options.range:
@@ -83,7 +85,8 @@ class Work:
                 source.read,
                 output.write,
                 level=options.level,
-                model=options.chosen_model,
+                model=self.chosen.model,
+                registry=self.chosen.registry,
                 block_size=options.block_size,
                 threads=options.threads or None,
                 memory_limit=options.memory_limit,
@@ -101,15 +104,14 @@ class Work:
 
     def _model_is_found_again(self) -> bool:
         """Return whether lmunzip without options finds the model that was compressed with."""
-        from lmzip.models import registry
-
-        if self.options.chosen_model is None or self.options.model_variable is not None:
+        model = self.chosen.model
+        if model is None or self.options.model_variable is not None:
             return True
-        return registry.is_installed(registry.by_name(self.options.model).digest)
+        return self.chosen.registry.is_installed(model.digest)
 
     def _tell_of_model(self, input_is_kept: bool) -> None:
         """Warn once of output that needs a model which only this call was given, and once of inputs kept for it."""
-        from lmzip.models import registry
+        from lmzip.models.registry import user_folder
 
         status = WARNING if input_is_kept else 0
         self.reporter.fail(status)
@@ -120,7 +122,7 @@ class Work:
         self.reporter.warning(
             None,
             f"lmunzip will not find the model {printable(self.options.model)} by itself{kept}; copy it to "
-            f"{printable(str(registry.user_folder()))} or name it in LMZIP_MODEL_PATH",
+            f"{printable(str(user_folder()))} or name it in LMZIP_MODEL_PATH",
             status,
         )
 
@@ -130,7 +132,7 @@ class Work:
         limit = self.options.max_time
         if not source.is_regular:
             raise LmzipError("--max-time needs a file, whose size is known")
-        expected = estimate(source, self.options).seconds
+        expected = estimate(source, self.options, self.chosen).seconds
         if limit is not None and expected > limit:
             raise LmzipError(f"would take about {duration(expected)}, --max-time is {duration(limit)}")
 
@@ -149,10 +151,10 @@ class Work:
 
     def _copies_plain(self, source: Source, output: Output) -> bool:
         """Copy an input that is not compressed as it is; return whether it was such a one."""
-        head = source.peek(len(_MAGIC))
-        if head == _MAGIC:
+        head = source.peek(len(MAGIC))
+        if head == MAGIC:
             return False
-        if head and _MAGIC.startswith(head):
+        if head and MAGIC.startswith(head):
             raise TruncatedError("unexpected end of file in the header")
         output.create()
         while data := source.read(_COPY_SIZE):
@@ -168,6 +170,7 @@ class Work:
             return codec.decompress_stream(
                 source.read,
                 write,
+                registry=self.chosen.registry,
                 threads=options.threads or None,
                 memory_limit=options.memory_limit,
                 progress=lambda _phase, n: meter.advance(phase, n),
@@ -198,7 +201,8 @@ class Work:
         offset, size = self.options.range or (0, 0)
         output.create()
         with open(source.fd, "rb", closefd=False) as file:
-            for piece in codec.read_range(file, offset, size, memory_limit=self.options.memory_limit):
+            limit, registry = self.options.memory_limit, self.chosen.registry
+            for piece in codec.read_range(file, offset, size, memory_limit=limit, registry=registry):
                 output.write_sparse(piece)
         source.read_size = source.status.st_size  # only a part was read, on purpose
         output.publish(source)
@@ -206,8 +210,8 @@ class Work:
 
 def _raw_size(source: Source) -> int | None:
     """Return the size of the decompressed data from the heads of a file's blocks, None where they cannot be read."""
-    from lmzip.codec.frames import Block, read_frames
     from lmzip.codec.source import FileSource
+    from lmzip.format.frames import Block, read_frames
 
     if not source.is_regular or source.name is None:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lmzip.cli.model_listing import bundled_text
+from lmzip.cli.models.measuring import bundled_text
 from lmzip.errors import UnsupportedError
 
 _N_TOKENS = 400  # with a model of the size below; larger ones take longer for each
@@ -18,13 +18,13 @@ def cost_text(path: Path) -> str:
 
     What 8 bits for weights cost is not in it: that takes the model in floating point, hence torch.
     """
+    from lmzip.convert.llama import PRODUCTS
     from lmzip.models import transformer_file, weights
-    from lmzip.models.importing.convert import PRODUCTS
 
     config, size = weights.inspect(path)
     n_tokens = max(_LEAST_TOKENS, min(_N_TOKENS, _N_TOKENS * _SIZE // size))
     text = bundled_text()[: 16 * n_tokens]
-    sizes = transformer_file.cutter(path, config).sizes(text)[:n_tokens]
+    sizes = transformer_file.tokenizer(path, config).sizes(text)[:n_tokens]
     n_bytes = sum(sizes)
     own = _bits(path, config, text, sizes) / n_bytes
     line = f"{own:.3f} bits/byte on {n_bytes} bytes of lmzip's own help"
@@ -41,25 +41,15 @@ def _bits(path: Path, config: dict[str, Any], text: bytes, sizes: bytes) -> floa
 
     from lmzip.codec import available_threads
     from lmzip.models import transformer_file
+    from lmzip.weights.safetensors import SafetensorsFile
 
     model = transformer_file.load(path, config)
-    numbers, tokens, at = _numbers(path), [], 0
+    with SafetensorsFile(path) as file:
+        numbers = {token: number for number, token in enumerate(transformer_file.read_token_bytes(file))}
+    tokens, at = [], 0
     for size in sizes:
         tokens.append(numbers[text[at : at + size]])
         at += size
     exponentials = np.asarray(model.run(tokens, 1, available_threads())).reshape(len(tokens), -1)
     shares = exponentials[np.arange(len(tokens)), tokens] / exponentials.sum(1, dtype=np.uint64)
     return float(-np.log2(shares).sum())
-
-
-def _numbers(path: Path) -> dict[bytes, int]:
-    """Return the number of each token by its bytes."""
-    import safetensors
-
-    with safetensors.safe_open(path, framework="numpy") as file:
-        data, sizes = file.get_tensor("vocabulary").tobytes(), file.get_tensor("vocabulary.size").tolist()
-    numbers, at = {}, 0
-    for number, size in enumerate(sizes):
-        numbers[data[at : at + size]] = number
-        at += size
-    return numbers

@@ -1,0 +1,1 @@
+"""The program lmzip-models: what is here of models, and how more come."""
