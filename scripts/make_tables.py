@@ -1,4 +1,4 @@
-"""Generate lmzip/native/src/tables.inc: the constant integer tables of docs/ARITHMETIC.md section 3.
+"""Generate lmzip/native/src/tables.inc: the constant integer tables of ARITHMETIC 5.
 
 The tables are data of the format: a decoder must hold exactly these numbers.  They are computed by lmzip.reference and
 committed; `--check` fails when the committed file differs from what this would write.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import zlib
 from pathlib import Path
 
 from lmzip.reference.tables import (
+    State,
     build_states,
     cosine_table,
     initial_probability,
@@ -34,7 +36,7 @@ def render() -> str:
     states, successors = build_states()
     flat = [s for pair in successors for s in pair]
     parts = [
-        "/* Made by scripts/make_tables.py; docs/ARITHMETIC.md section 3.  Do not edit. */\n",
+        "/* Made by scripts/make_tables.py; ARITHMETIC 5.  Do not edit. */\n",
         format_table(f"static const uint32_t lmz_squash_table[{len(squash_table())}]", squash_table()),
         format_table("static const int16_t lmz_stretch_table[4096]", stretch_table(), 20),
         format_table("static const uint16_t lmz_reciprocal_table[256]", reciprocal_table(), 20),
@@ -47,6 +49,40 @@ def render() -> str:
         format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states], 16),
     ]
     return "\n".join(parts)
+
+
+def checks() -> dict[str, int]:
+    """Return the CRC-32 of each table, its entries as little-endian 32-bit words (ARITHMETIC 5.1)."""
+    states, successors = build_states()
+    tables = {
+        "squash_table[i]": squash_table(),
+        "stretch_table[i]": stretch_table(),
+        "reciprocal_table[n]": reciprocal_table(),
+        "rsqrt_table[i]": rsqrt_table(),
+        "ln_table[i]": ln_table(),
+        "sigmoid_table[i]": sigmoid_table(),
+        "cosine_table[i]": cosine_table(),
+        "next_state[s][bit]": [s for pair in successors for s in pair],
+        "state_p[s]": [initial_probability(state) for state in states],
+    }
+    return {
+        name: zlib.crc32(b"".join((entry & 0xFFFFFFFF).to_bytes(4, "little") for entry in entries))
+        for name, entries in tables.items()
+    }
+
+
+def state_rows(n: int) -> list[str]:
+    """Return the first n states as ARITHMETIC 5.3 shows them."""
+
+    def history(state: State) -> str:
+        sequence, (n0, n1, last) = state
+        return sequence or (f"({n0}, {n1}, {last})" if n0 + n1 else "empty")
+
+    states, successors = build_states()
+    rows = ["state  history    next_state[0] [1]  state_p"]
+    for number, (state, (zero, one)) in enumerate(zip(states[:n], successors[:n], strict=True)):
+        rows.append(f"{number:5}  {history(state):9}  {zero:13} {one:3}  {initial_probability(state):7}")
+    return rows
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Lanes and their contexts (ARITHMETIC 5)."""
+"""Lanes and their contexts (ARITHMETIC 7)."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ class Lane:
         self.match_length = [0, 0]
         self.match_pointer = [0, 0]
 
-    def byte_at(self, at: int, end: int, otherwise: int) -> int:
+    def byte_before(self, at: int, end: int, otherwise: int) -> int:
         return self.raw[at] if at < end else otherwise
 
-    def contexts(self, shared: Shared) -> dict[str, int]:
+    def set_contexts(self, shared: Shared) -> dict[str, int]:
         """Return the value of every kind of context for the byte at self.position."""
         raw, at, history = self.raw, self.position, self.history
         last, older, c1 = history & M32, history >> 32, history & 255
         column = at - self.line_start
-        above = self.byte_at(self.above_start + column, self.line_start, 10)
+        above = self.byte_before(self.above_start + column, self.line_start, 10)
         field = min(self.field, MAX_FIELDS - 1)
         field_above = field_above_next = 0
         if field < len(self.above_fields):
             p = self.above_fields[field] + at - self.field_start
-            field_above = self.byte_at(p, self.line_start, 0)
-            field_above_next = self.byte_at(p + 1, self.line_start, 0)
+            field_above = self.byte_before(p, self.line_start, 0)
+            field_above_next = self.byte_before(p + 1, self.line_start, 0)
         stride = shared.stride or 4
         seen = at - self.start
         record_above = raw[at - stride] if seen >= stride else 0
@@ -112,7 +112,7 @@ class Lane:
             "FIELD": hash2(self.field_hash, field),
         }
 
-    def _update_stride(self, shared: Shared, byte: int) -> None:
+    def update_stride(self, shared: Shared, byte: int) -> None:
         at = self.position
         gap = (at - self.last_seen[byte]) & M32
         score = shared.stride_score
@@ -126,7 +126,7 @@ class Lane:
         if at % 1024 == 0:
             shared.stride_score = [s - s // 8 for s in score]
 
-    def _update_word(self, byte: int, kind: int) -> None:
+    def update_word(self, byte: int, kind: int) -> None:
         if kind in (LOWER, UPPER, HIGH):
             letter = byte + 32 if kind == UPPER else byte
             h = (self.words[0] + letter) * 0x2F0B4C47 & M32
@@ -134,7 +134,7 @@ class Lane:
         elif self.words[0]:
             self.words = [0, self.words[0], self.words[1]]
 
-    def _update_line(self, byte: int, kind: int) -> None:
+    def update_line(self, byte: int, kind: int) -> None:
         if self.position - self.line_start == 1:
             self.first_byte = byte
         if kind == NEWLINE:
@@ -152,15 +152,15 @@ class Lane:
         else:
             self.field_hash = hash2(self.field_hash, byte)
 
-    def update(self, shared: Shared, byte: int) -> None:
+    def update_history(self, shared: Shared, byte: int) -> None:
         """Take in the byte at self.position and move on."""
         kind = byte_class(byte)
-        self._update_stride(shared, byte)
+        self.update_stride(shared, byte)
         one, two = self.history & 255, self.history & 0xFFFF
         shared.indirect1[one] = (shared.indirect1[one] << 8 | byte) & 0xFFFFFF
         shared.indirect2[two] = (shared.indirect2[two] << 8 | byte) & 0xFFFF
         self.history = (self.history << 8 | byte) & 0xFFFFFFFFFFFFFFFF
         self.class_history = (self.class_history << 3 | kind) & 511
         self.position += 1
-        self._update_word(byte, kind)
-        self._update_line(byte, kind)
+        self.update_word(byte, kind)
+        self.update_line(byte, kind)

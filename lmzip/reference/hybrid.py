@@ -1,6 +1,8 @@
-"""Methods with a net (ARITHMETIC 8.10): the net predicts each byte, and the n-gram predictor's mixer takes it in."""
+"""Blocks with a net (ARITHMETIC 8.3): the net predicts each byte, and the n-gram predictor's mixer takes it in."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 
@@ -8,25 +10,31 @@ from lmzip.reference import net as net_
 from lmzip.reference.ngram import Ngram
 
 
-class View:
+class NetTree:
     """What the sums of a tree say of a byte."""
 
     def __init__(self, tree: np.ndarray) -> None:
         self.tree = tree
-        self.top = net_.top(tree)
+        self.top = net_.tree_top(tree)
 
     def stretch(self, c0: int) -> int:
-        return net_.stretch(self.tree, c0)
+        return net_.tree_stretch(self.tree, c0)
 
     def confidence(self, c0: int) -> int:
-        return net_.confidence(self.stretch(c0))
+        return net_.stretch_confidence(self.stretch(c0))
 
     def forced_bit(self, c0: int) -> None:
         return None
 
 
-def hybrid(raw_size: int, method: int, n_lanes: int, weight_file: bytes) -> Ngram:
-    """Return the predictor of a block whose method has a net; weight_file: the bytes of a safetensors file."""
+def hybrid(raw_size: int, profile: int, n_lanes: int, weight_file: bytes) -> Ngram:
+    """Return the predictor of a block with a net; weight_file: the bytes of a safetensors file."""
     net = net_.Net.from_bytes(weight_file)
     states = [net.initial_state() for _ in range(n_lanes)]
-    return Ngram(raw_size, method, n_lanes, lambda lane, history: View(net.step(history, states[lane])))
+    return Ngram(raw_size, profile, n_lanes, lambda lane, history: NetTree(net.step(history, states[lane])))
+
+
+def has_tokens(weight_file: bytes) -> bool:
+    """Return whether a weight file holds a model of tokens (TRANSFORMER 11), not a net."""
+    header = json.loads(weight_file[8 : 8 + int.from_bytes(weight_file[:8], "little")])
+    return json.loads(header["__metadata__"]["lmzip"])["format"].startswith("transformer-")

@@ -1,7 +1,7 @@
-"""The byte-level net of ARITHMETIC 8 in NumPy: one lane and one byte at a time, and the judge of the native kernel.
+"""The byte-level net of ARITHMETIC 10 in NumPy: one lane and one byte at a time, and the judge of the native kernel.
 
-Every number is an int64; `int32` asserts the overflow budget of section 8.8 wherever the kernel has 32 bits.  The one
-module of the reference that needs NumPy; it is imported by name only.
+Every number is an int64; `int32` asserts the overflow budget of ARITHMETIC 11.2 wherever the kernel has 32 bits.  The
+one module of the reference that needs NumPy; it is imported by name only.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def int8(x: np.ndarray) -> np.ndarray:
     return np.maximum(x.astype(np.int64), -127)
 
 
-# --- hashed contexts, ARITHMETIC 8.2
+# --- hashed contexts, ARITHMETIC 10.2
 
 
 def is_word_byte(byte: int) -> bool:
@@ -62,10 +62,10 @@ def table_row(history: int, order: int, table_bits: int) -> int:
     return ((key + order) * 0x9E3779B97F4A7C15 & M64) >> (64 - table_bits)
 
 
-# --- from integers to integers of 8 bits, ARITHMETIC 8.4 and 8.6
+# --- from integers to integers of 8 bits, ARITHMETIC 10.4 and 10.6
 
 
-def norm(x: np.ndarray) -> np.ndarray:
+def norm_int8(x: np.ndarray) -> np.ndarray:
     """Scale (n,) to a root mean square of NORM_UNIT and round to -127 .. 127."""
     n = len(x)
     factor = (isqrt(4 * n * (NORM_UNIT << 9) ** 2) + 1) // 2  # round(24 sqrt(n) 2^9)
@@ -83,13 +83,13 @@ def norm(x: np.ndarray) -> np.ndarray:
     return np.clip(int32(v * r + (1 << 19)) >> 20, -127, 127)
 
 
-def square(u: np.ndarray) -> np.ndarray:
+def square_int8(u: np.ndarray) -> np.ndarray:
     """Return relu(u)^2 in units of 1/16, rounded, 0 .. 127."""
     a = np.clip(u, 0, 1 << 14)
     return np.minimum(int32(a * a + (1 << 19)) >> 20, 127)
 
 
-# --- the recurrence, ARITHMETIC 8.5
+# --- the recurrence, ARITHMETIC 10.5
 
 
 def gate_sigmoid(u: np.ndarray) -> np.ndarray:
@@ -111,22 +111,32 @@ def recur(u: np.ndarray, forget_bias: np.ndarray, h: np.ndarray) -> tuple[np.nda
     return h, int32((h + 128 >> 8) * o + (1 << 13)) >> 14
 
 
-# --- from logits to what is predicted of a bit, ARITHMETIC 8.7
+# --- from logits to what is predicted of a bit, ARITHMETIC 10.7 and 8.3
 
 
-def sum_tree(logits: np.ndarray) -> np.ndarray:
-    """Return (512,) uint32: the exponentials of logits (256,) as leaves, the sums of nodes, the best byte in front."""
-    x = np.minimum(int32(np.max(logits) - logits), 30 << 12)
-    whole, f = x // 4096, x % 4096
+def power(x: np.ndarray) -> np.ndarray:
+    """Return 2^18 * 2^(-f / 4096), f the fraction of x = 4096 n + f."""
+    f = x % 4096
     p = int32(f * 10259) >> 12
     p = int32(f * (60439 - p)) >> 12
     p = int32(f * (181252 - p)) >> 12
+    return (1 << 18) - p
+
+
+def sum_tree(leaves: np.ndarray, top: int) -> np.ndarray:
+    """Return (512,) uint32: the leaves (256,), the sums of nodes, and the first byte of the largest in front."""
     tree = np.zeros(512, np.int64)
-    tree[256:] = np.maximum(1, (1 << 18) - p << 4 >> whole)
+    tree[256:] = leaves
     for n in (128, 64, 32, 16, 8, 4, 2, 1):
         tree[n : 2 * n] = int32(tree[2 * n : 4 * n : 2] + tree[2 * n + 1 : 4 * n : 2])
-    tree[0] = np.argmax(logits)
+    tree[0] = top
     return tree.astype(np.uint32)
+
+
+def tree_of_logits(logits: np.ndarray) -> np.ndarray:
+    """Return the tree (512,) uint32 whose leaves are the exponentials of logits (256,)."""
+    x = np.minimum(int32(np.max(logits) - logits), 30 << 12)
+    return sum_tree(np.maximum(1, power(x) << 4 >> x // 4096), int(np.argmax(logits)))
 
 
 def natural_log(n: int) -> int:
@@ -137,17 +147,17 @@ def natural_log(n: int) -> int:
     return k * LN_2 + LN[i] + ((LN[i + 1] - LN[i]) * f >> 16)
 
 
-def stretch(tree: np.ndarray, c0: int) -> int:
+def tree_stretch(tree: np.ndarray, c0: int) -> int:
     """Return the stretch of the bit that follows the known bits c0, 1 .. 255."""
     zero, one = int(tree[2 * c0]), int(tree[2 * c0 + 1])
     return clamp((natural_log(one) - natural_log(zero) + 512) >> 10, 12287)
 
 
-def confidence(stretch: int) -> int:
+def stretch_confidence(stretch: int) -> int:
     return (squash(stretch) - (1 << 23)) >> 12
 
 
-def top(tree: np.ndarray) -> int:
+def tree_top(tree: np.ndarray) -> int:
     """Return the byte of the greatest logit, the first of these."""
     return int(tree[0])
 
@@ -156,7 +166,7 @@ def top(tree: np.ndarray) -> int:
 
 
 class Matrix:
-    """A matrix (n_out, n_in) of int8 with a multiplier for each row (ARITHMETIC 8.3)."""
+    """A matrix (n_out, n_in) of int8 with a multiplier for each row (ARITHMETIC 10.3)."""
 
     def __init__(self, weight: np.ndarray, multiplier: np.ndarray) -> None:
         self.weight = int8(weight)
@@ -184,7 +194,7 @@ class Net:
     """A net of one weight file; it holds no state of lanes."""
 
     def __init__(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> None:
-        """Take the tensors and the metadata of a weight file (ARITHMETIC 8.9)."""
+        """Take the tensors and the metadata of a weight file (ARITHMETIC 10.8)."""
         self.orders: list[int] = config["orders"]
         self.table_bits: int = config["table_bits"]
         self.n_state: int = config["n_state"]
@@ -225,10 +235,10 @@ class Net:
         """
         x = self.embed(self.embedded(history))
         for i, layer in enumerate(self.layers):
-            state[i], y = recur(layer.w_in(norm(x)), layer.forget_bias, state[i])
-            x = int32(x + layer.w_out(norm(y)))
-            x = int32(x + layer.w_down(square(layer.w_up(norm(x)))))
-        return sum_tree(self.head(norm(x)))
+            state[i], y = recur(layer.w_in(norm_int8(x)), layer.forget_bias, state[i])
+            x = int32(x + layer.w_out(norm_int8(y)))
+            x = int32(x + layer.w_down(square_int8(layer.w_up(norm_int8(x)))))
+        return tree_of_logits(self.head(norm_int8(x)))
 
 
 def run(net: Net, data: bytes, n_lanes: int = 1) -> np.ndarray:

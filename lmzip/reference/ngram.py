@@ -1,19 +1,19 @@
-"""The n-gram predictor (ARITHMETIC 4, 6 and 7): contexts to bit histories to probabilities to one mixed probability.
+"""The n-gram predictor (ARITHMETIC 6 to 9): contexts to bit histories to probabilities to one mixed probability.
 
-A net, where the method has one, comes in as views of what it predicts (hybrid.py, tokens.py): inputs and selectors of
+An expert, where a block has one, comes in as trees of what it predicts (hybrid.py, tokens.py): inputs and selectors of
 the mixer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lmzip.reference import tables
 from lmzip.reference.contexts import M32, MAX_FIELDS, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
-# Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 5).
+# Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
 KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_2 SPARSE_23 SPARSE_13 COLUMN
 FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD FIELD"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
@@ -28,36 +28,40 @@ FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
 FIELDS = (MAX[0].replace("SPARSE_2 ", "FIELD "), MAX[1].replace("SPARSE_2 ", "FIELD "))
 
-# method -> contexts of one lane, of several lanes, n_wide, n_sets, n_apms, slots_per_byte, max_lines_bits; those from
-# FIRST_NET_METHOD on have a net
-METHODS = {
-    1: (FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18),
-    2: (QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19),
-    3: (*FULL, 3, 4, 3, 6, 20),
-    4: (*MAX, 4, 5, 3, 6, 21),
-    5: (*FULL, 3, 5, 4, 6, 20),
-    6: (*MAX, 4, 6, 4, 6, 21),
-    7: (*MAX, 4, 6, 4, 6, 22),
-    8: (*FIELDS, 4, 6, 4, 6, 21),
-    9: (*FIELDS, 4, 6, 4, 6, 22),
-    10: (*FIELDS, 4, 6, 0, 6, 22),  # 11 to 13 differ in what the transformer does
-    11: (*FIELDS, 4, 6, 0, 6, 22),
-    12: (*FIELDS, 4, 6, 0, 6, 22),
-    13: (*FIELDS, 4, 6, 0, 6, 22),
+# What a block is coded with: contexts of one lane, of several lanes, n_own_lines, n_sets, n_apms, slots_per_byte,
+# max_lines_bits (ARITHMETIC 8.1)
+Shape = tuple[str, str, int, int, int, int, int]
+MAX_BYTES: Shape = (*FIELDS, 4, 6, 4, 6, 21)
+LARGE_BYTES: Shape = (*FIELDS, 4, 6, 4, 6, 22)
+LARGE_TOKENS: Shape = (*FIELDS, 4, 6, 0, 6, 22)
+
+# profile -> the shape of a block by the base alone, beside an expert of bytes, beside one of tokens
+PROFILES: dict[int, tuple[Shape, Shape | None, Shape | None]] = {
+    1: ((FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18), None, None),
+    2: ((QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19), None, None),
+    3: ((*FULL, 3, 4, 3, 6, 20), None, None),
+    4: ((*MAX, 4, 5, 3, 6, 21), MAX_BYTES, None),
+    5: ((*MAX, 4, 5, 3, 6, 21), (*FULL, 3, 5, 4, 6, 20), None),
+    6: ((*MAX, 4, 5, 3, 6, 22), LARGE_BYTES, LARGE_TOKENS),
 }
-FIRST_NET_METHOD, FIRST_FIELDS_METHOD, FIRST_TOKEN_METHOD = 5, 8, 10
+
+
+class Prior(NamedTuple):
+    """How the mixer starts and learns, alone or beside an expert; weights: 1.0 = 2^28 (ARITHMETIC 8.2)."""
+
+    base_weight: int
+    expert_weights: tuple[int, ...]  # of its stretch and its confidence
+    rate_extra: int
+    final_rate: int
+    map_count: int
+
+
+ALONE = Prior(33280000, (), 400000, 32, 0)
+OF_BYTES = Prior(16106127, (107374182, 16106127), 400000, 32, 0)
+OF_TOKENS = Prior(5368709, (241591910, -16106127), 200000, 8, 30)
 
 STRETCH_LIMIT = 12287
 WEIGHT_LIMIT = (1 << 30) - 1
-FIRST_WEIGHT = 33280000
-NET_WEIGHT = 107374182
-BESIDE_NET = 16106127
-TOKEN_WEIGHT = 241591910
-TOKEN_CONFIDENCE = -16106127
-BESIDE_TOKENS = 5368709
-TOKEN_MAP_COUNT = 30
-RATE_EXTRA, TOKEN_RATE_EXTRA = 400000, 200000
-FINAL_RATE, TOKEN_FINAL_RATE = 32, 8
 MAX_MATCH = 65535
 MATCH_MINIMUM = (12, 5)
 
@@ -98,13 +102,21 @@ class Cell:
         self.n += self.n < 250
 
 
-def dot(inputs: list[int], weights: list[int]) -> int:
-    return clamp(sum((x * (w >> 16)) >> 8 for x, w in zip(inputs, weights, strict=True)) >> 4, STRETCH_LIMIT)
+def bounded(p24: int) -> int:
+    """Return a probability that the coder can be given."""
+    return max(64, min((1 << 24) - 64, p24))
 
 
-def train(inputs: list[int], weights: list[int], bit: int, p24: int, rate: int, half: int = 0) -> None:
-    """half: 2^15 where gradients are rounded to the nearest, else they are rounded down."""
-    gradient = clamp((((bit << 24) - p24) * rate + half) >> 16, 32767)
+def mix_dot(inputs: list[int], weights: list[int]) -> int:
+    """Return the mixed stretch, which may be beyond its limits."""
+    return sum((x * (w >> 16)) >> 8 for x, w in zip(inputs, weights, strict=True)) >> 4
+
+
+def mix_gradient(bit: int, p24: int, rate: int) -> int:
+    return clamp((((bit << 24) - p24) * rate + (1 << 15)) >> 16, 32767)
+
+
+def mix_train(inputs: list[int], weights: list[int], gradient: int) -> None:
     for i, x in enumerate(inputs):
         weights[i] = clamp(weights[i] + ((x * gradient) >> 4), WEIGHT_LIMIT)
 
@@ -124,8 +136,8 @@ def power_above(n: int, limit: int) -> int:
     return power
 
 
-class NetView(Protocol):
-    """What a net predicts of a byte (ARITHMETIC 8.7, 9.10)."""
+class ByteTree(Protocol):
+    """What an expert predicts of a byte (ARITHMETIC 8.3)."""
 
     top: int  # the byte it expects most
 
@@ -142,37 +154,38 @@ class NetView(Protocol):
 class Ngram:
     """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched.
 
-    net_view: lane index and history to what the net predicts of the lane's next byte; None for methods without a net.
+    byte_tree: lane index and history to what the expert predicts of the lane's next byte; None for the base alone.
     """
 
     def __init__(
-        self, raw_size: int, method: int, n_lanes: int, net_view: Callable[[int, int], NetView] | None = None
+        self,
+        raw_size: int,
+        profile: int,
+        n_lanes: int,
+        byte_tree: Callable[[int, int], ByteTree] | None = None,
+        *,
+        has_tokens: bool = False,
     ) -> None:
-        assert (net_view is not None) == (method >= FIRST_NET_METHOD)
-        self.has_fields = method >= FIRST_FIELDS_METHOD
-        self.has_tokens = method >= FIRST_TOKEN_METHOD
-        self.net_weights, self.beside_net = (
-            ([TOKEN_WEIGHT, TOKEN_CONFIDENCE], BESIDE_TOKENS)
-            if self.has_tokens
-            else ([NET_WEIGHT, BESIDE_NET], BESIDE_NET)
-        )
-        self.half = 1 << 15 if self.has_tokens else 0
-        self.net_view = net_view
-        one_lane, several_lanes, self.n_wide, self.n_sets, self.n_apms, slots_per_byte, lines_bits = METHODS[method]
+        alone, beside_bytes, beside_tokens = PROFILES[profile]
+        shape = alone if byte_tree is None else beside_tokens if has_tokens else beside_bytes
+        if shape is None:
+            raise ValueError(f"profile {profile} takes no such model")
+        one_lane, several_lanes, self.n_own_lines, self.n_sets, self.n_apms, slots_per_byte, lines_bits = shape
+        self.byte_tree = byte_tree
+        self.prior = ALONE if byte_tree is None else OF_TOKENS if has_tokens else OF_BYTES
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
+        self.has_fields = "FIELD" in self.kinds
         self.raw = bytearray(raw_size)
         self.chunk_size = -(-raw_size // n_lanes)
         starts = [min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
         self.lanes = [Lane(self.raw, start, end) for start, end in zip(starts, starts[1:], strict=False)]
-        self.step = 0
         self.shared = Shared()
-        self.next_contexts = [lane.contexts(self.shared) for lane in self.lanes]
+        self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
         self.n_lines = min(raw_size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
         self.match_mask = power_above(raw_size + 64, 1 << 22) - 1
         self.apm_mask = power_above(2 * raw_size + 256, 1 << 16) - 1
         self.lines: dict[int, list[list[int]]] = {}
-        count = TOKEN_MAP_COUNT if self.has_tokens else 0
-        self.maps = [[Cell(p, count) for p in STATE_P] for _ in self.kinds]
+        self.maps = [[Cell(p, self.prior.map_count) for p in STATE_P] for _ in self.kinds]
         self.direct: list[dict[int, Cell]] = [{}, {}]
         self.match_table: list[dict[int, int]] = [{}, {}]
         self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
@@ -182,26 +195,26 @@ class Ngram:
 
     def positions(self) -> Iterator[int]:
         """Yield the position of each byte in the order of coding; code_byte must be called once for each."""
-        for step in range(self.chunk_size):
+        for _ in range(self.chunk_size):
+            self.start_step()
             for lane_index, lane in enumerate(self.lanes):
                 if lane.position < lane.end:
-                    self.enter(step, lane_index, step * len(self.lanes))
+                    self.enter(lane_index)
                     yield lane.position
 
-    def enter(self, step: int, lane_index: int, n_before: int) -> None:
-        """Turn to a lane; n_before: how many bytes count as coded before the step."""
-        self.step, self.lane_index, self.lane = step, lane_index, self.lanes[lane_index]
-        self.first_rate = 64 + (TOKEN_RATE_EXTRA if self.has_tokens else RATE_EXTRA) // (n_before + 4000)
+    def start_step(self) -> None:
+        """Begin a step of all lanes: the learning rate falls with the bytes that are coded."""
+        n_coded = sum(lane.position - lane.start for lane in self.lanes)
+        self.first_rate = 64 + self.prior.rate_extra // (n_coded + 4000)
 
-    # --- matches, ARITHMETIC 4.4
+    def enter(self, lane_index: int) -> None:
+        """Turn to a lane."""
+        self.lane_index, self.lane = lane_index, self.lanes[lane_index]
+
+    # --- matches, ARITHMETIC 6.3
 
     def is_known(self, at: int) -> bool:
-        if at >= len(self.raw):
-            return False
-        other, offset = divmod(at, self.chunk_size)
-        if self.has_tokens:
-            return at < self.lanes[other].position
-        return offset < self.step or (offset == self.step and other < self.lane_index)
+        return at < len(self.raw) and at < self.lanes[at // self.chunk_size].position
 
     def common_length(self, p: int) -> int:
         at, raw = self.lane.position, self.raw
@@ -233,7 +246,7 @@ class Ngram:
                 expected[k] = self.raw[lane.match_pointer[k]] | 256
         return expected
 
-    # --- slots, ARITHMETIC 4.2
+    # --- slots, ARITHMETIC 6.2
 
     def find_slot(self, line: int, check: int) -> list[int]:
         slots = self.lines.setdefault(line, [[0] * 16 for _ in range(4)])
@@ -249,7 +262,7 @@ class Ngram:
         h = context * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
         return (h >> 32) * self.n_lines >> 32, h >> 24 & 255
 
-    # --- one byte, ARITHMETIC 7
+    # --- one byte, ARITHMETIC 2 and 9
 
     def code_byte(self, coder: RangeEncoder | RangeDecoder, byte: int | None) -> None:
         lane = self.lane
@@ -258,26 +271,26 @@ class Ngram:
         places = [self.place(h) for h in hashes]
         slots = [self.find_slot(line, check) for line, check in places]
         expected = self.find_matches()
-        net = self.net_view(self.lane_index, lane.history) if self.net_view else None
+        tree = self.byte_tree(self.lane_index, lane.history) if self.byte_tree else None
         c0 = 1
         for i in range(8):
             if i == 4:
                 for j, (line, check) in enumerate(places):
-                    if j < self.n_wide:
+                    if j < self.n_own_lines:
                         line, check = self.place((hashes[j] + c0 * 0x2F0B4C47) & M32)
                     else:
                         line, check = line ^ 1, (check + c0 * 0x9D) & 255
                     slots[j] = self.find_slot(line, check)
             bit = None if byte is None else byte >> (7 - i) & 1
-            c0 = c0 << 1 | self.code_bit(coder, bit, c0, i, slots, expected, net)
+            c0 = c0 << 1 | self.code_bit(coder, bit, c0, i, slots, expected, tree)
         byte = c0 & 255
         self.raw[lane.position] = byte
         for k in range(2):
             if lane.match_length[k]:
                 lane.match_length[k] = min(lane.match_length[k] + 1, MAX_MATCH)
                 lane.match_pointer[k] += 1
-        lane.update(self.shared, byte)
-        self.next_contexts[self.lane_index] = lane.contexts(self.shared)
+        lane.update_history(self.shared, byte)
+        self.next_contexts[self.lane_index] = lane.set_contexts(self.shared)
 
     def code_bit(
         self,
@@ -287,7 +300,7 @@ class Ngram:
         i: int,
         slots: list[list[int]],
         expected: list[int],
-        net: NetView | None,
+        tree: ByteTree | None,
     ) -> int:
         lane, history = self.lane, self.lane.history
         node = c0 & ((1 << (i & 3)) - 1) | 1 << (i & 3)
@@ -297,8 +310,8 @@ class Ngram:
         cells = [cell_map[state] for cell_map, state in zip(self.maps, states, strict=True)]
         inputs = [cell.stretch() if state else 0 for cell, state in zip(cells, states, strict=True)]
         inputs += [cell.confidence() if state else 0 for cell, state in zip(cells, states, strict=True)]
-        if net:
-            inputs += [net.stretch(c0), net.confidence(c0)]
+        if tree:
+            inputs += [tree.stretch(c0), tree.confidence(c0)]
         direct = [
             self.direct[0].setdefault(c0, Cell(1 << 15)),
             self.direct[1].setdefault((history & 255) << 8 | c0, Cell(1 << 15)),
@@ -322,17 +335,16 @@ class Ngram:
         n_shared = sum(state != 0 for state in states[:7])
         select = [c0, history & 255, history >> 8 & 255, lane.class_history, (n_shared * 4 + match_class) * 8 + i]
         n = len(states)
-        if net:
-            select = [*select[: self.n_sets - 1], net.top]
-            if self.has_fields:
-                select[2] = min(lane.field, MAX_FIELDS - 1) * 4 + match_class
-            first_weights = [self.beside_net] * n + [0] * n + self.net_weights + [self.beside_net] * 6 + [0]
-        else:
-            first_weights = [FIRST_WEIGHT] * n + [0] * n + [FIRST_WEIGHT] * 6 + [0]
+        if tree:
+            select = [*select[: self.n_sets - 1], tree.top]
+        if self.has_fields:
+            select[2] = min(lane.field, MAX_FIELDS - 1) * 4 + match_class
+        base = self.prior.base_weight
+        first_weights = [base] * n + [0] * n + list(self.prior.expert_weights) + [base] * 6 + [0]
         chosen = [self.weights[s].setdefault(select[s], list(first_weights)) for s in range(self.n_sets)]
-        layer = [dot(inputs, weights) for weights in chosen]
+        layer = [clamp(mix_dot(inputs, weights), STRETCH_LIMIT) for weights in chosen]
         final = self.final_weights.setdefault(c0, [(1 << 28) // self.n_sets] * self.n_sets)
-        mixed = dot(layer, final)
+        mixed = clamp(mix_dot(layer, final), STRETCH_LIMIT)
         p_mixed = squash(mixed)
 
         salt = (c0 * 0x2F0B4C47 & M32) >> 3
@@ -341,24 +353,23 @@ class Ngram:
             ((history & 0xFFFF) * 0x9E3779B1 & M32) >> 8 ^ salt,
             (apm_expected * 0x85EBCA6B & M32) >> 7 ^ salt,
         ]
-        if net and self.n_apms:
-            rows[self.n_apms - 1 :] = [((net.top | (history & 255) << 8) * 0xC2B2AE35 & M32) >> 8 ^ salt]
+        if tree and self.n_apms:
+            rows[self.n_apms - 1 :] = [((tree.top | (history & 255) << 8) * 0xC2B2AE35 & M32) >> 8 ^ salt]
         place = mixed + 12288
         low, weight = place // 768, place % 768 // 3
         apm_rows = [self.apms[a].setdefault(rows[a] & self.apm_mask, list(APM_ROW)) for a in range(self.n_apms)]
         refined = sum(row[low] * (256 - weight) + row[low + 1] * weight for row in apm_rows)
         p = {0: p_mixed, 3: (p_mixed + refined) >> 2, 4: (4 * p_mixed + 3 * refined) >> 4}[self.n_apms]
-        p = max(64, min((1 << 24) - 64, p))
 
-        forced_bit = net.forced_bit(c0) if net else None
-        bit = coder.code_bit(bit, p << 8) if forced_bit is None else forced_bit
+        forced_bit = tree.forced_bit(c0) if tree else None
+        bit = coder.code_bit(bit, bounded(p) << 8) if forced_bit is None else forced_bit
 
         for row in apm_rows:
             cell_index = low + (weight >> 7)
             row[cell_index] += ((65535 if bit else 0) - row[cell_index] + 16) >> 5
-        train(layer, final, bit, p_mixed, TOKEN_FINAL_RATE if self.has_tokens else FINAL_RATE, self.half)
+        mix_train(layer, final, mix_gradient(bit, p_mixed, self.prior.final_rate))
         for stretch, weights in zip(layer, chosen, strict=True):
-            train(inputs, weights, bit, SQUASH[(stretch + 12292) >> 3], self.first_rate, self.half)
+            mix_train(inputs, weights, mix_gradient(bit, SQUASH[(stretch + 12292) >> 3], self.first_rate))
         for slot, state, cell in zip(slots, states, cells, strict=True):
             cell.update(bit)
             slot[node] = SUCCESSORS[state][bit]

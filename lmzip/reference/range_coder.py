@@ -1,4 +1,4 @@
-"""The range coder of ARITHMETIC 2: an interval [low, low + range) in units of 2^-64 of the bytes not yet written."""
+"""The range coder of ARITHMETIC 4: an interval [low, low + range) in units of 2^-64 of the bytes not yet written."""
 
 from __future__ import annotations
 
@@ -67,6 +67,12 @@ class RangeDecoder:
         self.position = 8
         self.offset = int.from_bytes(payload[:8].ljust(8, b"\0"), "big")  # code - low
         self.range = MASK
+        self.is_sound = payload[:8] != b"\xff" * 8
+
+    def check_end(self) -> None:
+        """Raise ValueError unless the payload was used up, and not more than eight bytes beyond it (ARITHMETIC 4)."""
+        if not self.is_sound or not len(self.payload) <= self.position <= len(self.payload) + 8:
+            raise ValueError("damaged payload: not used up, or too short")
 
     def _narrow(self, offset: int, size: int) -> None:
         self.offset -= offset
@@ -74,6 +80,8 @@ class RangeDecoder:
         while self.range < BOTTOM:
             byte = self.payload[self.position] if self.position < len(self.payload) else 0
             self.position += 1
+            if self.position > len(self.payload) + 8:  # and all the more at the end: no matter how much is claimed
+                raise ValueError("damaged payload: used up")
             self.offset = self.offset << 8 | byte
             self.range <<= 8
 

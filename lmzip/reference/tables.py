@@ -1,4 +1,4 @@
-"""The constant tables of ARITHMETIC 3, by definition; scripts/make_tables.py writes the kernel's copy."""
+"""The constant tables of ARITHMETIC 5, by definition; scripts/make_tables.py writes the kernel's copy."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ def reciprocal_table() -> list[int]:
 
 
 def rsqrt_table() -> list[int]:
-    """Return round(2^31 / sqrt(i / 64)) for i = 64 .. 256: the root of the net's norm (ARITHMETIC 8.4)."""
+    """Return round(2^31 / sqrt(i / 64)) for i = 64 .. 256: the root of the net's norm (ARITHMETIC 10.4)."""
     getcontext().prec = 40
     return [int((Decimal(1 << 31) / (Decimal(i) / 64).sqrt()).to_integral_value()) for i in range(64, 257)]
 
 
 def ln_table() -> list[int]:
-    """Return round(2^20 ln(1 + i / 256)) for i = 0 .. 256 (ARITHMETIC 8.7)."""
+    """Return round(2^20 ln(1 + i / 256)) for i = 0 .. 256 (ARITHMETIC 8.3)."""
     getcontext().prec = 40
     return [int((Decimal(1 << 20) * (1 + Decimal(i) / 256).ln()).to_integral_value()) for i in range(257)]
 
 
 def sigmoid_table() -> list[int]:
-    """Return round(2^15 / (1 + e^(-i / 64))) for i = 0 .. 1024: the gate of SwiGLU (ARITHMETIC 9.8)."""
+    """Return round(2^15 / (1 + e^(-i / 64))) for i = 0 .. 1024: the gate of SwiGLU (TRANSFORMER 8)."""
     getcontext().prec = 40
     return [int((Decimal(1 << 15) / (1 + (Decimal(-i) / 64).exp())).to_integral_value()) for i in range(1025)]
 
 
 def cosine_table() -> list[int]:
-    """Return round(2^14 cos(pi / 2 * i / 1024)) for i = 0 .. 1024, a quarter of a turn (ARITHMETIC 9.5)."""
+    """Return round(2^14 cos(pi / 2 * i / 1024)) for i = 0 .. 1024, a quarter of a turn (TRANSFORMER 5)."""
     getcontext().prec = 40
     angle = half_pi() / 1024
     return [int((Decimal(1 << 14) * cosine(angle * i)).to_integral_value()) for i in range(1025)]

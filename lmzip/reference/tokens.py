@@ -1,4 +1,4 @@
-"""The method of tokens (ARITHMETIC 9.10): a transformer predicts each token, which is coded as a path of bytes.
+"""Blocks with a model of tokens (TRANSFORMER 12): a transformer predicts each token, coded as a path of bytes.
 
 Works with byte strings themselves, not with a tree of them: what begins with a prefix is looked up.
 """
@@ -14,17 +14,18 @@ from safetensors.numpy import load
 from lmzip.reference import net as net_
 from lmzip.reference.contexts import M32, Lane, hash2, hash3
 from lmzip.reference.ngram import (
-    BESIDE_TOKENS,
-    FIRST_TOKEN_METHOD,
+    OF_TOKENS,
     STRETCH_LIMIT,
     Cell,
     Ngram,
+    bounded,
     clamp,
-    dot,
     length_bucket,
+    mix_dot,
+    mix_gradient,
+    mix_train,
     power_above,
     squash,
-    train,
 )
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 from lmzip.reference.transformer import Transformer
@@ -55,7 +56,7 @@ class Vocabulary:
         return cls([data[start:end] for start, end in zip([0, *ends], ends, strict=False)])
 
 
-class View:
+class TokenTree:
     """What exponentials of tokens say of the byte behind a prefix."""
 
     def __init__(self, vocabulary: Vocabulary, prefix: bytes, e: list[int]) -> None:
@@ -84,20 +85,20 @@ class View:
         bit = self.forced_bit(c0)
         if bit is not None:
             return STRETCH_LIMIT if bit else -STRETCH_LIMIT
-        return net_.stretch(self.tree, c0)
+        return net_.tree_stretch(self.tree, c0)
 
     def confidence(self, c0: int) -> int:
-        return net_.confidence(self.stretch(c0))
+        return net_.stretch_confidence(self.stretch(c0))
 
 
-def stop_probability(e: int, others: int) -> int:
+def end_probability(e: int, others: int) -> int:
     """Return 2^32 times the probability of a token with the exponential e beside longer ones with the sum `others`."""
     shift = max(0, (e + others).bit_length() - 31)
     p = (e << (32 - shift)) // (e + others >> shift)
     return max(LEAST_P, min((1 << 32) - LEAST_P, p))
 
 
-class Stops:
+class TokenBoundary:
     """What is learned of where tokens end: the transformer's view, mixed with how text was cut before."""
 
     def __init__(self, ngram: Ngram) -> None:
@@ -106,7 +107,7 @@ class Stops:
         self.mask = power_above(2 * raw_size + 1024, MAX_STOP_CELLS) - 1
         self.cells: dict[int, Cell] = {}
         self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
-        self.weights = [1 << 28] + [BESIDE_TOKENS] * 7
+        self.weights = [1 << 28] + [OF_TOKENS.base_weight] * 7
         self.is_end = bytearray(raw_size + 1)  # of each position: whether a token ended there
 
     def contexts(self, lane: Lane, start: int, number: int) -> list[int]:
@@ -120,7 +121,7 @@ class Stops:
             hash3(number, lane.words[0], lane.words[1]),
         ]
 
-    def code(
+    def code_token_end(
         self, coder: RangeEncoder | RangeDecoder, lane: Lane, start: int, number: int, p: int, stops: int | None
     ) -> int:
         """Code whether a token from start on ends with the prefix of that number; p: what the transformer says."""
@@ -140,9 +141,9 @@ class Stops:
             else:
                 inputs.append(0)
         inputs.append(512)
-        p_mixed = squash(dot(inputs, self.weights))
-        bit = coder.code_bit(stops, max(64, min((1 << 24) - 64, p_mixed)) << 8)
-        train(inputs, self.weights, bit, p_mixed, self.ngram.first_rate, self.ngram.half)
+        p_mixed = squash(clamp(mix_dot(inputs, self.weights), STRETCH_LIMIT))
+        bit = coder.code_bit(stops, bounded(p_mixed) << 8)
+        mix_train(inputs, self.weights, mix_gradient(bit, p_mixed, self.ngram.first_rate))
         for cell in cells:
             cell.update(bit)
         for cell, expected in matches:
@@ -153,25 +154,24 @@ class Stops:
 class TokenCoder:
     """One block: the n-gram predictor with a view of each byte, and a lane's last token and its transformer's state."""
 
-    def __init__(self, raw_size: int, method: int, n_lanes: int, weight_file: bytes) -> None:
+    def __init__(self, raw_size: int, profile: int, n_lanes: int, context: int, weight_file: bytes) -> None:
         assert 1 <= n_lanes <= MAX_LANES
         self.vocabulary = Vocabulary.from_bytes(weight_file)
         self.transformer = Transformer.from_bytes(weight_file)
-        self.ngram = Ngram(raw_size, method, n_lanes, lambda lane, history: self.view)
-        self.stops = Stops(self.ngram)
+        self.ngram = Ngram(raw_size, profile, n_lanes, lambda lane, history: self.tree, has_tokens=True)
+        self.boundary = TokenBoundary(self.ngram)
         self.last = [self.transformer.n_vocab] * n_lanes
-        n_halvings = method - FIRST_TOKEN_METHOD
-        self.states = [self.transformer.initial_state(n_halvings) for _ in range(n_lanes)]
+        self.states = [self.transformer.initial_state(context) for _ in range(n_lanes)]
 
     def code_block(self, coder: RangeEncoder | RangeDecoder, raw: bytes | None, token_sizes: bytes = b"") -> bytes:
         """Code all steps; raw and the sizes of its tokens, lane by lane, for an encoder."""
         ngram = self.ngram
         tokens = None if raw is None else self.cut(raw, token_sizes)
-        for step in range(ngram.chunk_size):
-            n_before = sum(lane.position - lane.start for lane in ngram.lanes)
+        for _ in range(ngram.chunk_size):
+            ngram.start_step()
             for lane_index, lane in enumerate(ngram.lanes):
                 if lane.position < lane.end:
-                    ngram.enter(step, lane_index, n_before)
+                    ngram.enter(lane_index)
                     self.code_token(coder, lane_index, next(tokens[lane_index]) if tokens else None)
         return bytes(ngram.raw)
 
@@ -199,18 +199,18 @@ class TokenCoder:
         e = [int(x) for x in self.transformer.step(self.last[lane_index], self.states[lane_index])]
         prefix, start = b"", lane.position
         while True:
-            self.view = View(vocabulary, prefix, e)
+            self.tree = TokenTree(vocabulary, prefix, e)
             number = vocabulary.numbers.get(prefix)
             if number is not None:
                 if not vocabulary.longer[prefix] or lane.position == lane.end:
                     break
                 stops = None if token is None else int(token == prefix)
-                p = stop_probability(e[number], self.view.total)
-                if self.stops.code(coder, lane, start, vocabulary.prefixes[prefix], p, stops):
+                p = end_probability(e[number], self.tree.total)
+                if self.boundary.code_token_end(coder, lane, start, vocabulary.prefixes[prefix], p, stops):
                     break
             if lane.position == lane.end:
                 raise ValueError("damaged payload: no token ends with the chunk")
             self.ngram.code_byte(coder, None if token is None else token[len(prefix)])
             prefix += bytes([lane.history & 255])
-        self.stops.is_end[lane.position] = 1
+        self.boundary.is_end[lane.position] = 1
         self.last[lane_index] = number

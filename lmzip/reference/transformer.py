@@ -1,7 +1,7 @@
-"""The transformer of ARITHMETIC 9 in NumPy: one lane and one token at a time, and the judge of the native kernel.
+"""The transformer (docs/TRANSFORMER.md) in NumPy: one lane, one token at a time, and the judge of the native kernel.
 
-Every number is an int64; `int32` and `int64` assert the widths that the kernel may rely on.  What section 9 takes over
-from section 8 comes from lmzip.reference.net.  It needs NumPy and is imported by name only.
+Every number is an int64; `int32` and `int64` assert the widths that the kernel may rely on.  What it takes over
+from the net (ARITHMETIC 10) comes from lmzip.reference.net.  It needs NumPy and is imported by name only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from safetensors.numpy import load
 
 from lmzip.reference import tables
-from lmzip.reference.net import RSQRT, Matrix, int32
+from lmzip.reference.net import RSQRT, Matrix, int32, power
 
 KEPT = 1 << 30
 SCORE_LIMIT = 1 << 29
@@ -43,8 +43,8 @@ def int64(x: np.ndarray, *factors: int) -> np.ndarray:
     return x
 
 
-def keep(x: np.ndarray) -> np.ndarray:
-    """Return x within what every number is kept."""
+def saturate(x: np.ndarray) -> np.ndarray:
+    """Return x within what every number is kept (ARITHMETIC 9.1)."""
     return np.clip(x, -KEPT, KEPT)
 
 
@@ -54,15 +54,15 @@ def shifted(v: np.ndarray, shift: int) -> np.ndarray:
 
 
 def scale(y: np.ndarray, a: int, n: int) -> np.ndarray:
-    """Return y * a / 2^n, rounded and kept (ARITHMETIC 9.1)."""
+    """Return y * a / 2^n, rounded and kept (TRANSFORMER 1)."""
     product = int64(y, a)
     if n < 1:
-        return keep(int64(product, 1 << -n))
+        return saturate(int64(product, 1 << -n))
     assert n <= 62
-    return keep(product + (1 << n - 1) >> n)
+    return saturate(product + (1 << n - 1) >> n)
 
 
-# --- packed vectors, ARITHMETIC 9.3
+# --- packed vectors, TRANSFORMER 3
 
 
 class Packed(NamedTuple):
@@ -75,21 +75,21 @@ class Packed(NamedTuple):
 
     @property
     def size(self) -> int:
-        """What 127 stands for, in a packed key or value (ARITHMETIC 9.5)."""
+        """What 127 stands for, in a packed key or value (TRANSFORMER 5)."""
         return min(self.top << self.shift if self.shift >= 0 else self.top >> -self.shift, SIZE_LIMIT)
 
 
-def normalise(v: np.ndarray, n_bits: int) -> tuple[np.ndarray, int]:
-    """Return (v', shift): v' of as many bits, and a sign, as the largest |v_i| needs (ARITHMETIC 9.3)."""
+def shift_to(v: np.ndarray, n_bits: int) -> tuple[np.ndarray, int]:
+    """Return (v', shift): v' of as many bits, and a sign, as the largest |v_i| needs (TRANSFORMER 3)."""
     assert np.all(np.abs(v) <= KEPT)
     largest = int(np.max(np.abs(v)))
     shift = largest.bit_length() - n_bits if largest else 0
     return int32(shifted(v, shift)), shift
 
 
-def pack_narrow(v: np.ndarray) -> Packed:
-    """Return v in 8 bits (ARITHMETIC 9.3)."""
-    v, shift = normalise(v, 15)
+def quantize_int8(v: np.ndarray) -> Packed:
+    """Return v in 8 bits (TRANSFORMER 3)."""
+    v, shift = shift_to(v, 15)
     top = max(1, int(np.max(np.abs(v))))
     r = (127 << 24) // top
     q = int32(v * int32(r) + (1 << 23)) >> 24
@@ -97,20 +97,20 @@ def pack_narrow(v: np.ndarray) -> Packed:
     return Packed(None, q, top, shift)
 
 
-def pack_wide(v: np.ndarray) -> Packed:
-    """Return v in 15 bits (ARITHMETIC 9.3)."""
-    v, shift = normalise(v, 14)
+def quantize_int15(v: np.ndarray) -> Packed:
+    """Return v in 15 bits (TRANSFORMER 3)."""
+    v, shift = shift_to(v, 14)
     w = np.clip(v, -WIDE_LIMIT, WIDE_LIMIT)
     high = w + 64 >> 7
     return Packed(high, w - 128 * high, 127, shift)
 
 
-def pack(v: np.ndarray, wide: bool) -> Packed:
-    return pack_wide(v) if wide else pack_narrow(v)
+def quantize(v: np.ndarray, wide: bool) -> Packed:
+    return quantize_int15(v) if wide else quantize_int8(v)
 
 
 def product(matrix: Matrix, packed: Packed) -> np.ndarray:
-    """Return matrix * packed before `top` and `shift` are applied (ARITHMETIC 9.3)."""
+    """Return matrix * packed before `top` and `shift` are applied (TRANSFORMER 3)."""
     y = matrix(packed.low)
     if packed.high is not None:
         y = 128 * matrix(packed.high) + y  # below 2^33.1: beyond 32 bits
@@ -118,12 +118,12 @@ def product(matrix: Matrix, packed: Packed) -> np.ndarray:
 
 
 def apply(matrix: Matrix, v: np.ndarray, wide: bool) -> np.ndarray:
-    """Return matrix * v in units (ARITHMETIC 9.3)."""
-    packed = pack(v, wide)
+    """Return matrix * v in units (TRANSFORMER 3)."""
+    packed = quantize(v, wide)
     return scale(product(matrix, packed), packed.top, 16 - packed.shift)
 
 
-# --- norm, ARITHMETIC 9.4
+# --- norm, TRANSFORMER 4
 
 
 class Normed(NamedTuple):
@@ -139,31 +139,32 @@ class Norm(NamedTuple):
     unit: int
     epsilon: int
 
-    def __call__(self, x: np.ndarray, wide: bool) -> Normed:
-        """Return x (n,) with a root mean square of 1, times the gain (ARITHMETIC 9.4)."""
-        n = len(x)
-        factor = (isqrt(4 * n << 24) + 1) // 2  # round(2^12 sqrt(n))
-        v, s = normalise(x, 15)
-        epsilon = self.epsilon >> 2 * s if s >= 0 else self.epsilon << -2 * s
-        total = max(1, int(np.sum(int32(v * v))) + epsilon)
-        assert total < 1 << 62
-        e = (total.bit_length() - 1) // 2 * 2  # 2^e <= total < 2^(e + 2)
-        m = total << 30 - e if e < 30 else total >> e - 30
-        assert 1 << 30 <= m < 1 << 32
-        i, f = (m >> 24) - 64, (m >> 8) % 65536
-        root = RSQRT[i] - ((RSQRT[i] - RSQRT[i + 1]) * f >> 16)
-        assert root * factor < 1 << 63
-        packed = pack(int32(v * self.gain), wide)
-        n_shift = 16 + self.unit - packed.shift + e // 2
-        return Normed(packed, root * factor >> 31, min(max(n_shift, 1), 62))
+
+def rmsnorm(x: np.ndarray, norm: Norm, wide: bool) -> Normed:
+    """Return x (n,) with a root mean square of 1, times the gain (TRANSFORMER 4)."""
+    n = len(x)
+    factor = (isqrt(4 * n << 24) + 1) // 2  # round(2^12 sqrt(n))
+    v, s = shift_to(x, 15)
+    epsilon = norm.epsilon >> 2 * s if s >= 0 else norm.epsilon << -2 * s
+    total = max(1, int(np.sum(int32(v * v))) + epsilon)
+    assert total < 1 << 62
+    e = (total.bit_length() - 1) // 2 * 2  # 2^e <= total < 2^(e + 2)
+    m = total << 30 - e if e < 30 else total >> e - 30
+    assert 1 << 30 <= m < 1 << 32
+    i, f = (m >> 24) - 64, (m >> 8) % 65536
+    root = RSQRT[i] - ((RSQRT[i] - RSQRT[i + 1]) * f >> 16)
+    assert root * factor < 1 << 63
+    packed = quantize(int32(v * norm.gain), wide)
+    n_shift = 16 + norm.unit - packed.shift + e // 2
+    return Normed(packed, root * factor >> 31, min(max(n_shift, 1), 62))
 
 
 def apply_normed(matrix: Matrix, normed: Normed) -> np.ndarray:
-    """Return matrix * normed in units (ARITHMETIC 9.4)."""
+    """Return matrix * normed in units (TRANSFORMER 4)."""
     return scale(product(matrix, normed.packed), normed.packed.top * normed.ratio, normed.n)
 
 
-# --- rotary positions, ARITHMETIC 9.5
+# --- rotary positions, TRANSFORMER 5
 
 
 def cosine(phase: int) -> int:
@@ -178,39 +179,30 @@ def cosine(phase: int) -> int:
 
 
 def rotate(v: np.ndarray, t: int, frequencies: np.ndarray) -> Packed:
-    """Return v (head_dim,), a query or a key of token t of its lane, turned and packed (ARITHMETIC 9.5)."""
-    v, shift = normalise(v, 15)
+    """Return v (head_dim,), a query or a key of token t of its lane, turned and packed (TRANSFORMER 5)."""
+    v, shift = shift_to(v, 15)
     phases = [t * int(frequency) % (1 << 32) for frequency in frequencies]
     c = np.array([cosine(phase) for phase in phases], np.int64)
     s = np.array([cosine((phase - (1 << 30)) % (1 << 32)) for phase in phases], np.int64)
     first, second = np.split(v, 2)
     a = int32(first * c - second * s + (1 << 13)) >> 14
     b = int32(first * s + second * c + (1 << 13)) >> 14
-    turned = pack_narrow(np.concatenate([a, b]))
+    turned = quantize_int8(np.concatenate([a, b]))
     return turned._replace(shift=shift + turned.shift)
 
 
-# --- attention, ARITHMETIC 9.6 and 9.7
-
-
-def exponentials(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return p near 2^18 * 2^(-f / 4096) and n, the fraction and the whole of x = 4096 n + f (ARITHMETIC 8.7)."""
-    n, f = x // 4096, x % 4096
-    p = int32(f * 10259) >> 12
-    p = int32(f * (60439 - p)) >> 12
-    p = int32(f * (181252 - p)) >> 12
-    return (1 << 18) - p, n
+# --- attention, TRANSFORMER 6 and 7
 
 
 def scale_of_scores(head_dim: int) -> int:
-    """Return round(2^36 log2(e) / (127^2 sqrt(head_dim))) (ARITHMETIC 9.6)."""
+    """Return round(2^36 log2(e) / (127^2 sqrt(head_dim))) (TRANSFORMER 6)."""
     getcontext().prec = 40
     exact = Decimal(1 << 36) / (Decimal(2).ln() * 127**2 * Decimal(head_dim).sqrt())
     return int(exact.to_integral_value(ROUND_HALF_EVEN))
 
 
 def scores(query: Packed, keys: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the scores (n,) of a query for keys (n, head_dim) with sizes (n,) (ARITHMETIC 9.6)."""
+    """Return the scores (n,) of a query for keys (n, head_dim) with sizes (n,) (TRANSFORMER 6)."""
     dot = int32(keys @ query.low)
     assert np.all(np.abs(dot) <= 1 << 22) and np.all(sizes <= SIZE_LIMIT)
     z = int32(dot * sizes + (1 << 15) >> 16)  # |dot * sizes| <= 2^44
@@ -220,45 +212,58 @@ def scores(query: Packed, keys: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     return np.clip(int64(z, factor) + (1 << n - 1) >> n, -SCORE_LIMIT, SCORE_LIMIT)
 
 
-def attend(scores: np.ndarray, values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the mean (head_dim,) of values (n, head_dim) with sizes (n,) under the scores (n,) (ARITHMETIC 9.7)."""
-    p, n_halvings = exponentials(np.minimum(int32(np.max(scores) - scores), EXPONENTIAL_LIMIT))
-    p = p << 4 >> n_halvings
+def softmax_weights(scores: np.ndarray) -> np.ndarray:
+    """Return 2^22 * 2^(-d / 4096) (n,) of the distances d of scores (n,) from the largest (TRANSFORMER 7)."""
+    x = np.minimum(int32(np.max(scores) - scores), EXPONENTIAL_LIMIT)
+    return power(x) << 4 >> x // 4096
+
+
+def quantize_attention_weights(p: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, int, int]:
+    """Return integers (n,) of 15 bits in proportion to p * sizes; their sums are to be times a number, and shifted."""
     assert np.all(sizes <= SIZE_LIMIT)
     b = p * sizes
     p_sum, b_sum = int(np.sum(p)), int(np.sum(b))
     assert p_sum < 1 << 36 and b_sum < 1 << 58
     n = max(0, int(np.max(b)).bit_length() - 14, b_sum.bit_length() - 24)
     weights = np.minimum(b + ((1 << n) >> 1) >> n, WIDE_LIMIT)
-    int32(np.sum(weights) * 127)  # bounds every part of the sum
     p_bits = p_sum.bit_length()
-    inverse = (1 << p_bits + 22) // (127 * p_sum)
-    return scale(int32(weights @ values), int32(inverse), p_bits + 22 - n)
+    return weights, int32((1 << p_bits + 22) // (127 * p_sum)), p_bits + 22 - n
 
 
-# --- from gates, ARITHMETIC 9.8, and from logits, 9.9
+def attend(scores: np.ndarray, values: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the mean (head_dim,) of values (n, head_dim) with sizes (n,) under the scores (n,) (TRANSFORMER 7)."""
+    weights, inverse, shift = quantize_attention_weights(softmax_weights(scores), sizes)
+    int32(np.sum(weights) * 127)  # bounds every part of the sum
+    return scale(int32(weights @ values), inverse, shift)
+
+
+# --- from gates, TRANSFORMER 8, and from logits, 9
 
 
 def swiglu(g: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Return g * sigmoid(g) * u (ARITHMETIC 9.8)."""
+    """Return g * sigmoid(g) * u (TRANSFORMER 8)."""
     size = np.abs(g)
     i, f = np.minimum(size >> 6, 1023), size & 63
     s = SIGMOID[i] + ((SIGMOID[i + 1] - SIGMOID[i]) * f + 32 >> 6)
     s = np.where(size >= 1 << 16, 1 << 15, s)
     s = np.where(g < 0, (1 << 15) - s, s)
     silu = int32(g * s + (1 << 14) >> 15)  # |g * s| <= 2^45
-    return keep(silu * u + (1 << 11) >> 12)  # |silu * u| <= 2^60
+    return saturate(silu * u + (1 << 11) >> 12)  # |silu * u| <= 2^60
 
 
-def token_exponentials(head: Matrix, normed: Normed) -> np.ndarray:
-    """Return (n_vocab,) uint32: the exponentials of the logits (ARITHMETIC 9.9)."""
+def token_weights(logits: np.ndarray) -> np.ndarray:
+    """Return (n_vocab,) uint32: the weights of tokens with these logits (TRANSFORMER 9)."""
+    x = np.minimum(np.max(logits) - logits, EXPONENTIAL_LIMIT)  # a difference may be 2^31
+    weights = np.maximum(1, power(x) << 13 >> x // 4096)
+    assert np.all(weights < 1 << 32)
+    return weights.astype(np.uint32)
+
+
+def lm_head(head: Matrix, normed: Normed) -> np.ndarray:
+    """Return (n_vocab,) uint32: the weights of all tokens (TRANSFORMER 9)."""
     factor = normed.packed.top * normed.ratio * OCTAVES
     assert factor < 1 << 63
-    logits = scale(product(head, normed.packed), factor >> 16, normed.n)
-    p, n_halvings = exponentials(np.minimum(np.max(logits) - logits, EXPONENTIAL_LIMIT))  # a difference may be 2^31
-    e = np.maximum(1, p << 13 >> n_halvings)
-    assert np.all(e < 1 << 32)
-    return e.astype(np.uint32)
+    return token_weights(scale(product(head, normed.packed), factor >> 16, normed.n))
 
 
 # --- the transformer
@@ -294,7 +299,7 @@ class Transformer:
     """A transformer of one weight file; it holds no state of lanes."""
 
     def __init__(self, tensors: dict[str, np.ndarray], config: dict[str, Any]) -> None:
-        """Take the tensors and the metadata of a weight file (ARITHMETIC 9.11)."""
+        """Take the tensors and the metadata of a weight file (TRANSFORMER 11)."""
         self.n_head: int = config["n_head"]
         self.n_kv_head: int = config["n_kv_head"]
         self.head_dim: int = config["head_dim"]
@@ -335,24 +340,24 @@ class Transformer:
     def initial_state(self, n_halvings: int = 0) -> State:
         """Return the state of a lane at its start.
 
-        n_halvings: of the window; from the third on all products take 8 bits (ARITHMETIC 6).
+        n_halvings: of the window; from the third on all products take 8 bits (TRANSFORMER 10).
         """
         part = max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT)
         wide = self.wide if n_halvings < NARROW_FROM else []
         return State(len(self.layers), part if n_halvings else self.window, wide)
 
     def embedded(self, token: int) -> np.ndarray:
-        """Return the embedding (n_embd,) of a token or, n_vocab, of the start (ARITHMETIC 9.2)."""
+        """Return the embedding (n_embd,) of a token or, n_vocab, of the start (TRANSFORMER 2)."""
         return int32(int64(self.embed.weight[token], int(self.embed.multiplier[token]), 127) + (1 << 27) >> 28)
 
     def attention(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
-        """Return what layer i adds to x (n_embd,); keys and values go into the state (ARITHMETIC 9.5 to 9.7)."""
+        """Return what layer i adds to x (n_embd,); keys and values go into the state (TRANSFORMER 5 to 7)."""
         layer, keys, values = self.layers[i], state.keys[i], state.values[i]
-        normed = layer.in_norm(x, "in" in state.wide)
-        heads = keep(apply_normed(layer.w_in, normed) + layer.bias).reshape(-1, self.head_dim)
+        normed = rmsnorm(x, layer.in_norm, "in" in state.wide)
+        heads = saturate(apply_normed(layer.w_in, normed) + layer.bias).reshape(-1, self.head_dim)
         queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
         keys.append([rotate(key, state.n_tokens, self.frequencies) for key in new_keys])
-        values.append([pack_narrow(value) for value in new_values])
+        values.append([quantize_int8(value) for value in new_values])
         if len(keys) > state.window:
             del keys[N_KEPT], values[N_KEPT]
         outputs = []
@@ -363,31 +368,31 @@ class Transformer:
         return apply(layer.w_out, np.concatenate(outputs), "out" in state.wide)
 
     def mlp(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
-        """Return what layer i adds to x (n_embd,) behind its attention (ARITHMETIC 9.8)."""
+        """Return what layer i adds to x (n_embd,) behind its attention (TRANSFORMER 8)."""
         layer = self.layers[i]
-        g, u = np.split(apply_normed(layer.w_up, layer.up_norm(x, "up" in state.wide)), 2)
+        g, u = np.split(apply_normed(layer.w_up, rmsnorm(x, layer.up_norm, "up" in state.wide)), 2)
         return apply(layer.w_down, swiglu(g, u), "down" in state.wide)
 
     def step(self, token: int, state: State) -> np.ndarray:
-        """Return the exponentials (n_vocab,) uint32 before a lane's next token and bring its state up to date.
+        """Return the weights (n_vocab,) uint32 before a lane's next token and bring its state up to date.
 
         token: the lane's last token, n_vocab for the start.
         """
         x = self.embedded(token)
         for i in range(len(self.layers)):
-            x = keep(x + self.attention(x, i, state))
-            x = keep(x + self.mlp(x, i, state))
+            x = saturate(x + self.attention(x, i, state))
+            x = saturate(x + self.mlp(x, i, state))
         state.n_tokens += 1
-        return token_exponentials(self.head, self.head_norm(x, "head" in state.wide))
+        return lm_head(self.head, rmsnorm(x, self.head_norm, "head" in state.wide))
 
 
 def run(model: Transformer, tokens: np.ndarray, n_lanes: int) -> np.ndarray:
-    """Return the exponentials (n_steps, n_lanes, n_vocab) uint32 before each of the tokens (n_steps, n_lanes)."""
+    """Return the weights (n_steps, n_lanes, n_vocab) uint32 before each of the tokens (n_steps, n_lanes)."""
     tokens = np.asarray(tokens).reshape(-1, n_lanes)
-    exponentials = np.zeros((*tokens.shape, model.n_vocab), np.uint32)
+    weights = np.zeros((*tokens.shape, model.n_vocab), np.uint32)
     for lane in range(n_lanes):
         last, state = model.n_vocab, model.initial_state()
         for step, token in enumerate(tokens[:, lane]):
-            exponentials[step, lane] = model.step(last, state)
+            weights[step, lane] = model.step(last, state)
             last = int(token)
-    return exponentials
+    return weights

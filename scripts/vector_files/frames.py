@@ -4,34 +4,42 @@ from __future__ import annotations
 
 import struct
 import sys
+import tempfile
 import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lmzip import container
-from lmzip.container import STORED, BlockHead, FrameHeader, ModelRecord, Trailer
-from lmzip.models import registry
+from lmzip.block import DEFAULT_RUN, BlockSpec
+from lmzip.codec.choose import encode_payload
+from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check
+from lmzip.format.header import FrameHeader, ModelRecord, pack_header
+from lmzip.format.trailer import Trailer, content_hash
 from lmzip.models.base import Model
+from lmzip.models.registry import Registry
+from vector_files.nets import FORMULA_NETS
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "tests" / "vectors"
 WEIGHTS = FOLDER / "vectors-v1.safetensors"
-PLAIN = container.pack_header()
-SHORT = container.pack_header(short=True)
-GONE = ModelRecord(1, bytes(range(32)), bytes(16), "tiny-v1", "")
-UNKNOWN_NUMBER = 253
-TEXT = "".join(f"{n} green bottles, hanging on the wall; {n * n} Füße\n" for n in range(99, 0, -1)).encode()
+LONG, SHORT = pack_header(1), pack_header(1, short=True)
+GONE = ModelRecord(1, bytes(range(32)), name="tiny-v1")
+LINES = [f"{n} green bottles, hanging on the wall; {n * n} Füße\n".encode() for n in range(99, 0, -1)]
+TEXT = b"".join(LINES)
+NOTE = b"".join(LINES[:20])  # about 1 kB
+
+REGISTRY = Registry(environment={})
+
+Block = tuple[BlockHead, bytes]  # head, payload
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A file: name (good-, bad-, unsupported-), bytes, content (good only), error class (the others), one sentence."""
+    """A file: name (good-, bad-, unsupported-), bytes, content (good only), one sentence."""
 
     name: str
     data: bytes
     sentence: str
     content: bytes = b""
-    error: str = ""
 
 
 def painted(size: int) -> bytes:
@@ -44,16 +52,37 @@ def noise() -> bytes:
     return b"".join(zlib.crc32(bytes([i, 1])).to_bytes(4, "little") for i in range(256))
 
 
+def lanes(number: int) -> str:
+    """Return how sentences count lanes."""
+    return f"{number} lane{'s' * (number > 1)}"
+
+
 @cache
 def net_model() -> Model:
     """Return the model of the checked-in weights."""
-    return registry.by_name(str(WEIGHTS))
+    return REGISTRY.model(str(WEIGHTS))
+
+
+@cache
+def formula_model(name: str) -> Model:
+    """Return the model of a net of FORMULA_NETS."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.safetensors"
+        path.write_bytes(FORMULA_NETS[name])
+        model = REGISTRY.model(str(path))
+        model.load()
+    return model
+
+
+def record_of(model: Model) -> ModelRecord:
+    """Return the record that names a net."""
+    return ModelRecord(1, model.digest, name=model.name)
 
 
 @cache
 def net_record() -> ModelRecord:
-    """Return the record that names it."""
-    return ModelRecord(1, net_model().digest, bytes(16), net_model().name, "")
+    """Return the record that names the checked-in net."""
+    return record_of(net_model())
 
 
 def make_weights() -> None:
@@ -66,54 +95,88 @@ def make_weights() -> None:
     WEIGHTS.write_bytes(tiny_weights(seed=0, name=WEIGHTS.stem, orders=[2, 0], byte_dim=30, table_dim=1))
 
 
-def coded(raw: bytes, method: int, n_lanes: int = 1, *, last: bool = True, model: Model | None = None):
-    """Return head and payload of a block; stored where that method does not make it smaller."""
-    payload = (model or registry.by_name(registry.BUILT_IN)).encode_block(raw, method, n_lanes, None, 1)
+def coded(raw: bytes, profile: int, n_lanes: int = 1, *, last: bool = True, model: Model | None = None) -> Block:
+    """Return head and payload of a block, coded with a model or by the base alone; it must become smaller."""
+    spec = BlockSpec(len(raw), profile, model is not None, n_lanes)
+    payload = encode_payload(model or REGISTRY.built_in(), raw, spec, DEFAULT_RUN)
     if payload is None:
-        return stored(raw, last=last)
-    return BlockHead(last, method, n_lanes, len(raw), len(payload), container.data_check(method, raw, payload)), payload
+        raise ValueError("a block that does not become smaller")
+    return recoded(raw, bytes(payload), WITH_MODEL if model else BASE, n_lanes, last=last)
+
+
+def recoded(raw: bytes, payload: bytes, mode: int, n_lanes: int = 1, *, last: bool = True) -> Block:
+    """Return head and payload of a block with any payload, data_check sound over both."""
+    return BlockHead(last, mode, n_lanes, len(raw), len(payload), data_check(mode, raw, payload)), payload
 
 
 def coded_frame(
     raw: bytes,
-    method: int,
+    profile: int,
     n_lanes: int = 1,
     *,
     block_size: int = 1 << 30,
-    header: FrameHeader = PLAIN,
+    short: bool = False,
     model: Model | None = None,
 ) -> bytes:
-    """Return raw in blocks of one method, those that it does not make smaller stored."""
+    """Return raw in coded blocks; model: the net, which the header names by its record."""
+    record = record_of(model) if model else None
+    header = pack_header(profile, record, short=short, n_lanes=n_lanes if short else 1)
     places = range(0, len(raw), block_size)
-    blocks = [coded(raw[at : at + block_size], method, n_lanes, last=at == places[-1], model=model) for at in places]
+    blocks = [coded(raw[at : at + block_size], profile, n_lanes, last=at == places[-1], model=model) for at in places]
     return frame(blocks, raw, header)
 
 
-def stored(raw: bytes, *, last: bool = True) -> tuple[BlockHead, bytes]:
+def stored(raw: bytes, *, last: bool = True) -> Block:
     """Return head and payload of a stored block."""
     return BlockHead(last, STORED, 1, len(raw), len(raw), zlib.crc32(raw)), raw
 
 
-def frame(blocks: list[tuple[BlockHead, bytes]], content: bytes, header: FrameHeader = PLAIN) -> bytes:
+def frame(blocks: list[Block], content: bytes, header: FrameHeader = LONG) -> bytes:
     """Return the frame of these blocks, sound or not, with sound checks over whatever the heads say."""
-    hash_ = container.content_hash()
+    packed = [(head.pack(header), head, payload) for head, payload in blocks]
+    table = tuple((head.raw_size, len(start) + head.payload_size) for start, head, _ in packed)
+    body = b"".join(start + payload for start, _, payload in packed)
+    return header.packed + body + trailer(header, table, content)
+
+
+def trailer(header: FrameHeader, table: tuple[tuple[int, int], ...], content: bytes) -> bytes:
+    """Return the trailer of a frame; none of a short one."""
+    hash_ = content_hash()
     hash_.update(content)
-    trailer = Trailer(tuple(head.payload_size for head, _ in blocks), hash_.digest())
-    body = b"".join(head.pack(header) + payload for head, payload in blocks)
-    return header.packed + body + trailer.pack(header)
+    return Trailer(table, hash_.digest()).pack(header)
 
 
-def stored_frame(raw: bytes, block_size: int, header: FrameHeader = PLAIN) -> bytes:
+def stored_frame(raw: bytes, block_size: int = 1 << 30, header: FrameHeader = LONG) -> bytes:
     """Return raw in stored blocks."""
     pieces = [raw[at : at + block_size] for at in range(0, len(raw), block_size)] or [b""]
     return frame([stored(piece, last=i == len(pieces) - 1) for i, piece in enumerate(pieces)], raw, header)
 
 
-def repack_trailer(packed: bytes, header: FrameHeader = PLAIN) -> bytes:
-    """Return trailer bytes with their check made right."""
-    return packed[:-4] + struct.pack("<I", zlib.crc32(header.packed + packed[:-4]))
+def sealed(header: FrameHeader, start: bytes) -> bytes:
+    """Return head or trailer of these bytes, whatever they say, with a sound check; heads of short frames too."""
+    check = struct.pack("<I", zlib.crc32(header.packed + start))
+    return start + check[: 2 if header.is_short else 4]
 
 
-def flip(data: bytes, at: int) -> bytes:
-    """Return data with the lowest bit of one byte turned."""
-    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+def handmade(header: FrameHeader, raw: bytes, payload: bytes, kind: int, *, content: bytes = b"") -> bytes:
+    """Return a long frame of one block whose byte `kind` may be anything; content: what describes it."""
+    check = data_check(kind & 3, raw, payload)
+    head = sealed(header, struct.pack("<BIII", kind, len(raw), len(payload), check) + content)
+    return header.packed + head + payload + trailer(header, ((len(raw), len(head) + len(payload)),), raw)
+
+
+def handmade_short(header: FrameHeader, raw_size: int, payload: bytes, check: int, payload_size: int = -1) -> bytes:
+    """Return a short frame with any sizes."""
+    size = len(payload) if payload_size < 0 else payload_size
+    return header.packed + sealed(header, struct.pack("<HHI", raw_size, size, check)) + payload
+
+
+def changed(header: FrameHeader, at: int, new: bytes) -> FrameHeader:
+    """Return a header with other bytes from `at` on."""
+    return FrameHeader(header.packed[:at] + new + header.packed[at + len(new) :])
+
+
+def flip(data: bytes, at: int, bit: int = 0) -> bytes:
+    """Return data with a bit of one byte turned, the lowest by default; at: from the end where below 0."""
+    at %= len(data)
+    return data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]

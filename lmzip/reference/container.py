@@ -1,0 +1,267 @@
+"""A decoder of whole files in plain Python, straight from docs/FORMAT.md: small, slow, and independent of the others.
+
+Shares no code with lmzip.format and lmzip.codec.  What a coded payload stands for is lmzip.reference.decode_block's.
+It has no model in floating point (FORMAT 9).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lmzip import reference
+
+Weights = Callable[[bytes], bytes]  # the SHA-256 of a weight file -> its bytes; raises KeyError where there is none
+
+MAGIC = bytes.fromhex("894C4D5A")
+NO_MODEL, REFERENCE, RECORD = 0, 1, 2  # bits 5 and 6 of byte 4
+STORED, BASE, WITH_MODEL = 0, 1, 2
+NET, TRANSFORMER, FLOAT = 1, 2, 3  # kinds of models
+REFERENCES = {  # the table of FORMAT 3.3: SHA-256, kind
+    bytes.fromhex("257aed45"): ("257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc", NET),
+}
+# The table of ARITHMETIC 8.1: the profiles that a block may have, by the kind of the model that it is coded with.
+PROFILES = {None: (1, 2, 3, 4, 5, 6), NET: (4, 5, 6), TRANSFORMER: (6,)}
+
+
+class DamagedFile(Exception):  # noqa: N818 - what it is, not what went wrong here
+    """The file breaks a rule of the format, or is in none of its versions."""
+
+
+class UnsupportedFile(Exception):  # noqa: N818
+    """The file may be sound, but needs a later version or a model that is not here."""
+
+
+@dataclass
+class Header:
+    """The start of a frame."""
+
+    packed: bytes
+    named_by: int
+    is_short: bool
+    kind: int | None = None  # of the model, None where there is none
+    weight_file: bytes | None = None
+
+    @property
+    def settings(self) -> int:
+        return self.packed[5]
+
+    @property
+    def profile(self) -> int:
+        return self.settings & 15
+
+    @property
+    def context(self) -> int:
+        return self.settings >> 4 & 3
+
+
+@dataclass
+class Head:
+    """The start of a block."""
+
+    size: int  # of itself
+    mode: int
+    n_lanes: int
+    last: bool
+    raw_size: int
+    payload_size: int
+    data_check: int
+
+
+def decode(data: bytes, weights: Weights) -> bytes:
+    """Return the content of all frames of a file; raises DamagedFile, UnsupportedFile."""
+    content, at = bytearray(), 0
+    while True:
+        frame_content, at = decode_frame(data, at, weights)
+        content += frame_content
+        if not data[at:].strip(b"\0"):
+            return bytes(content)
+
+
+def take(data: bytes, at: int, size: int) -> bytes:
+    """Return size bytes from `at` on."""
+    if at + size > len(data):
+        raise DamagedFile(f"the file ends before byte {at + size}")
+    return data[at : at + size]
+
+
+def decode_frame(data: bytes, at: int, weights: Weights) -> tuple[bytes, int]:
+    """Return the content of the frame that starts at `at`, and where it ends."""
+    header = read_header(data, at)
+    at += len(header.packed)
+    content, table, last = bytearray(), b"", False
+    n_blocks = 0
+    while not last:
+        head = read_head(data, at, header)
+        last = head.last
+        n_blocks += 1
+        if n_blocks > 65535 or (n_blocks == 65535 and not last):
+            raise DamagedFile("too many blocks")
+        if head.raw_size == 0 and not (n_blocks == 1 and last):
+            raise DamagedFile("an empty block beside others")
+        payload = take(data, at + head.size, head.payload_size)
+        if n_blocks == 1:
+            open_model(header, weights)
+        content += decode_payload(header, head, payload)
+        at += head.size + head.payload_size
+        table += struct.pack("<II", head.raw_size, head.size + head.payload_size)
+    if header.is_short:
+        return bytes(content), at
+    trailer = take(data, at, len(table) + 14)
+    if zlib.crc32(header.packed + trailer[:-4]) != int.from_bytes(trailer[-4:], "little"):
+        raise DamagedFile("trailer_check")
+    hash_ = hashlib.blake2b(content, digest_size=8).digest()
+    if trailer[:-4] != table + hash_ + struct.pack("<H", n_blocks):
+        raise DamagedFile("the trailer of other blocks")
+    return bytes(content), at + len(trailer)
+
+
+def read_header(data: bytes, at: int) -> Header:
+    """Steps 1 and 2 of FORMAT 1.2, and the size that byte 4 tells."""
+    if take(data, at, 4) != MAGIC:
+        raise DamagedFile(f"no frame at byte {at}")
+    flags = take(data, at + 4, 1)[0]
+    named_by = flags >> 5 & 3
+    if flags & 15 != 1 or named_by == 3:
+        raise UnsupportedFile(f"version {flags & 15}")
+    size = 6 + {NO_MODEL: 0, REFERENCE: 4, RECORD: 123}[named_by] + (32 if flags & 128 else 0)
+    return Header(take(data, at, size), named_by, bool(flags & 16))
+
+
+def read_head(data: bytes, at: int, header: Header) -> Head:
+    """Steps 3 to 5 of FORMAT 1.2."""
+    if header.is_short:
+        packed = take(data, at, 10)
+        check = zlib.crc32(header.packed + packed[:8]) & 0xFFFF
+        sound = check == int.from_bytes(packed[8:], "little")
+    else:
+        kind = take(data, at, 1)[0]
+        packed = take(data, at, 29 if kind & 0x20 else 17)
+        sound = zlib.crc32(header.packed + packed[:-4]) == int.from_bytes(packed[-4:], "little")
+    if not sound:
+        raise DamagedFile("head_check")
+    check_header_is_known(header)
+    if header.is_short:
+        head = Head(10, BASE, 1 << (header.settings >> 6), True, *struct.unpack_from("<HHI", packed))
+        if head.payload_size == head.raw_size:
+            head.mode = STORED
+        elif header.named_by:
+            head.mode = WITH_MODEL
+    else:
+        if kind & 3 == 3 or kind & 0x60:
+            raise UnsupportedFile("a block of a mode, flags or content of later versions")
+        head = Head(17, kind & 3, 1 << (kind >> 2 & 7), kind >= 128, *struct.unpack_from("<III", packed, 1))
+    if head.mode == STORED and head.n_lanes > 1:
+        raise UnsupportedFile("a stored block with lanes")
+    check_sizes(header, head)
+    return head
+
+
+def check_header_is_known(header: Header) -> None:
+    """The header's part of step 4, and what it says of the model."""
+    if header.profile == 0 or (header.settings >> 6 and not header.is_short):
+        raise UnsupportedFile(f"settings {header.settings}")
+    if header.packed[4] & 128:
+        raise UnsupportedFile("a dictionary")
+    if header.named_by == RECORD:
+        header.kind, fingerprint = header.packed[6], header.packed[40:56]
+        if header.kind not in (NET, TRANSFORMER, FLOAT) or header.packed[7]:
+            raise UnsupportedFile("a kind of model or flags of later versions")
+        if (header.kind == FLOAT) != any(fingerprint):
+            raise UnsupportedFile("a fingerprint of later versions")
+    elif header.named_by == REFERENCE:
+        header.kind = REFERENCES.get(header.packed[6:10], ("", 0))[1]
+    if header.context and header.kind in (None, NET):
+        raise UnsupportedFile("a context without a model of tokens")
+
+
+def check_sizes(header: Header, head: Head) -> None:
+    """Step 5 of FORMAT 1.2, the sequence of blocks apart; texts of a record too."""
+    if header.named_by == RECORD:
+        for field in (header.packed[56:88], header.packed[88:129]):
+            try:
+                if "\0" in field.rstrip(b"\0").decode():
+                    raise DamagedFile("NUL in a text")
+            except UnicodeDecodeError:
+                raise DamagedFile("a text that is not UTF-8") from None
+    if head.mode == WITH_MODEL and not header.named_by:
+        raise DamagedFile("a block with a model that is not named")
+    if head.raw_size > 2**30:
+        raise DamagedFile("raw_size")
+    if head.mode == STORED:
+        fits = head.payload_size == head.raw_size
+    else:
+        fits = 4 * (len(stripes(head)) - 1) < head.payload_size < head.raw_size if head.raw_size else False
+    if not fits:
+        raise DamagedFile("payload_size")
+
+
+def open_model(header: Header, weights: Weights) -> None:
+    """Step 7 of FORMAT 1.2: the frame's model is here."""
+    if not header.named_by:
+        return
+    digest = header.packed[8:40]
+    if header.named_by == REFERENCE:
+        digest = bytes.fromhex(REFERENCES.get(header.packed[6:10], ("", 0))[0])
+    if header.kind not in (NET, TRANSFORMER) or not digest:
+        raise UnsupportedFile("a model that is not here")
+    try:
+        header.weight_file = weights(digest)
+    except KeyError:
+        raise UnsupportedFile(f"the model {digest.hex()} is not here") from None
+    if hashlib.sha256(header.weight_file).digest() != digest:
+        raise UnsupportedFile("the weights are another file")
+    from lmzip.reference.hybrid import has_tokens
+
+    if has_tokens(header.weight_file) != (header.kind == TRANSFORMER):
+        raise UnsupportedFile("the model is here as another kind")
+
+
+def stripes(head: Head) -> list[list[int]]:
+    """Return of each stripe the positions that it has in the raw bytes, as ranges (start, end, start, end ...)."""
+    chunk_size = -(-head.raw_size // head.n_lanes)
+    width = 2**18 // head.n_lanes
+    chunks = range(0, head.raw_size, chunk_size)
+    found = []
+    for begin in range(0, chunk_size, width):
+        places: list[int] = []
+        for chunk in chunks:
+            end = min(chunk + begin + width, chunk + chunk_size, head.raw_size)
+            places += (chunk + begin, max(chunk + begin, end))
+        found.append(places)
+    return found
+
+
+def decode_payload(header: Header, head: Head, payload: bytes) -> bytes:
+    """Steps 7 and 8 of FORMAT 1.2: return the raw bytes of a block."""
+    if head.mode == STORED:
+        raw, checked = payload, payload
+    else:
+        raw = decode_coded(header, head, payload)
+        checked = raw + payload
+    if zlib.crc32(checked) != head.data_check:
+        raise DamagedFile("data_check")
+    return raw
+
+
+def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
+    """Return the raw bytes of a coded block, the checks of its stripes compared."""
+    kind = header.kind if head.mode == WITH_MODEL else None
+    if header.profile not in PROFILES[kind] or (kind == TRANSFORMER and head.n_lanes > 64):
+        raise UnsupportedFile(f"profile {header.profile} or {head.n_lanes} lanes")
+    with_checks = stripes(head)[:-1]
+    coded = payload[4 * len(with_checks) :]
+    weight_file = header.weight_file if kind is not None else None
+    context = header.context if kind is not None else 0
+    try:
+        raw = reference.decode_block(coded, head.raw_size, header.profile, head.n_lanes, weight_file, context=context)
+    except ValueError as error:
+        raise DamagedFile(str(error)) from None
+    for k, places in enumerate(with_checks):
+        stripe = b"".join(raw[start:end] for start, end in zip(places[::2], places[1::2], strict=True))
+        if zlib.crc32(stripe) != int.from_bytes(payload[4 * k : 4 * k + 4], "little"):
+            raise DamagedFile(f"stripe {k + 1}")
+    return raw
