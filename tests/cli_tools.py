@@ -146,9 +146,9 @@ def finish(process: subprocess.Popen[bytes]) -> tuple[int, bytes, bytes]:
     return process.returncode, stdout, stderr
 
 
-def run_python(code: str, *arguments, **options) -> subprocess.Popen[bytes]:
-    """Start lmzip's main in an interpreter that has executed `code` before."""
-    program = f"import os, sys\n{code}\nfrom lmzip.cli import lmzip_main\nsys.exit(lmzip_main())"
+def run_python(code: str, *arguments, main: str = "lmzip_main", **options) -> subprocess.Popen[bytes]:
+    """Start the main of lmzip, or of another program, in an interpreter that has executed `code` before."""
+    program = f"import os, sys\n{code}\nfrom lmzip.cli import {main}\nsys.exit({main}())"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment()} | options
     return subprocess.Popen([sys.executable, "-c", program, *map(os.fspath, arguments)], **pipes)
 

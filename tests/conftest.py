@@ -68,10 +68,23 @@ def tiny_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_path: Path):
-    """The model in that file, from then on known to the registry of this process."""
-    from lmzip.models import registry
+    """The model in that file, from then on known to the registry of the library."""
+    from lmzip.stream import shared
 
-    return registry.by_name(str(tiny_path))
+    return shared.registry.model(str(tiny_path))
+
+
+@pytest.fixture
+def new_registry(monkeypatch: pytest.MonkeyPatch):
+    """A function that gives the library a registry which was told of no model, and loads them anew, and returns it."""
+    from lmzip.models.registry import Registry
+    from lmzip.stream import shared
+
+    def renew(*settings):
+        monkeypatch.setattr(shared, "registry", Registry(*settings))
+        return shared.registry
+
+    return renew
 
 
 @pytest.fixture
@@ -79,15 +92,15 @@ def always_the_net(monkeypatch: pytest.MonkeyPatch) -> None:
     """Levels with a net use it for every block that it makes smaller, whatever samples say."""
     import codec_tools
 
-    monkeypatch.setattr("lmzip.codec.blocks.encode_auto", codec_tools.encode_as_the_level_says)
+    monkeypatch.setattr("lmzip.codec.block.code_block", codec_tools.code_as_the_level_says)
 
 
 @pytest.fixture
-def tiny_is_registered(monkeypatch: pytest.MonkeyPatch, tiny_model) -> None:
-    """The tiny net has a number in the format."""
-    from lmzip import container
+def tiny_is_referenced(monkeypatch: pytest.MonkeyPatch, tiny_model) -> None:
+    """The format knows the tiny net by reference."""
+    from lmzip.format import header
 
-    monkeypatch.setattr(container, "REGISTERED", {7: ("tiny", tiny_model.digest.hex())})
+    monkeypatch.setattr(header, "REFERENCED", {tiny_model.digest.hex(): ("tiny", header.NET_KIND)})
 
 
 @pytest.fixture

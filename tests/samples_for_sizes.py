@@ -9,18 +9,11 @@ from pathlib import Path
 
 from conftest import SAMPLE, painted
 
-from lmzip import container, levels
-from lmzip.models import registry
+from lmzip import levels
 
 SIZES = Path(__file__).with_name("sizes.csv")
+LEVELS = range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1)
 COLUMNS = ("sample", "level", "raw_size", "compressed_size")
-
-
-def pinned_levels() -> list[int]:
-    """Return the levels to pin: those with a net only once their model has a number and its weights stay for ever."""
-    has_number = registry.default_name() in (name for name, _ in container.REGISTERED.values())
-    every = range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1)
-    return [level for level in every if has_number or not levels.get_level(level).has_net]
 
 
 def numbers(seed: int) -> Iterator[int]:
@@ -94,7 +87,7 @@ def measured_rows() -> Iterator[tuple[str, int, int, int]]:
 
     for name, make in SAMPLES.items():
         raw = make()
-        for level in pinned_levels():
+        for level in LEVELS:
             yield name, level, len(raw), len(lmzip.compress(raw, level=level))
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
+from lmzip.native.bytelm import Net, NetShape
+
 CONFIG: dict[str, Any] = {
     "format": "bytelm-1",
     "name": "tiny",
@@ -31,7 +33,7 @@ Tensors = dict[str, np.ndarray]
 
 
 def matrix_shapes(config: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
-    """Return (n_out, n_in, unit of what it multiplies) of each matrix (ARITHMETIC 8.1, 8.9)."""
+    """Return (n_out, n_in, unit of what it multiplies) of each matrix (ARITHMETIC 10.1, 10.8)."""
     n_embd, n_state, n_hidden = (config[key] for key in ("n_embd", "n_state", "n_hidden"))
     shapes = {"embed": (n_embd, config["byte_dim"] + len(config["orders"]) * config["table_dim"], 32)}
     for i in range(config["n_layer"]):
@@ -43,7 +45,7 @@ def matrix_shapes(config: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
 
 
 def largest_multipliers(weight: np.ndarray) -> np.ndarray:
-    """Return (n_out,) int32: what the loader just admits for each row (ARITHMETIC 8.3)."""
+    """Return (n_out,) int32: what the loader just admits for each row (ARITHMETIC 10.3)."""
     sums = np.abs(np.maximum(weight.astype(np.int64), -127)).sum(1)
     return np.minimum(MAX_MULTIPLIER, ((1 << 50) - 1) // np.maximum(1, 127 * sums)).astype(np.int32)
 
@@ -137,3 +139,21 @@ def weight_file(tensors: Tensors, config: Any) -> bytes:
 def tiny_weights(seed: int = 0, **changes: Any) -> bytes:
     """Return the bytes of a tiny weight file; changes: `kind`, or other values of CONFIG."""
     return weight_file(*tiny_net(seed, **changes))
+
+
+def kernel_net(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Net:
+    """Make a net in the kernel past what reads weight files, so that the kernel's own refusals show."""
+    shape = NetShape(
+        **{key: config[key] for key in NetShape._fields if key != "orders"}, orders=tuple(config["orders"])
+    )
+    names = matrix_shapes(config)
+    biases = [tensors[f"layers.{i}.forget_bias"] for i in range(config["n_layer"])]
+    return Net(
+        shape,
+        byte_embedding=tensors["byte_embedding"].tobytes(),
+        tables=tensors["tables"].tobytes(),
+        weights=b"".join(tensors[f"{name}.weight"].tobytes() for name in names),
+        multipliers=b"".join(tensors[f"{name}.multiplier"].tobytes() for name in names),
+        forget_biases=b"".join(bias.tobytes() for bias in biases),
+        simd=simd,
+    )

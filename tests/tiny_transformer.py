@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from tiny_net import Tensors, largest_multipliers, weight_file
 
+from lmzip.native.llama import Transformer, TransformerShape
+
 MATRICES = ("in", "out", "up", "down", "head")
 CONFIG: dict[str, Any] = {
     "format": "transformer-1",
@@ -38,7 +40,7 @@ def vocabulary(n_vocab: int, random: np.random.Generator) -> list[bytes]:
 
 
 def matrix_shapes(config: dict[str, Any], tied: bool) -> dict[str, tuple[int, int, float]]:
-    """Return (n_out, n_in, standard deviation of plausible weights) of each matrix (ARITHMETIC 9.11)."""
+    """Return (n_out, n_in, standard deviation of plausible weights) of each matrix (TRANSFORMER 11)."""
     n_embd, n_hidden, head_dim = (config[key] for key in ("n_embd", "n_hidden", "head_dim"))
     n_heads = config["n_head"] + 2 * config["n_kv_head"]
     n_out = config["n_head"] * head_dim
@@ -125,3 +127,25 @@ def tiny_transformer(
 def tiny_transformer_weights(seed: int = 0, **changes: Any) -> bytes:
     """Return the bytes of a tiny weight file; changes: `kind`, `tied`, `bias`, or other values of CONFIG."""
     return weight_file(*tiny_transformer(seed, **changes))
+
+
+def without_matrices(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Transformer:
+    """Start a transformer in the kernel past what reads weight files; it lacks matrices and vocabulary."""
+    fields = {field: config[field] for field in TransformerShape._fields if field not in ("wide", "has_head")}
+    shape = TransformerShape(**fields, wide=tuple(config["wide"]), has_head="head.weight" in tensors)
+    layers = [f"layers.{i}.{name}.norm" for i in range(config["n_layer"]) for name in ("in", "up")]
+    norms = b"".join(tensors[name].tobytes() for name in [*layers, "head.norm"])
+    numbers = {"norm_units": tensors["norm_units"], "frequencies": tensors["frequencies"]}
+    return Transformer(shape, norms=norms, **numbers, simd=simd)
+
+
+def kernel_transformer(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Transformer:
+    """Make a transformer in the kernel past what reads weight files."""
+    model = without_matrices(tensors, config, simd)
+    for place, (n_rows, _, _) in matrix_shapes(config, "head.weight" not in tensors).items():
+        layer, name = place.split(".")[1:] if "." in place else (0, place)
+        weights, multipliers = tensors[f"{place}.weight"], tensors[f"{place}.multiplier"]
+        model.set_matrix(name, int(layer), weights, multipliers, n_rows, tensors.get(f"{place}.bias"))
+    model.set_vocabulary(tensors["vocabulary"], tensors["vocabulary.size"])
+    model.check_complete()
+    return model

@@ -5,21 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
+from kernel_tools import beside
 from lmzip.native._kernel import ffi, lib
-from tiny_net import weight_file
-from tiny_transformer import tiny_transformer
+from tiny_net import Tensors, weight_file
+from tiny_transformer import kernel_transformer, tiny_transformer
 
 from lmzip import native
+from lmzip.block import Run
 from lmzip.errors import DamagedError
-from lmzip.models import transformer_file
-from lmzip.native.transformer import Transformer
+from lmzip.native.llama import Transformer
 
-METHOD = native.TOKEN_METHOD
-VARIANTS = native.simd_variants()
+PROFILE = 6  # the one that takes models of tokens
 BYTES = [bytes([byte]) for byte in range(256)]
 LONGEST = b"x" * 255  # of its prefixes only the first is a token
 NESTED = [b"t", b"th", b"the", b"then", b" the", b"  ", b"    ", b"\xff\xff", b"\0\0\0", b"<s>", b"\xc3\xa9", b"zzz"]
@@ -27,8 +25,8 @@ STRINGS = sorted({*BYTES, *NESTED, LONGEST})
 
 
 @cache
-def tiny(kind: str = "plausible", window: int = 128) -> tuple[bytes, dict]:
-    """Return weight file and metadata of a transformer whose tokens are STRINGS.
+def tiny_tensors(kind: str = "plausible", window: int = 128) -> tuple[Tensors, dict]:
+    """Return tensors and metadata of a transformer whose tokens are STRINGS.
 
     kind: as of tiny_transformer, or sharp: it is sure where tokens end that begin others, for or against.
     """
@@ -40,16 +38,19 @@ def tiny(kind: str = "plausible", window: int = 128) -> tuple[bytes, dict]:
     if sharp:
         firsts = {string[:1] for string in STRINGS if len(string) > 1}
         tensors["head.multiplier"] *= np.array([20 if string[:1] in firsts else 1 for string in STRINGS], np.int32)
+    return tensors, config
+
+
+@cache
+def tiny(kind: str = "plausible", window: int = 128) -> tuple[bytes, dict]:
+    """Return weight file and metadata of that transformer."""
+    tensors, config = tiny_tensors(kind, window)
     return weight_file(tensors, config), config
 
 
 @cache
 def transformer(simd: str | None = None, kind: str = "plausible", window: int = 128) -> Transformer:
-    data, config = tiny(kind, window)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "tiny.safetensors"
-        path.write_bytes(data)
-        return transformer_file.load(path, config, simd)
+    return kernel_transformer(*tiny_tensors(kind, window), simd)
 
 
 def likely_tokens(n_tokens: int, model: Transformer) -> list[bytes]:
@@ -91,14 +92,16 @@ def encode(
     n_lanes: int = 1,
     model: Transformer | None = None,
     n_threads: int = 1,
-    method: int = METHOD,
+    context: int = 0,
+    profile: int = PROFILE,
 ) -> bytes:
     """Return the payload even where it is larger than the block."""
     payload = ffi.new("uint8_t[]", 2 * len(raw) + 64)
     source, token_sizes = ffi.from_buffer("uint8_t[]", raw), ffi.from_buffer("uint8_t[]", sizes)
-    handle = (model or transformer()).handle
-    arguments = method, n_lanes, native.simd_number(), ffi.NULL, handle, source, len(raw), payload, len(payload)
-    coder = ffi.gc(lib.lmz_encoder_new(*arguments), lib.lmz_coder_free)
+    spec = ffi.new("lmz_block_spec *", [len(raw), profile, n_lanes, context, 0])
+    handle, simd = (model or transformer()).handle, native.simd_number()
+    coder = lib.lmz_encoder_new(spec, handle, simd, source, payload, len(payload))
+    coder = ffi.gc(coder, lib.lmz_coder_free)
     lib.lmz_coder_set_threads(coder, n_threads)
     assert lib.lmz_encoder_set_tokens(coder, token_sizes, len(sizes)) == lib.LMZ_DONE
     while lib.lmz_coder_run(coder, 5) != lib.LMZ_DONE:
@@ -112,9 +115,11 @@ def decode(
     n_lanes: int = 1,
     model: Transformer | None = None,
     n_threads: int = 1,
-    method: int = METHOD,
+    context: int = 0,
+    profile: int = PROFILE,
 ) -> bytes:
-    return bytes(native.decode_block(payload, raw_size, method, n_lanes, None, None, n_threads, model or transformer()))
+    spec = beside(raw_size, profile, n_lanes, context)
+    return bytes(native.decode_block(payload, spec, model or transformer(), Run(n_threads=n_threads)))
 
 
 def outcome(payload: bytes, raw_size: int, n_lanes: int = 1, model: Transformer | None = None) -> bytes | None:

@@ -1,0 +1,286 @@
+"""Block heads and the checks of stripes: packed is parsed, every bit is covered, every rule of FORMAT 4 holds."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import replace
+
+import pytest
+from conftest import painted
+from format_tools import FLOAT, HEADERS, LONG, NET, SHORT, SHORT_LANES, bit_flips, coded_mode, sealed_head, with_bits
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmzip.block import BYTES, BlockSpec, Content
+from lmzip.errors import DamagedError, UnsupportedError
+from lmzip.format import block, outside
+from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, check_sequence, parse_block_head
+from lmzip.format.header import FrameHeader, pack_header
+
+HEAD = BlockHead(True, BASE, 4, 1000, 500, 0x12345678)
+WITH_NET = HEADERS["net"]
+IMAGE = Content(1, channels=3, depth=16, flags=5, width=640, height=480)
+
+u32 = st.integers(0, 0xFFFFFFFF)
+lanes = st.sampled_from([1, 2, 4, 8, 16, 32, 64, 128])
+
+
+def test_layout_is_the_one_in_the_specification():
+    """FORMAT's tables once more, by hand."""
+    packed = replace(HEAD, mode=WITH_MODEL).pack(WITH_NET)
+    assert packed[:13] == bytes([0x80 | 2 << 2 | 2]) + struct.pack("<III", 1000, 500, 0x12345678)
+    assert packed[13:] == struct.pack("<I", zlib.crc32(WITH_NET.packed + packed[:13])) and len(packed) == 17
+    assert replace(HEAD, last=False, n_lanes=128).pack(LONG)[0] == 7 << 2 | 1
+    packed = replace(HEAD, content=IMAGE).pack(LONG)
+    assert packed[:13] == bytes([0x80 | 0x20 | 2 << 2 | 1]) + struct.pack("<III", 1000, 500, 0x12345678)
+    assert packed[13:25] == b"\x01\x03\x10\x05" + struct.pack("<II", 640, 480)
+    assert packed[25:] == struct.pack("<I", zlib.crc32(LONG.packed + packed[:25])) and len(packed) == 29
+
+
+def test_layout_of_short_heads():
+    packed = replace(HEAD, n_lanes=8).pack(SHORT_LANES)
+    assert packed[:8] == struct.pack("<HHI", 1000, 500, 0x12345678)
+    assert packed[8:] == struct.pack("<I", zlib.crc32(SHORT_LANES.packed + packed[:8]))[:2]
+    assert len(SHORT_LANES.packed) + len(packed) == 16
+    header = HEADERS["reference short"]
+    assert len(header.packed) + len(replace(HEAD, mode=WITH_MODEL, n_lanes=1).pack(header)) == 20
+
+
+def test_data_check():
+    assert block.data_check(STORED, b"123456789", b"123456789") == 0xCBF43926
+    assert block.data_check(BASE, b"12345", b"6789") == 0xCBF43926
+
+
+@given(
+    st.booleans(),
+    st.sampled_from([(LONG, BASE), (WITH_NET, BASE), (WITH_NET, WITH_MODEL), (LONG, STORED)]),
+    lanes,
+    st.data(),
+    u32,
+)
+def test_heads_come_back(last, header_and_mode, n_lanes, data, check):
+    header, mode = header_and_mode
+    n_lanes = 1 if mode == STORED else n_lanes
+    raw_size = data.draw(st.integers(0 if mode == STORED else 5000, 1 << 30))
+    least = block.stripe_checks_size(raw_size, n_lanes) + 1
+    payload_size = raw_size if mode == STORED else data.draw(st.integers(least, raw_size - 1))
+    head = BlockHead(last, mode, n_lanes, raw_size, payload_size, check)
+    packed = head.pack(header)
+    assert block.head_size(header, packed[:1]) == len(packed) == block.HEAD_SIZE
+    assert parse_block_head(header, packed) == head
+    assert head.spec(header) == BlockSpec(raw_size, header.profile, mode == WITH_MODEL, n_lanes, 0, BYTES)
+
+
+@given(st.sampled_from([header for header in HEADERS.values() if header.is_short]), st.booleans(), st.data(), u32)
+def test_short_heads_come_back(header, is_stored, data, check):
+    is_stored = is_stored and header.n_lanes == 1
+    raw_size = data.draw(st.integers(0 if is_stored else 2, 65535))
+    payload_size = raw_size if is_stored else data.draw(st.integers(1, raw_size - 1))
+    mode = STORED if is_stored else coded_mode(header)
+    head = BlockHead(True, mode, header.n_lanes, raw_size, payload_size, check)
+    packed = head.pack(header)
+    assert block.head_size(header, packed[:1]) == len(packed) == block.SHORT_HEAD_SIZE
+    assert parse_block_head(header, packed) == head and block.fits_short(head)
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_every_bit_of_header_and_head_is_covered(header):
+    head = replace(HEAD, mode=coded_mode(header), n_lanes=header.n_lanes)
+    packed = head.pack(header)
+    behind = packed + bytes(range(100, 130))  # for a head that now seems to be a longer one
+    for changed in bit_flips(packed):
+        size = block.head_size(header, changed[:1])
+        with pytest.raises(DamagedError, match="damaged block head"):
+            parse_block_head(header, (changed + behind[len(packed) :])[:size])
+    for changed in bit_flips(header.packed):
+        other = FrameHeader(changed)
+        assert not block.is_block_head(other, behind[: block.head_size(other, behind)])
+
+
+@pytest.mark.parametrize("field", ["raw_size", "payload_size"])
+def test_a_short_head_has_no_room_for_large_blocks(field):
+    with pytest.raises(struct.error):
+        replace(HEAD, n_lanes=1, **{field: 65536}).pack(SHORT)
+    assert not block.fits_short(replace(HEAD, raw_size=65536))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        replace(HEAD, n_lanes=1, last=False),
+        replace(HEAD, n_lanes=2),
+        replace(HEAD, n_lanes=1, mode=WITH_MODEL),
+        replace(HEAD, n_lanes=1, mode=STORED),
+        replace(HEAD, n_lanes=1, content=IMAGE),
+        BlockHead(True, BASE, 1, 5, 5, 0),
+    ],
+    ids=str,
+)
+def test_a_short_head_cannot_say_everything(head):
+    with pytest.raises(ValueError):
+        head.pack(SHORT)
+
+
+IMPOSSIBLE = {
+    "not smaller": replace(HEAD, payload_size=1000),
+    "no payload": replace(HEAD, payload_size=0),
+    "too large": replace(HEAD, raw_size=(1 << 30) + 1),
+    "stored of another size": replace(HEAD, mode=STORED, n_lanes=1),
+    "stored too large": BlockHead(True, STORED, 1, (1 << 30) + 1, (1 << 30) + 1, 0),
+    "coded and empty": replace(HEAD, raw_size=0, payload_size=0),
+    "no room for the checks of stripes": BlockHead(True, BASE, 1, 3 << 18, 8, 0),
+    "a model that no one names": replace(HEAD, mode=WITH_MODEL),
+}
+
+
+@pytest.mark.parametrize("head", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_impossible_heads(head):
+    with pytest.raises(DamagedError, match="impossible|names none"):
+        parse_block_head(LONG, head.pack(LONG))
+
+
+@pytest.mark.parametrize(("raw_size", "payload_size"), [(5, 6), (5, 0), (0, 1)])
+def test_impossible_short_heads(raw_size, payload_size):
+    packed = sealed_head(SHORT, struct.pack("<HHI", raw_size, payload_size, 0))
+    with pytest.raises(DamagedError, match="impossible"):
+        parse_block_head(SHORT, packed)
+
+
+def test_a_coded_payload_has_a_byte_besides_its_checks():
+    head = BlockHead(True, BASE, 1, 3 << 18, 9, 0)
+    assert parse_block_head(LONG, head.pack(LONG)) == head
+
+
+UNKNOWN = {
+    "mode 3": (LONG, bytes([0x83])),
+    "reserved bit": (LONG, bytes([0x80 | 0x40 | 1])),
+    "stored with lanes": (LONG, bytes([0x80 | 1 << 2])),
+    "image": (LONG, bytes([0x80 | 0x20 | 1])),
+}
+
+
+@pytest.mark.parametrize(("header", "kind"), UNKNOWN.values(), ids=UNKNOWN)
+def test_what_is_unknown_is_unsupported_before_sizes_are_damaged(header, kind):
+    for sizes in ((5, 5), (1000, 500), (7, 0xFFFFFFFF)):
+        start = kind + struct.pack("<III", *sizes, 0)
+        start += struct.pack("<BBBBII", 1, 3, 8, 0, 5, 5) if kind[0] & 0x20 else b""
+        with pytest.raises(UnsupportedError, match="^needs a newer lmzip: "):
+            parse_block_head(header, sealed_head(header, start))
+
+
+def test_a_content_is_for_later_versions():
+    with pytest.raises(UnsupportedError, match="content of type 1"):
+        parse_block_head(LONG, replace(HEAD, content=IMAGE).pack(LONG))
+
+
+def test_a_stored_short_block_with_lanes_is_for_later_versions():
+    for size in (0, 5):
+        with pytest.raises(UnsupportedError, match="stored block with lanes"):
+            parse_block_head(SHORT_LANES, sealed_head(SHORT_LANES, struct.pack("<HHI", size, size, 0)))
+
+
+def test_an_unknown_header_is_unsupported_before_the_head_is_damaged_and_after_its_check():
+    header = with_bits(LONG, 5, 3)
+    packed = sealed_head(header, b"\x80" + struct.pack("<III", 5, 6, 0))
+    with pytest.raises(UnsupportedError, match="profile 0"):
+        parse_block_head(header, packed)
+    with pytest.raises(DamagedError, match="damaged block head"):
+        parse_block_head(header, packed[:-1] + bytes([packed[-1] ^ 1]))
+
+
+def test_what_is_unknown_in_a_head_comes_before_a_damaged_record():
+    packed = bytearray(HEADERS["net"].packed)
+    packed[56] = 0xFF
+    header = FrameHeader(bytes(packed))
+    sizes = struct.pack("<III", 5, 5, 0)
+    with pytest.raises(UnsupportedError):
+        parse_block_head(header, sealed_head(header, b"\x83" + sizes))
+    with pytest.raises(DamagedError, match="record"):
+        parse_block_head(header, sealed_head(header, b"\x80" + sizes))
+
+
+@pytest.mark.parametrize(
+    ("index", "raw_size", "last", "sound"),
+    [
+        (0, 100, False, True),
+        (0, 100, True, True),
+        (0, 0, True, True),
+        (0, 0, False, False),
+        (1, 100, False, True),
+        (1, 101, True, True),
+        (1, 99, False, True),
+        (1, 0, True, False),
+        (1, 0, False, False),
+        (65533, 100, False, True),
+        (65534, 100, True, True),
+        (65534, 100, False, False),
+        (65535, 100, True, False),
+    ],
+)
+def test_sequence(index, raw_size, last, sound):
+    head = BlockHead(last, STORED, 1, raw_size, raw_size, 0)
+    if sound:
+        check_sequence(head, index)
+    else:
+        with pytest.raises(DamagedError):
+            check_sequence(head, index)
+
+
+@pytest.mark.parametrize("n_lanes", [1, 2, 128])
+@pytest.mark.parametrize("n_full", [1, 2])
+def test_stripes_at_the_borders(n_lanes, n_full):
+    """One byte more than full stripes begins another, which has no check but the block's."""
+    full = n_full * block.STRIPE_SIZE
+    counts = [block.n_stripe_checks(full + more, n_lanes) for more in (-1, 0, 1)]
+    assert counts == [n_full - 1, n_full - 1, n_full]
+    assert block.stripe_checks_size(full + 1, n_lanes) == 4 * n_full
+
+
+def test_small_blocks_have_no_checks_of_stripes():
+    assert all(block.n_stripe_checks(size, 1 << log) == 0 for size in (0, 1, 5, 65535) for log in range(8))
+
+
+@given(st.integers(1, 3 << 18), lanes)
+def test_stripes_have_every_byte_once(raw_size, n_lanes):
+    n_stripes = block.n_stripe_checks(raw_size, n_lanes) + 1
+    parts = sorted(part for k in range(n_stripes) for part in block.stripe_parts(raw_size, n_lanes, k))
+    assert parts[0][0] == 0 and parts[-1][1] == raw_size
+    assert all(before[1] == after[0] for before, after in zip(parts, parts[1:], strict=False))
+    assert all(end - start <= block.stripe_width(n_lanes) for start, end in parts)
+    assert not list(block.stripe_parts(raw_size, n_lanes, n_stripes))
+
+
+def test_a_stripe_is_in_the_order_of_the_lanes():
+    raw, n_lanes = painted(3 << 18), 2
+    half, width = len(raw) // 2, 1 << 17
+    assert list(block.stripe_parts(len(raw), n_lanes, 1)) == [(width, 2 * width), (half + width, half + 2 * width)]
+    expected = zlib.crc32(raw[width : 2 * width] + raw[half + width : half + 2 * width])
+    assert block.stripe_check(raw, n_lanes, 1) == expected
+
+
+@given(st.lists(u32, min_size=3, max_size=3), st.binary(max_size=9))
+def test_checks_of_stripes_come_back(checks, coded):
+    payload = block.pack_stripe_checks(checks) + coded
+    assert block.parse_stripe_checks(payload, (3 << 18) + 1, 1) == tuple(checks)
+    with pytest.raises(DamagedError):
+        block.parse_stripe_checks(payload[:11], (3 << 18) + 1, 1)
+
+
+@given(st.integers(0, (1 << 30) - 1), st.binary(max_size=3))
+def test_numbers_of_bytes_outside_the_vocabulary_come_back(number, behind):
+    packed = outside.pack(number)
+    assert len(packed) == max(1, -(-number.bit_length() // 7)) <= outside.MAX_SIZE
+    assert outside.parse(packed + behind, number) == (number, len(packed))
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x80", b"\xff" * 5, b"\xff" * 5 + b"\0", b"\x0b"], ids=bytes.hex)
+def test_numbers_that_are_none(payload):
+    with pytest.raises(DamagedError):
+        outside.parse(payload, 10)
+
+
+def test_spec_has_what_the_header_says():
+    header = pack_header(6, FLOAT, context=3)
+    assert replace(HEAD, mode=WITH_MODEL).spec(header) == BlockSpec(1000, 6, True, 4, 3)
+    assert HEAD.spec(pack_header(5, NET)) == BlockSpec(1000, 5, False, 4, 0)
