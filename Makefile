@@ -10,10 +10,10 @@ PYTEST_OPTIONS ?= -n 2 -q
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := $(VENV)/oldest
-HF_TESTS := tests/test_packages.py tests/test_outside.py $(wildcard tests/test_hf*.py) tests/test_cli_hf.py
+HF_TESTS := tests/models/test_packages.py tests/native/test_external.py $(wildcard tests/models/test_hf*.py) tests/cli/test_cli_hf.py
 # What else shows how lmzip gets on with each package: gguf and tokenizers, click and tqdm, safetensors, matplotlib.
-PACKAGE_TESTS := tests/test_importing.py tests/test_token_models.py tests/test_cli_import.py tests/test_cli_options.py \
-	tests/test_cli_terminal.py tests/test_weights.py tests/test_training_plot.py tests/test_bench.py
+PACKAGE_TESTS := tests/convert/test_importing.py tests/models/test_token_models.py tests/cli/test_cli_import.py tests/cli/test_cli_options.py \
+	tests/cli/test_cli_terminal.py tests/models/test_weights.py tests/training/test_training_plot.py tests/project/test_bench.py
 KERNEL := $(wildcard lmzip/native/src/*.[ch] lmzip/native/src/*.inc)
 KERNEL_C := $(wildcard lmzip/native/src/*.c)
 # What a change of makes the installed package stale; Python files do not, since the install is editable.
@@ -38,13 +38,13 @@ test: $(VENV)/.dev
 
 # After a change of training or export: their tests, which `make test` skips where torch is not installed.
 test-training: $(VENV)/.train
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/test_training*.py tests/test_prepare_data.py tests/test_net.py
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/training tests/native/test_net.py
 
 # After a change of transformers or of importing: tests with the real SmolLM2, each time downloaded (93 MB) and imported anew.
 test-llm: $(VENV)/.dev
 	@mkdir -p work/llm
-	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip --force --get-model smollm2
-	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors $(BIN)/python -m pytest -q --durations=9 tests/test_smollm2.py
+	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip-models get --force smollm2
+	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors $(BIN)/python -m pytest -q --durations=9 tests/models/test_smollm2.py
 
 # After a change of the models of Hugging Face, or of other people's packages: their tests, which `make test` skips without
 # torch, and a real model; with the newest versions, then with the oldest, also of what all else takes.

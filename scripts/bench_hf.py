@@ -19,8 +19,9 @@ from pathlib import Path
 
 from lmzip import codec, levels
 from lmzip.errors import LmzipError
-from lmzip.models import registry
-from lmzip.models.hf.settings import DTYPES, Settings
+from lmzip.models.base import Model
+from lmzip.models.hf.numerics import DTYPES, Settings
+from lmzip.models.registry import Registry
 
 LEVELS = range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1)
 
@@ -39,7 +40,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def measure(data: bytes, options: argparse.Namespace) -> dict[str, float]:
+def measure(data: bytes, options: argparse.Namespace, registry: Registry, model: Model) -> dict[str, float]:
     """Return sizes in bytes and seconds of both directions; raises LmzipError, also where other bytes come back."""
     packed, unpacked = io.BytesIO(), io.BytesIO()
     start = time.perf_counter()
@@ -47,12 +48,13 @@ def measure(data: bytes, options: argparse.Namespace) -> dict[str, float]:
         io.BytesIO(data).read,
         packed.write,
         level=options.level,
-        model=options.model,
+        model=model,
         threads=options.threads,
         n_lanes=options.lanes,
     )
     middle = time.perf_counter()
-    codec.decompress_stream(io.BytesIO(packed.getvalue()).read, unpacked.write, threads=options.threads)
+    frames = io.BytesIO(packed.getvalue())
+    codec.decompress_stream(frames.read, unpacked.write, registry=registry, threads=options.threads)
     end = time.perf_counter()
     if unpacked.getvalue() != data:
         raise LmzipError("other bytes come back")
@@ -62,10 +64,10 @@ def measure(data: bytes, options: argparse.Namespace) -> dict[str, float]:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
-    registry.configure(Settings(options.device, options.dtype, options.threads))
+    registry = Registry(Settings(options.device, options.dtype, options.threads))
     start = time.perf_counter()
     try:
-        model = registry.by_name(options.model)
+        model = registry.model(options.model)
         fingerprint = model.fingerprint.hex() or "none, it is exact"
         loading = time.perf_counter() - start
         if not options.json:
@@ -74,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
             data = path.read_bytes()[: options.limit]
             if not data:
                 continue
-            found = measure(data, options)
+            found = measure(data, options, registry, model)
             bits = 8 * found["compressed_size"] / found["raw_size"]
             speeds = [found["raw_size"] / max(found[way], 1e-9) / 1000 for way in ("compress_s", "decompress_s")]
             if options.json:

@@ -22,7 +22,7 @@ from training.trainer import read_checkpoint
 from lmzip.errors import LmzipError
 from lmzip.models.weights import FORMAT, MAX_NAME_SIZE, METADATA_KEY, load_net, matrix_names, metadata
 
-ONE = 1 << 12  # 1.0 of what matrix products give (ARITHMETIC 8.1)
+ONE = 1 << 12  # 1.0 of what matrix products give (ARITHMETIC 10.1)
 SCALE = 1 << 24  # 1.0 of a multiplier
 
 
@@ -41,7 +41,7 @@ def int8(x: torch.Tensor) -> np.ndarray:
 
 @torch.no_grad()
 def tensors(net: ByteNet) -> dict[str, np.ndarray]:
-    """Return what a weight file holds by name (ARITHMETIC 8.9); raises ValueError for weights too large for it."""
+    """Return what a weight file holds by name (ARITHMETIC 10.8); raises ValueError for weights too large for it."""
     result = {
         "byte_embedding": int8(net.byte_embedding * EMBEDDING_UNIT),
         "tables": int8(net.tables * EMBEDDING_UNIT),

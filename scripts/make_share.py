@@ -1,275 +1,30 @@
-"""Writes what is installed beside the program, from the table of options: manual pages and completion scripts.
+"""Writes what is installed beside the programs, from their options: manual pages and completion scripts.
 
 Usage: make_share.py [FOLDER]   (default: share/ of this checkout; a test compares that with a fresh one)
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
+import click
+from share_files.lmzip_page import manual_page
+from share_files.models_page import models_page
+
 from lmzip.cli.completion import completion_script
-from lmzip.cli.helptext import SUMMARIES, option_rows
-from lmzip.cli.option_table import SHELLS
-from lmzip.levels import MAX_LEVEL, MIN_LEVEL, get_level
-from lmzip.models import registry
+from lmzip.cli.helptext import SUMMARIES
+from lmzip.cli.models.main import make_group
+from lmzip.cli.option_table import SHELLS, make_command
 
 SHARE = Path(__file__).resolve().parent.parent / "share"
-COMPLETION_NAMES = {"bash": "lmzip.bash", "zsh": "_lmzip", "fish": "lmzip.fish"}
+# As the shells look for them, each by the name of the program.
+COMPLETION_NAMES = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}
 
 
-def level_range(levels: list[int]) -> str:
-    """Return roff for the options of adjacent levels."""
-    return rf"\-{levels[0]} to \-{levels[-1]}"
-
-
-def model_rows() -> str:
-    """Return the rows of the table of models that come with the program."""
-    by_net: dict[bool, list[int]] = {False: [], True: []}
-    for level in range(MIN_LEVEL, MAX_LEVEL + 1):
-        by_net[get_level(level).has_net].append(level)
-    return (
-        f"{registry.BUILT_IN}\t{level_range(by_net[False])}\tnone: it learns from the file itself\n"
-        f"{registry.default_name()}\t{level_range(by_net[True])}\tin the program: a small net"
-    )
-
-
-HEAD = r"""
-.\" Made by scripts/make_share.py from the program's table of options: change that, not this.
-.TH LMZIP 1 "" "lmzip" "User Commands"
-.SH NAME
-lmzip, lmunzip, lmcat \- compress files with a language model
-.SH SYNOPSIS
-.B lmzip
-.RI [ OPTION ]... " " [ FILE ]...
-.br
-.B lmunzip
-.RI [ OPTION ]... " " [ FILE ]...
-.br
-.B lmcat
-.RI [ OPTION ]... " " [ FILE ]...
-.SH DESCRIPTION
-.B lmzip
-replaces each
-.I FILE
-by
-.IR FILE .lmz,
-.B lmunzip
-does the reverse, and
-.B lmcat
-is
-.BR "lmunzip \-cf" :
-it writes to standard output and copies what is not compressed.
-A model predicts the bytes, and an arithmetic coder turns the predictions into bits.
-This is slower than
-.BR xz (1)
-and makes smaller files.
-.PP
-Without a
-.IR FILE ,
-or where it is
-.BR \- ,
-standard input goes to standard output.
-Compressed data are not written to a terminal unless
-.B \-f
-is given, and nothing is read from a terminal to be decompressed.
-.PP
-An input is removed only after its output has been written, decoded again and compared, and brought to the disk.
-The output gets its name in one step when it is whole; until then nothing is there, whatever happens.
-It keeps mode, owner, group, times and user's extended attributes of the input;
-a mount that refuses some of them is warned of, and the status is 2.
-An input that changes while it is read is kept and has no output;
-where the output goes to standard output, a device or a pipe, a warning tells of it, and the status is 0.
-.PP
-Left alone with a warning are directories (but see
-.BR \-r ),
-symbolic links, files with other hard links or a set-ID bit (but see
-.BR \-f ),
-devices, pipes and sockets, files that the system makes up as they are read
-.RI ( /proc ", " /sys ;
-but see
-.BR \-k ),
-and names that have the suffix already or, to decompress, have none that is known:
-.BR .lmz ,
-.B .tlmz
-(which becomes
-.BR .tar )
-and that of
-.BR \-S ,
-in small letters or capitals.
-To decompress, test or list
-.I NAME
-where only
-.IR NAME .lmz
-is there means the latter.
-.PP
-The output of compression depends on the content, the level, the model and the block size only.
-To decompress, no option is ever needed for the models that come with the program: a file names the one that it needs.
-""".strip()
-
-TAIL = rf"""
-.SH "EXIT STATUS"
-.TP
-.B 0
-All is well.
-.TP
-.B 1
-An error: a file could not be read, written, compressed or decompressed; damaged data; wrong options.
-.TP
-.B 2
-A warning: a file was left alone, or an input could not be matched with what has its name by now.
-.TP
-.B 3
-The file is sound, but what it needs is not here: a newer lmzip, its model, or its arithmetic.
-.PP
-Every file is tried; of several statuses 1 outranks 3, and 3 outranks 2.
-A signal ends the program by that signal, after what was unfinished has been removed.
-.SH SIGNALS
-.B SIGUSR1
-prints how far the work is on standard error: percent of each phase, rate, bits per byte, time left.
-.SH ENVIRONMENT
-A wrong value is warned of and ignored; an option wins.
-.TP
-.B LMZIP_THREADS
-The default of
-.BR \-T .
-.TP
-.BR LMZIP_MODEL ", " LMZIP_DEVICE
-The defaults of
-.B \-\-model
-and
-.BR \-\-device .
-.TP
-.B LMZIP_MODEL_PATH
-Weight files, and directories of them, separated by colons as in
-.BR PATH .
-Decompression looks there for the model that a file names, compression for the name after
-.BR \-\-model .
-What is no weight file is passed over, but directories and GGUF files of Hugging Face are found for files made with
-.BR hf: .
-.SH FILES
-.TP
-.IR FILE .lmz
-A compressed file: one or more frames, each of blocks that know nothing of each other.
-.TP
-.I ~/.local/share/lmzip/models/*.safetensors
-The user's own models, found like those of
-.BR LMZIP_MODEL_PATH ;
-the directory follows
-.BR XDG_DATA_HOME .
-.TP
-.RI .lmz xxxxxxxx
-An unfinished output, only on file systems without unnamed files and only after a crash.
-It may be removed.
-.SH MODELS
-.TS
-l l l.
-model	levels	weights
-{model_rows()}
-.TE
-.PP
-The levels differ in the number of contexts and the size of blocks, hence in speed, memory and size.
-A net is mixed with
-.BR ngram ,
-and only in blocks where a sample says that it pays;
-.B \-lv
-tells which they are.
-.B "\-\-model ngram"
-makes files that need no weights, at any level.
-Another net, given by name or as a file, is used at any level, and the file can be read only where that net is:
-without it the exit status is 3, and the message has its SHA-256.
-.B \-\-list\-models
-shows the models that are here with their memory and speed,
-.B \-\-estimate
-what they would make of a file.
-.PP
-A transformer, a large language model, may take the place of the net:
-.B "lmzip \-\-get\-model smollm2"
-downloads one once (93 MB; 137 MB on the disk), and
-.B "\-\-model smollm2"
-compresses with it;
-.B \-\-ultra
-takes the largest that is here.
-Text comes out far smaller, but at some kilobytes a second and core at best, in both directions,
-and with some 350 MB of memory for small files, 600 MB for long ones; where the weights do not fit, nothing is begun.
-Binaries do without it.
-Whoever unpacks needs the same weights: a file names them by their SHA-256.
-Other models of the kinds llama and qwen2 come in by
-.BR \-\-import\-model .
-.PP
-.BI "\-\-model hf:" PATH
-takes any causal language model that transformers runs, from a directory with safetensors or a GGUF file.
-These compute in floating point, so the file unpacks only where the same numbers come out:
-the same kind of processor and versions of torch.
-Elsewhere the exit status is 3, and nothing is written.
-Do not archive with it.
-.SH EXAMPLES
-.nf
-lmzip \-v report.txt                  # becomes report.txt.lmz
-lmunzip report.txt.lmz               # and back
-lmcat a.log.lmz b.log | grep error   # whether compressed or not
-lmzip \-\-estimate big.log             # size, time and memory beforehand
-lmzip \-\-ultra book.txt               # with a transformer, once one is installed
-.fi
-.PP
-With
-.BR tar (1),
-both ways:
-.PP
-.nf
-tar \-I lmzip \-cf src.tar.lmz src
-tar \-I lmzip \-xf src.tar.lmz
-.fi
-.PP
-From
-.BR cron (8);
-nothing to do is no error:
-.PP
-.nf
-find /var/log/app \-name '*.log.[0-9]*' ! \-name '*.lmz' \-print0 | xargs \-0 \-r \-n 50 nice lmzip \-q
-.fi
-.PP
-From
-.BR logrotate (8):
-.PP
-.nf
-compress
-compresscmd lmzip
-uncompresscmd lmunzip
-compressext .lmz
-.fi
-.SH "SEE ALSO"
-.BR gzip (1),
-.BR xz (1),
-.BR zstd (1),
-.BR tar (1)
-""".strip()
-
-
-def roff(text: str) -> str:
-    """Return text in which roff sees no command."""
-    text = text.replace("\\", "\\e").replace("-", "\\-")
-    return re.sub(r"^(?=[.'])", r"\\&", text, flags=re.MULTILINE)
-
-
-def option_entry(names: str, description: str) -> str:
-    """Return the entry of one option: its names bold, its argument in italics."""
-    options, _, argument = names.rpartition(" ") if re.search(r" [A-Z.,|]+$", names) else (names, "", "")
-    label = "\\fB" + roff(options).replace(", ", "\\fR, \\fB") + "\\fR"
-    if argument:
-        label += f" \\fI{roff(argument)}\\fR"
-    return f".TP\n{label}\n{roff(description)}"
-
-
-def manual_page() -> str:
-    """Return lmzip(1)."""
-    parts = [HEAD, ".SH OPTIONS"]
-    for heading, rows in option_rows().items():
-        parts.append(f".SS {roff(heading)}")
-        parts += [option_entry(names, description) for names, description in rows]
-    # tbl(1) has to be named in the first line where there is a table.
-    return "'\\\" t\n" + "\n".join([*parts, TAIL]) + "\n"
+def commands() -> list[click.Command]:
+    """Return the command of each program."""
+    return [*map(make_command, SUMMARIES), make_group()]
 
 
 def write_share(folder: Path) -> None:
@@ -278,11 +33,14 @@ def write_share(folder: Path) -> None:
     pages.mkdir(parents=True, exist_ok=True)
     completions.mkdir(parents=True, exist_ok=True)
     (pages / "lmzip.1").write_text(manual_page(), encoding="utf-8")
+    (pages / "lmzip-models.1").write_text(models_page(), encoding="utf-8")
     for program in SUMMARIES:
         if program != "lmzip":
             (pages / f"{program}.1").write_text(".so man1/lmzip.1\n", encoding="utf-8")
-    for shell in SHELLS:
-        (completions / COMPLETION_NAMES[shell]).write_text(completion_script(shell), encoding="utf-8")
+    for command in commands():
+        for shell in SHELLS:
+            name = COMPLETION_NAMES[shell].format(command.name)
+            (completions / name).write_text(completion_script(command, shell), encoding="utf-8")
 
 
 if __name__ == "__main__":

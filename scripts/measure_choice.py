@@ -19,9 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lmzip
-from lmzip.codec.auto import sample_sizes, takes_sample
 from lmzip.codec.choice import choose
-from lmzip.levels import get_level, n_lanes
+from lmzip.codec.choose import sample_sizes, takes_sample
+from lmzip.levels import get_level
+from lmzip.models.registry import Registry
+
+REGISTRY = Registry()
 
 
 def archive(files: Iterator[tuple[str, bytes]]) -> bytes:
@@ -57,10 +60,9 @@ def learned_kinds() -> Iterator[tuple[str, bytes]]:
 
 def measure(name: str, raw: bytes, level: int) -> str:
     """Return a row of the table."""
-    choice, model = choose(level, None)
-    sizes = sample_sizes(model, raw, choice)
-    mixed = model.encode_block(raw, choice.method, n_lanes(choice, len(raw)), None, 1)
-    plain = model.encode_block(raw, choice.ngram_method, 1, None, 1)
+    settings, model = choose(level, None, REGISTRY)
+    sizes = sample_sizes(model, raw, settings)
+    plain, mixed = (model.encode(raw, settings.spec(len(raw), uses_model=use)) for use in (False, True))
     plain_size, mixed_size = (len(raw) if payload is None else len(payload) for payload in (plain, mixed))
     packed = lmzip.compress(raw, level=level)
     if lmzip.decompress(packed) != raw:

@@ -1,4 +1,4 @@
-"""The net's hashed contexts in NumPy: which row of each table the bytes before a position select (ARITHMETIC 8.2).
+"""The net's hashed contexts in NumPy: which row of each table the bytes before a position select (ARITHMETIC 10.2).
 
 The kernel computes the same; tests hold them equal.
 """

@@ -1,4 +1,4 @@
-"""The byte-level net in torch, quantisation-aware: what it computes is what the integer kernel will (ARITHMETIC 8).
+"""The byte-level net in torch, quantisation-aware: what it computes is what the integer kernel will (ARITHMETIC 10).
 
 Integers appear here as floats that hold integers: activations and weights of every matrix product are in
 -127 .. 127 (exact in bfloat16), and the scale of each row is multiplied in behind the product.  Gradients pass through
@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from training.contexts import WINDOW
 from training.scan import scan
 
-# Units of the integers (ARITHMETIC 8.1)
+# Units of the integers (ARITHMETIC 10.1)
 EMBEDDING_UNIT = 32  # an entry of 32 is 1.0
 NORM_UNIT = 24  # a normalised activation of one standard deviation is 24
 SQUARE_UNIT = 16  # a squared activation of 1.0 is 16
-CANDIDATE_LIMIT = 7.99  # of the candidates of a recurrence, either side of zero (ARITHMETIC 8.5)
+CANDIDATE_LIMIT = 7.99  # of the candidates of a recurrence, either side of zero (ARITHMETIC 10.5)
 
 
 @dataclass
@@ -57,13 +57,13 @@ def rounded(x: Tensor) -> Tensor:
 
 
 def gate_sigmoid(u: Tensor) -> Tensor:
-    """The piecewise quadratic sigmoid: 0 below -4, 1 above 4, slope 1/4 at 0 (ARITHMETIC 8.5)."""
+    """The piecewise quadratic sigmoid: 0 below -4, 1 above 4, slope 1/4 at 0 (ARITHMETIC 10.5)."""
     t = (u * 0.25).clamp(-1, 1)
     return 0.5 + t - 0.5 * t * t.abs()
 
 
 def norm_int8(x: Tensor) -> Tensor:
-    """Scale rows to a root mean square of NORM_UNIT and round to -127 .. 127 (ARITHMETIC 8.4)."""
+    """Scale rows to a root mean square of NORM_UNIT and round to -127 .. 127 (ARITHMETIC 10.4)."""
     x = x.float()
     scaled = x * (NORM_UNIT * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6))
     return rounded(scaled.clamp(-127, 127))
@@ -95,7 +95,7 @@ class QuantLinear(nn.Module):
 
 
 class Layer(nn.Module):
-    """A gated linear recurrence (ARITHMETIC 8.5) and an MLP, each added to the residual stream."""
+    """A gated linear recurrence (ARITHMETIC 10.5) and an MLP, each added to the residual stream."""
 
     def __init__(self, c: NetConfig) -> None:
         super().__init__()

