@@ -49,7 +49,7 @@ def assert_rejected(capfd, path, data: bytes, statuses=(1,), all_ways: bool = Tr
     assert status in statuses and stdout in (b"", TWO_BLOCKS[:4096], TWO_BLOCKS)  # only what is checked comes out
 
 
-def test_every_truncation(tmp_path, capfd, small):
+def test_every_truncation_is_noticed(tmp_path, capfd, small):
     path = tmp_path / "a.lmz"
     for size in range(len(small)):
         assert_rejected(capfd, path, small[:size])
@@ -99,7 +99,7 @@ def test_trailing_garbage_and_padding(tmp_path, packed):
     assert run("lmunzip", "-t", path).returncode == 1
 
 
-def test_joined_members(tmp_path, packed):
+def test_joined_members_are_one_file(tmp_path, packed):
     empty = compress(b"")
     path = tmp_path / "a.lmz"
     path.write_bytes(packed + empty + packed)
@@ -155,7 +155,7 @@ def test_absurd_sizes_take_little_memory(tmp_path, sizes):
     assert names_in(tmp_path) == ["a.lmz"]
 
 
-def test_salvage(tmp_path, sample_text):
+def test_salvage_writes_the_sound_blocks(tmp_path, sample_text):
     packed = bytearray(compress(sample_text, "-1", "--block-size=16k"))
     packed[len(packed) // 2] ^= 1
     path = tmp_path / "a.lmz"

@@ -75,7 +75,7 @@ def test_name_that_has_the_suffix_already(tmp_path, name):
     assert run("lmzip", "-c", path).stdout.startswith(MAGIC)
 
 
-def test_unknown_suffix(tmp_path, packed):
+def test_unknown_suffixes_are_passed_over(tmp_path, packed):
     for name in ("b", "b.gz", ".lmz"):
         (tmp_path / name).write_bytes(packed)
         for options in ([], ["-f"], ["-k"]):
@@ -142,7 +142,7 @@ def test_short_suffix_of_archives(tmp_path, packed):
     assert names_in(tmp_path) == ["b.tar"]
 
 
-def test_plain_data(tmp_path, file, packed):
+def test_plain_data_is_refused_or_copied(tmp_path, file, packed):
     file.with_suffix(".lmz").write_bytes(DATA)
     for arguments in (["lmunzip", "-c"], ["lmunzip"], ["lmunzip", "-f"], ["lmzip", "-t"], ["lmzip", "-l"]):
         refused(1, *arguments, file.with_suffix(".lmz"))
@@ -158,7 +158,7 @@ def test_plain_data(tmp_path, file, packed):
     assert names_in(tmp_path) == ["a", "a.lmz"]
 
 
-def test_symbolic_links(tmp_path, file, packed):
+def test_symbolic_links_are_passed_over_unless_forced(tmp_path, file, packed):
     link = tmp_path / "link"
     link.symlink_to("a")
     assert b"symbolic link" in refused(2, "lmzip", link)
@@ -176,7 +176,7 @@ def test_symbolic_links(tmp_path, file, packed):
     refused(1, "lmzip", "-c", tmp_path / "dangling")
 
 
-def test_folders(tmp_path, file):
+def test_folders_are_passed_over(tmp_path, file):
     (tmp_path / "folder").mkdir()
     for options in ([], ["-f"], ["-c"], ["-t"], ["-l"]):
         assert b"directory" in refused(2, "lmzip", *options, tmp_path / "folder")
@@ -185,7 +185,7 @@ def test_folders(tmp_path, file):
     assert done.returncode == 2 and names_in(tmp_path) == ["a.lmz", "folder"]
 
 
-def test_hard_links(tmp_path, file):
+def test_hard_links_are_passed_over_unless_forced(tmp_path, file):
     os.link(file, tmp_path / "b")
     assert b"hard link" in refused(2, "lmzip", file)
     assert run("lmzip", "-c", file).returncode == 0
@@ -212,7 +212,7 @@ def test_pipes_and_sockets_by_name(tmp_path):
 
 @needs_root
 @pytest.mark.parametrize("numbers", [(1, 3), (1, 5), (1, 7)], ids=["null", "zero", "full"])
-def test_devices(tmp_path, numbers):
+def test_devices_are_left_alone(tmp_path, numbers):
     """Devices are nodes that the test itself has made: a program with a fault here removes them."""
     node = tmp_path / "device"
     try:
@@ -324,7 +324,7 @@ def test_names_of_the_greatest_length(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o440, 0o751, 0o777])
-def test_mode(file, mode):
+def test_the_mode_is_kept(file, mode):
     file.chmod(mode)
     assert run("lmzip", file).returncode == 0
     assert stat.S_IMODE(file.with_name("a.lmz").stat().st_mode) == mode
@@ -412,7 +412,7 @@ def test_times_are_not_in_the_container(file, packed):
     assert file.with_name("a.lmz").read_bytes() == packed
 
 
-def test_user_attributes(file):
+def test_user_attributes_are_kept(file):
     try:
         os.setxattr(file, "user.origin", b"elsewhere")
     except OSError:
@@ -422,7 +422,7 @@ def test_user_attributes(file):
 
 
 @pytest.mark.parametrize("tail", [b"", b"end"])
-def test_holes(tmp_path, tail):
+def test_holes_stay_holes(tmp_path, tail):
     path = tmp_path / "sparse"
     data = b"start" + bytes(1 << 20) + tail
     path.write_bytes(data)
@@ -460,7 +460,7 @@ def test_an_error_outranks_a_warning(tmp_path, file):
     assert run("lmzip", tmp_path / "folder", tmp_path / "missing", file).returncode == 1
 
 
-def test_recursive(tmp_path):
+def test_recursive_takes_files_below_and_no_links(tmp_path):
     tree = tmp_path / "tree"
     (tree / "deep" / "er").mkdir(parents=True)
     for name in ("a", "deep/b", "deep/er/c", "done.lmz"):
@@ -483,7 +483,7 @@ ODD_NAMES = [b"new\nline", b"\x1b[31mred", b"caf\xe9", b"-dash", b" space ", b"\
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=[repr(name)[2:-1] for name in ODD_NAMES])
-def test_odd_names(tmp_path, name):
+def test_odd_names_work(tmp_path, name):
     folder = os.fsencode(tmp_path)
     path = folder + b"/" + name
     with open(path, "wb") as file:
@@ -529,7 +529,7 @@ def test_a_file_beside_the_package_is_not_run(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-def test_tar(tmp_path):
+def test_tar_calls_it_both_ways(tmp_path):
     """`tar -I lmzip` both ways; tar appends -d."""
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree" / "a").write_bytes(DATA)

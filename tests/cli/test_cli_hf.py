@@ -135,7 +135,7 @@ def test_a_damaged_number_of_them(tmp_path: Path, folder: Path) -> None:
         assert done.returncode == 1 and message in done.stderr.decode() and not file.exists(), done.stderr
 
 
-def test_listed(tmp_path: Path, folder: Path) -> None:
+def test_models_are_listed_without_torch(tmp_path: Path, folder: Path) -> None:
     """Without torch being loaded; gigabytes are not read."""
     large = tmp_path / "models" / "large"
     shutil.copytree(folder, large)
@@ -192,7 +192,7 @@ Runner.forward = noisy
         (["--dtype=float64", "--model=hf:x"], 1, "float64"),
     ],
 )
-def test_refusals(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
+def test_bad_calls_are_refused_in_a_line(tmp_path: Path, arguments: list[str], status: int, message: str) -> None:
     file = tmp_path / "a"
     file.write_bytes(TEXT)
     done = run("lmzip", *arguments, file)

@@ -312,7 +312,7 @@ def get(wheels: Path, sources: Path, tmp_path: Path, what: str, *arguments, dige
     return run_python(code, *arguments, main="models_main", env=env, cwd=tmp_path)
 
 
-def test_get(wheels, sources, tmp_path):
+def test_get_downloads_and_imports(wheels, sources, tmp_path):
     path = tmp_path / "home" / "lmzip" / "models" / "little.safetensors"
     import_model(sources / "tiny.gguf", tmp_path / "expected", name="little")
     digest = sha256(tmp_path / "expected")

@@ -33,7 +33,7 @@ def rows(text: bytes) -> list[list[str]]:
     return [line.split(None, 6) for line in text.decode().splitlines()]
 
 
-def test_table(folder):
+def test_the_table_has_a_row_a_file_and_one_of_sums(folder):
     done = run("lmzip", "-l", "a.lmz", "b.lmz", cwd=folder)
     assert (done.returncode, done.stderr) == (0, b"")
     size_a, size_b = ((folder / name).stat().st_size for name in ("a.lmz", "b.lmz"))
@@ -45,7 +45,7 @@ def test_table(folder):
     assert rows(done.stdout)[3][5:] == ["-", "(2 files)"]
 
 
-def test_verbose(folder):
+def test_verbose_tells_of_frames_and_blocks(folder):
     text = run("lmzip", "-lv", "a.lmz", cwd=folder).stdout.decode()
     for words in (
         "format version 1",
@@ -60,7 +60,7 @@ def test_verbose(folder):
     assert run("lmzip", "-lvv", "a.lmz", cwd=folder).stdout.count(b"crc32") == 3
 
 
-def test_json(folder):
+def test_json_tells_of_files_and_frames(folder):
     lines = run("lmzip", "-l", "--json", "a.lmz", "b.lmz", cwd=folder).stdout.splitlines()
     first, second = map(json.loads, lines)
     assert first["raw_size"] == SIZE + 100 and first["compressed_size"] == (folder / "a.lmz").stat().st_size

@@ -16,7 +16,7 @@ COMMANDS = ["list", "get", "import", "bench"]
 EVERYWHERE = [[], *([name] for name in COMMANDS)]
 
 
-def test_the_commands():
+def test_the_commands_are_these_four():
     assert list(make_group().commands) == COMMANDS
 
 

@@ -42,7 +42,7 @@ def test_plain_call_replaces_silently(file):
 
 
 @pytest.mark.parametrize("option", ["-d", "--decompress", "--uncompress"])
-def test_decompress(file, option):
+def test_decompress_options_decompress(file, option):
     ok("lmzip", file)
     ok("lmzip", option, f"{file}.lmz")
     assert file.read_bytes() == DATA
@@ -77,7 +77,7 @@ def test_keep_and_rm_the_last_wins(file):
     assert names_in(file.parent) == ["a", "a.lmz"]
 
 
-def test_output_file(file, tmp_path):
+def test_output_file_gets_the_output_and_input_stays(file, tmp_path):
     ok("lmzip", "-o", tmp_path / "out", file)
     assert names_in(tmp_path) == ["a", "out"]
     ok("lmunzip", "-o", tmp_path / "back", tmp_path / "out")
@@ -117,7 +117,7 @@ def test_output_must_not_be_the_input(file, tmp_path):
     assert file.read_bytes() == DATA
 
 
-def test_test(file, packed, tmp_path):
+def test_test_checks_and_writes_nothing(file, packed, tmp_path):
     path = tmp_path / "a.lmz"
     path.write_bytes(packed)
     assert ok("lmzip", "-t", path) == b""
@@ -150,7 +150,7 @@ def test_quiet_changes_no_status(file, tmp_path):
         assert (done.returncode, len(done.stderr.splitlines())) == (1, errors)
 
 
-def test_suffix(file, tmp_path):
+def test_suffix_takes_the_place_of_lmz(file, tmp_path):
     ok("lmzip", "-S", ".x", file)
     assert names_in(tmp_path) == ["a.x"]
     assert run("lmunzip", tmp_path / "a.x").returncode == 2
@@ -165,7 +165,7 @@ def test_names_and_times_are_never_stored(file):
     assert ok("lmzip", "-nc", file) == ok("lmzip", "-Nc", file) == ok("lmzip", "-c", data=DATA)
 
 
-def test_all_levels(tmp_path):
+def test_all_levels_come_back(tmp_path):
     options = [*(f"-{level}" for level in range(1, 10)), "--fast", "--best"]
     packed = {option: compress(DATA, option) for option in options}
     assert packed["--fast"] == packed["-1"] and packed["--best"] == packed["-9"]
@@ -199,7 +199,7 @@ def test_memory_limit_both_ways(file):
     assert run("lmzip", "-M", "much", file).returncode == 1
 
 
-def test_files0_from(file, tmp_path):
+def test_files0_from_reads_names_ended_by_nul(file, tmp_path):
     (tmp_path / "new\nline").write_bytes(b"x")
     (tmp_path / "list").write_bytes(f"{file}\0{tmp_path}/new\nline\0".encode())
     ok("lmzip", "--files0-from", tmp_path / "list")
@@ -213,12 +213,12 @@ def test_files0_from(file, tmp_path):
     assert done.returncode == 1 and names_in(tmp_path).count("a.lmz") == 1  # the empty name is told of, the other done
 
 
-def test_files_from(file, tmp_path):
+def test_files_from_reads_a_name_a_line(file, tmp_path):
     ok("lmzip", "--files-from=-", data=f"{file}\n".encode())
     assert names_in(tmp_path) == ["a.lmz"]
 
 
-def test_sync(file):
+def test_sync_writes_the_file(file):
     ok("lmzip", "--sync", file)
     assert names_in(file.parent) == ["a.lmz"]
 
@@ -236,7 +236,7 @@ def test_the_smallest_blocks_add_hardly_more_than_half_a_per_cent():
     assert len(compress(data, "-1", "--block-size=4k")) < len(data) * (1 + 25 / 4096) + 64
 
 
-def test_range(file, tmp_path):
+def test_range_writes_a_part(file, tmp_path):
     ok("lmzip", "--block-size=4k", file)
     path = f"{file}.lmz"
     assert ok("lmzip", "-dc", "--range=4000,200", path) == DATA[4000:4200]
@@ -249,7 +249,7 @@ def test_range(file, tmp_path):
     assert names_in(tmp_path) == ["a.lmz", "part"]
 
 
-def test_verification(file, tmp_path):
+def test_verification_is_on_where_the_input_is_removed(file, tmp_path):
     assert b"verified" in run("lmzip", "-vk", "--verify", file).stderr
     assert b"verified" not in run("lmzip", "-vkf", file).stderr
     assert b"verified" not in run("lmzip", "-vfc", file).stderr
@@ -274,7 +274,7 @@ def test_model_and_device(file):
         assert (done.returncode, len(done.stderr.splitlines())) == (status, min(status, 1))
 
 
-def test_environment(file):
+def test_environment_sets_defaults_and_bad_values_are_ignored(file):
     expected = compress(DATA)
     for name, good, bad in (
         ("LMZIP_THREADS", "1", "many"),
@@ -305,7 +305,7 @@ def test_estimate_and_max_time(file, tmp_path):
     assert run("lmzip", "--estimate", data=DATA).returncode == 1
 
 
-def test_bench(file):
+def test_bench_compresses_and_decompresses_in_memory(file):
     text = ok("lmzip", "--bench", file)
     assert b"same bytes" in text and text.count(b"kB/s") == 2
     record = json.loads(ok("lmzip", "--bench", "--json", "-1", file))
@@ -313,7 +313,7 @@ def test_bench(file):
     assert names_in(file.parent) == ["a"]
 
 
-def test_json_summary(file):
+def test_json_summary_tells_of_both_directions(file):
     done = run("lmzip", "--json", file)
     record = json.loads(done.stdout)
     assert record["raw_size"] == len(DATA) and record["verified"] and record["input_removed"]

@@ -132,7 +132,7 @@ def test_compressed_input_changed_in_place(text):
     assert names_in(text.parent) == ["a", "b.lmz"]
 
 
-def test_input_replaced(text):
+def test_an_input_replaced_meanwhile_is_kept(text):
     data = text.read_bytes()
     process = start("lmzip", "-4", text)
     with stopped_in_work(process, text):
@@ -145,7 +145,7 @@ def test_input_replaced(text):
     assert decompress(text.with_name("a.lmz").read_bytes()) == data
 
 
-def test_input_deleted(text):
+def test_an_input_deleted_meanwhile_is_told(text):
     data = text.read_bytes()
     process = start("lmzip", "-4", text)
     with stopped_in_work(process, text):

@@ -185,7 +185,7 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 @needs("bash")
 @pytest.mark.parametrize(("words", "expected"), CASES, ids=lambda value: " ".join(value))
-def test_bash_completion(folder, words, expected):
+def test_bash_completes(folder, words, expected):
     script = """
         LEFT=(); compopt() { LEFT+=("<$2>"); }; complete() { FUNCTION=$4; }
         . "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); $FUNCTION "$1"; printf "%s\\n" "${LEFT[@]}" "${COMPREPLY[@]}"
@@ -199,7 +199,7 @@ def test_bash_completion(folder, words, expected):
 @pytest.mark.parametrize("name", ["a b.lmz", "$(touch x).lmz", "a*.lmz", "a\n.lmz", "'.lmz", b"\xff.lmz"], ids=repr)
 def test_names_that_need_quotes_are_left_to_the_shell(name, folder):
     (folder / os.fsdecode(name)).write_bytes(b"")
-    test_bash_completion(folder, ["lmunzip", ""], ["<default>"])
+    test_bash_completes(folder, ["lmunzip", ""], ["<default>"])
     assert not (folder / "x").exists()
 
 
@@ -215,7 +215,7 @@ def test_models_of_the_user_are_completed(folder, tiny_path):
 
 @needs("fish")
 @pytest.mark.parametrize(("words", "expected"), CASES, ids=lambda value: " ".join(value))
-def test_fish_completion(folder, words, expected):
+def test_fish_completes(folder, words, expected):
     if expected[0].startswith("<"):
         return
     path = SHARE / "completions" / f"{words[0]}.fish"
@@ -266,7 +266,7 @@ def test_what_no_script_asks_is_a_line_and_status_1(asked):
 
 
 @needs("file")
-def test_magic(tmp_path):
+def test_magic_tells_the_type_of_a_file(tmp_path):
     path = tmp_path / "data"
     path.write_bytes(compress(b"abc", "-1"))
     assert "LMZ compressed data, format version 1, model ngram" in tool("file", "-m", SHARE / "magic" / "lmzip", path)

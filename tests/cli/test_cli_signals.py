@@ -40,7 +40,7 @@ def text(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU])
-def test_ending_signals(text, number):
+def test_ending_signals_leave_the_input_alone(text, number):
     process = start("lmzip", text)
     with stopped_in_work(process, text):
         process.send_signal(number)
@@ -272,7 +272,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_full_disk(small_disk):
+def test_a_full_disk_leaves_the_input_alone(small_disk):
     data = os.urandom(150_000)
     (small_disk / "a").write_bytes(data)
     (small_disk / "b").write_bytes(b"fits")
@@ -303,7 +303,7 @@ def start_with_closed(program: str, descriptors, *arguments):
 
 
 @pytest.mark.parametrize("descriptors", [(0,), (1,), (2,), (0, 1), (1, 2), (0, 1, 2)], ids=str)
-def test_closed_descriptors(tmp_path, descriptors):
+def test_closed_descriptors_never_get_data(tmp_path, descriptors):
     """No data file gets the number of a standard stream and is written into."""
     data = b"data" * 500
     path = tmp_path / "a"
@@ -342,7 +342,7 @@ def test_standard_output_that_is_the_input(tmp_path):
     assert path.read_bytes() == b"data" * 500
 
 
-def test_module_start(tmp_path):
+def test_the_module_starts_the_program(tmp_path):
     """`python -m lmzip` is the same program."""
     done = subprocess.run([sys.executable, "-m", "lmzip", "-c"], input=b"data", capture_output=True, timeout=60)
     assert done.returncode == 0 and decompress(done.stdout) == b"data"

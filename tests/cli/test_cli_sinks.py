@@ -63,7 +63,7 @@ def refused(*arguments, **options) -> bytes:
     return done.stderr
 
 
-def test_null_device(file, packed):
+def test_the_null_device_stays_a_device(file, packed):
     before = identity(Path("/dev/null"))
     for options in ([], ["-k"], ["-f"], ["-kf", "--sync"]):
         done = run("lmzip", *options, "-o", "/dev/null", file)
@@ -92,7 +92,7 @@ def test_an_input_does_not_go_for_it(file, pipe, packed):
 
 
 @needs_root
-def test_devices(file, packed):
+def test_devices_are_written_to_not_replaced(file, packed):
     null = device(file.with_name("null"), stat.S_IFCHR, 1, 3)
     full = device(file.with_name("full"), stat.S_IFCHR, 1, 7)
     (file.parent / "link").symlink_to("null")
@@ -119,7 +119,7 @@ def test_block_devices_are_refused(file):
 
 @pytest.mark.parametrize("options", [[], ["-k"], ["-f"]])
 @pytest.mark.parametrize("name", ["pipe", "link"])
-def test_named_pipes(file, pipe, packed, name, options):
+def test_named_pipes_are_written_to_not_replaced(file, pipe, packed, name, options):
     (file.parent / "link").symlink_to("pipe")
     before = identity(pipe)
     place = file.with_name(name)
@@ -169,7 +169,7 @@ def test_reader_that_goes_away(file, pipe):
     assert names_in(file.parent) == ["a", "pipe"]
 
 
-def test_descriptors(file, packed):
+def test_descriptors_are_written_where_they_stand(file, packed):
     """Written where the caller is in the file, not from its start."""
     for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
         assert run("lmzip", "-o", name, file).stdout == packed
@@ -202,7 +202,7 @@ def test_descriptors_that_cannot_be_written(file):
     assert file.read_bytes() == DATA
 
 
-def test_terminals(file, packed):
+def test_terminals_get_no_compressed_data(file, packed):
     """By its name, too, one gets text only."""
     master, slave = pty.openpty()
     try:

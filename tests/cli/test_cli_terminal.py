@@ -104,7 +104,7 @@ def shown_while_running(terminal: Terminal, code: str, *arguments) -> tuple[int,
     return status, text
 
 
-def test_progress_bar(tmp_path, terminal):
+def test_the_progress_bar_tells_phase_share_and_speed(tmp_path, terminal):
     path = tmp_path / "a"
     path.write_bytes(long_text(500_000))
     status, text = shown_while_running(terminal, AT_ONCE, "-4v", "--block-size=100k", path)

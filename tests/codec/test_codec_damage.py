@@ -170,7 +170,7 @@ def test_sound_blocks_before_a_cut_are_written(threads):
     [(b"x", 0), (b"\0" * 5 + b"x", 5), (b"\0" * 70000 + b"\x89LMZ\x01", 70000), (b"LMZ", 0), (b"\x89LMX\x01", 0)],
 )
 @pytest.mark.parametrize("block_size", [None, 32], ids=["short", "long"])
-def test_trailing_garbage(tail, offset, block_size):
+def test_trailing_garbage_is_refused_with_its_place(tail, offset, block_size):
     data = pack(RAW, level=1, block_size=block_size)[0]
     for read in (lambda: unpack(data + tail), lambda: codec.list_frames(io.BytesIO(data + tail))):
         with pytest.raises(TrailingGarbageError) as caught:

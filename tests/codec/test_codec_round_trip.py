@@ -39,7 +39,7 @@ quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
     threads=st.integers(1, 3),
     sizes=st.lists(st.integers(1, 300), min_size=1, max_size=5),
 )
-def test_round_trip(raw, level, block_size, lanes_log2, threads, sizes):
+def test_any_bytes_come_back_with_any_settings(raw, level, block_size, lanes_log2, threads, sizes):
     """Any bytes, level, block size, lanes, threads and pieces; and the output does not depend on the last two."""
     options = {"level": level, "block_size": block_size, "n_lanes": 1 << lanes_log2}
     output = io.BytesIO()
@@ -64,7 +64,7 @@ def test_joined_frames_and_padding(parts, n_nul):
 
 @pytest.mark.parametrize("level", range(1, 10))
 @pytest.mark.parametrize("size", [0, 1, 2, 1023, 1024, 1025, 2048])
-def test_boundaries(level, size):
+def test_sizes_around_a_block_come_back(level, size):
     raw = painted(size)
     packed, summary = pack(raw, level=level, block_size=1024)
     assert unpack(packed)[0] == raw
@@ -149,7 +149,7 @@ def test_the_real_limit_of_blocks():
     assert unpack(packed, threads=1)[0] == raw
 
 
-def test_summary(sample_text):
+def test_the_summary_counts_both_directions(sample_text):
     raw = sample_text[:9000]
     packed, summary = pack(raw, level=1, block_size=4000)
     _, back = unpack(packed)
@@ -316,6 +316,6 @@ def test_verification_sees_a_kernel_that_errs(monkeypatch, sample_text, verify):
     "options",
     [{"level": 0}, {"level": 10}, {"block_size": 0}, {"block_size": (1 << 30) + 1}, {"n_lanes": 3}, {"n_lanes": 256}],
 )
-def test_bad_arguments(options):
+def test_bad_arguments_are_value_errors(options):
     with pytest.raises(ValueError):
         pack(b"abc", **options)

@@ -40,7 +40,7 @@ def hash_of(content):
     return hash_.digest()
 
 
-def test_listing():
+def test_frames_are_listed_with_their_places_and_blocks():
     frames = codec.list_frames(io.BytesIO(JOINED))
     assert [frame.raw_size for frame in frames] == [0, 1000, 0, 1000, 0, 700]
     assert [frame.raw_offset for frame in frames] == [0, 0, 1000, 1000, 2000, 2000]
@@ -86,7 +86,7 @@ def test_listing_loads_no_kernel(tmp_path):
 
 @settings(max_examples=80, deadline=None)
 @given(st.integers(0, 2800), st.integers(0, 2800))
-def test_ranges(offset, size):
+def test_a_range_is_that_part_of_the_content(offset, size):
     assert range_of(JOINED, offset, size) == CONTENT[offset : offset + size]
 
 

@@ -70,7 +70,7 @@ def folder(tmp_path, model) -> Path:
     return save_directory(tmp_path / "tiny", *model)
 
 
-def test_numbers(folder, model):
+def test_numbers_are_those_of_the_source(folder, model):
     weights, _ = model
     tensors, metadata = imported(folder, window=256, wide=("head", "down"))
     shape = {"n_embd": 64, "n_hidden": 96, "n_layer": 2, "n_head": 2, "n_kv_head": 1, "head_dim": 32, "n_vocab": 260}
@@ -115,7 +115,7 @@ def test_tokenizer_gives_numbers_of_the_vocabulary(folder):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_narrow_floats(folder, model, dtype):
+def test_narrow_floats_give_the_same_file(folder, model, dtype):
     expected, _ = imported(folder)
     save_tensors(folder / "model.safetensors", model[0], dtype)
     assert_equal(imported(folder)[0], expected)
@@ -161,7 +161,7 @@ def test_the_start_of_gguf_and_of_a_text_that_is_no_control_token(tmp_path, mode
     assert starts_behind(imported(save_gguf(tmp_path / "tiny.gguf", *model))[0], model, 0)
 
 
-def test_shards(folder, model):
+def test_shards_give_the_same_file(folder, model):
     expected, _ = imported(folder)
     save_shards(folder, model[0])
     tensors, metadata = imported(folder)
@@ -169,7 +169,7 @@ def test_shards(folder, model):
     assert len(metadata["source"]) == 2
 
 
-def test_tied_head(tmp_path):
+def test_a_tied_head_is_left_out(tmp_path):
     weights, config = make(tie_word_embeddings=True)
     tensors, _ = imported(save_directory(tmp_path / "tied", weights, config))
     assert not [name for name in tensors if name.startswith("head.") and name != "head.norm"]
@@ -177,7 +177,7 @@ def test_tied_head(tmp_path):
     assert_equal(imported(save_directory(tmp_path / "tied", weights | left_over, config))[0], tensors)
 
 
-def test_biases(tmp_path):
+def test_biases_are_taken_over(tmp_path):
     weights, config = make(model_type="qwen2")
     tensors, _ = imported(save_directory(tmp_path / "biased", weights, config))
     biases = np.concatenate([weights[f"{part}.bias"] for part in MATRICES["layers.0.in"]])
@@ -217,7 +217,7 @@ def test_progress_ends_at_all_weights(folder, tmp_path):
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1]
 
 
-def test_pinned_bytes():
+def test_integers_are_the_same_on_every_machine():
     """Numbers that depend on no library's exp, pow or rounding: pinned, so that another machine must agree."""
     assert frequencies_of(100000.0, 64).tolist()[::8] == [683565276, 38439700, 2161623, 121557]
     integers, multipliers = quantize_rows(np.array([[0.5, -0.25, 0.1], [0, 0, 0], [1e-30, 0, 0]], np.float32), "m")
@@ -236,7 +236,7 @@ def test_gguf_equals_the_directory(tmp_path, model_type):
     assert metadata | {"source": 0} == other | {"source": 0}
 
 
-def test_quantised_gguf(tmp_path, model):
+def test_a_quantised_gguf_comes_near_its_floats(tmp_path, model):
     pytest.importorskip("gguf")
     weights, config = model
     tensors, _ = imported(save_gguf(tmp_path / "tiny.gguf", weights, config, kind="Q8_0"))
@@ -247,7 +247,7 @@ def test_quantised_gguf(tmp_path, model):
     assert b'\\"name\\": \\"tiny\\"' in (tmp_path / "x").read_bytes()[:20000]
 
 
-def test_byte_fallback(tmp_path):
+def test_byte_fallback_tokens_are_bytes(tmp_path):
     tokens = tiny_llama.fallback_tokens()
     weights, config = make(vocab_size=len(tokens), bos_token_id=1)
     folder = save_directory(tmp_path / "tiny", weights, config)

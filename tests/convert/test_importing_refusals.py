@@ -219,7 +219,7 @@ def refused(path: Path, out: Path, error: type[LmzipError], words: str, **option
 
 
 @pytest.mark.parametrize(("change", "error", "words"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_refusals(folder, tmp_path, change, error, words):
+def test_what_cannot_be_imported_leaves_no_file(folder, tmp_path, change, error, words):
     change(folder)
     refused(folder, tmp_path / "out", error, words)
 
@@ -235,7 +235,7 @@ def test_refusals(folder, tmp_path, change, error, words):
         ({"wide": ("sideways",)}, "wide"),
     ],
 )
-def test_refused_options(folder, tmp_path, options, words):
+def test_bad_options_leave_no_file(folder, tmp_path, options, words):
     refused(folder, tmp_path / "out", UnsupportedError, words, **options)
 
 
@@ -287,7 +287,7 @@ GGUF_REFUSALS = {
 
 
 @pytest.mark.parametrize(("fields", "words"), GGUF_REFUSALS.values(), ids=GGUF_REFUSALS.keys())
-def test_gguf_refusals(tmp_path, model, fields, words):
+def test_bad_fields_of_a_gguf_are_refused(tmp_path, model, fields, words):
     pytest.importorskip("gguf")
     path = save_gguf(tmp_path / "tiny.gguf", *model, **fields)
     refused(path, tmp_path / "out", UnsupportedError, words)
@@ -307,7 +307,7 @@ def test_gguf_tensors_that_are_not_known(tmp_path, model):
     refused(path, tmp_path / "out", UnsupportedError, "does not know.*rope_freqs")
 
 
-def test_damaged_gguf(tmp_path, model):
+def test_a_damaged_gguf_is_refused_or_imported(tmp_path, model):
     """Any cut, and flipped bits in the header, give an error of ours or a model: nothing else, and no huge memory."""
     pytest.importorskip("gguf")
     data = save_gguf(tmp_path / "tiny.gguf", *model).read_bytes()

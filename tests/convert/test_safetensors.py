@@ -118,7 +118,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("data", "words"), REFUSALS.values(), ids=REFUSALS.keys())
-def test_refusals(path: Path, data: bytes, words: str) -> None:
+def test_damaged_headers_are_refused_in_a_line(path: Path, data: bytes, words: str) -> None:
     path.write_bytes(data)
     with pytest.raises(UnsupportedError, match=words) as caught:
         SafetensorsFile(path)

@@ -177,7 +177,7 @@ def test_target_reads_back(target):
     assert target.read_at(4, 3) == b"3456" and target.read_at(100, 8) == b"89" and target.read_at(4, 10) == b""
 
 
-def test_target_published(target, tmp_path):
+def test_a_published_target_has_its_mode(target, tmp_path):
     target.write(b"data")
     target.set_mode(0o640)
     target.publish(sync_folder=True)

@@ -47,7 +47,7 @@ def test_layout_of_short_heads():
     assert len(header.packed) + len(replace(HEAD, mode=WITH_MODEL, n_lanes=1).pack(header)) == 20
 
 
-def test_data_check():
+def test_the_data_check_is_crc_32_of_raw_and_payload():
     assert block.data_check(STORED, b"123456789", b"123456789") == 0xCBF43926
     assert block.data_check(BASE, b"12345", b"6789") == 0xCBF43926
 
@@ -135,7 +135,7 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize("head", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
-def test_impossible_heads(head):
+def test_impossible_heads_are_damaged(head):
     with pytest.raises(DamagedError, match="impossible|names none"):
         parse_block_head(LONG, head.pack(LONG))
 
@@ -218,7 +218,7 @@ def test_what_is_unknown_in_a_head_comes_before_a_damaged_record():
         (65535, 100, True, False),
     ],
 )
-def test_sequence(index, raw_size, last, sound):
+def test_empty_and_too_many_blocks_are_damaged(index, raw_size, last, sound):
     head = BlockHead(last, STORED, 1, raw_size, raw_size, 0)
     if sound:
         check_sequence(head, index)

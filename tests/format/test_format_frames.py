@@ -93,7 +93,7 @@ def test_frames_and_padding():
 
 
 @pytest.mark.parametrize("behind", [b"x", b"\x89x", b"\0x", bytes(70_000) + b"\x89LMZ"], ids=lambda b: repr(b[-5:]))
-def test_trailing_garbage(behind):
+def test_trailing_garbage_is_told_by_its_place(behind):
     data = stored_frame(SHORT, b"abc")
     with pytest.raises(TrailingGarbageError) as caught:
         read(data + behind)
@@ -151,7 +151,7 @@ def damaged_everywhere(header: FrameHeader, start: bytes, payload: bytes = b"") 
     ],
     ids=lambda value: repr(value[:20]) if isinstance(value, bytes) else value.__name__,
 )
-def test_precedence(data, error):
+def test_the_first_rule_that_is_broken_decides(data, error):
     assert check_as_of(data) is error
 
 

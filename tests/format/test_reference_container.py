@@ -126,7 +126,7 @@ def outcome(function, data: bytes):
 
 @pytest.mark.parametrize("header", [LONG, SHORT], ids=["long", "short"])
 @pytest.mark.parametrize("size", [0, 1, 255, 65535])
-def test_stored_frames(header, size):
+def test_stored_frames_decode_as_in_production(header, size):
     data = stored_frame(header, painted(size))
     assert decode(data) == production(data) == painted(size)
     assert decode(data * 3 + bytes(1000)) == painted(size) * 3
@@ -319,7 +319,7 @@ def test_a_coded_file():
     ],
     ids=["stored", "coded", "damaged", "unsupported"],
 )
-def test_the_command(tmp_path, data, status, message):
+def test_the_command_decodes_or_tells_why_not(tmp_path, data, status, message):
     path = tmp_path / "file.lmz"
     path.write_bytes(data)
     command = [sys.executable, "-m", "lmzip.reference", str(path)]

@@ -61,7 +61,7 @@ def test_checked_in_files_are_up_to_date(name):
 
 
 @pytest.mark.parametrize("name", GOOD)
-def test_good(name):
+def test_good_vectors_decode_to_their_content(name):
     content = VECTORS[name].content
     assert RESULTS[name] == make_vectors.of_content(content)
     for threads in (1, 2):

@@ -79,7 +79,7 @@ def test_every_architecture_gives_all_bytes_back(folders, always_the_net, kind: 
 
 
 @pytest.mark.parametrize("n_lanes", [1, 4, 64])
-def test_lanes(folders, always_the_net, n_lanes: int) -> None:
+def test_any_number_of_lanes_comes_back(folders, always_the_net, n_lanes: int) -> None:
     data = TEXT + b"the in " * 40
     frame = packed(folders("llama"), data, n_lanes=n_lanes)
     assert modes_of(frame) == [WITH_MODEL] and unpack(frame, threads=1)[0] == data
@@ -141,7 +141,7 @@ def test_bytes_as_a_vocabulary(tmp_path: Path, always_the_net) -> None:
         assert numbers[b"A"] == (68 if tokenizer else 65) and len(numbers) == 256
 
 
-def test_gguf(tmp_path: Path, always_the_net) -> None:
+def test_a_gguf_file_comes_back(tmp_path: Path, always_the_net) -> None:
     pytest.importorskip("gguf")
     pytest.importorskip("accelerate", reason="transformers reads GGUF with accelerate only")
     import tiny_llama
@@ -153,7 +153,7 @@ def test_gguf(tmp_path: Path, always_the_net) -> None:
     assert record_of(shared.registry.model(f"hf:{path}")).name == "tiny"
 
 
-def test_several_shards(folders, tmp_path: Path, always_the_net) -> None:
+def test_several_shards_are_one_model(folders, tmp_path: Path, always_the_net) -> None:
     import transformers
 
     module = transformers.AutoModelForCausalLM.from_pretrained(folders("llama"))
@@ -248,7 +248,7 @@ def bound(folder: Path) -> bytes:
     return packed(folder, TEXT, n_lanes=2)
 
 
-def test_the_record(folders, always_the_net) -> None:
+def test_the_record_names_model_and_arithmetic(folders, always_the_net) -> None:
     record = header_of(bound(folders("gpt2"))).model()
     assert record is not None and record.kind == FLOAT_KIND and any(record.fingerprint)
     assert record.name == "tiny-gpt2"

@@ -53,7 +53,7 @@ def module_with(name: str, **members: Any) -> Module:
 
 
 @pytest.mark.parametrize("name", ["cache", "past_key_values", "cache_params", "state"])
-def test_every_name(name: str) -> None:
+def test_every_name_of_a_cache_is_known(name: str) -> None:
     it = Interface(module_with(name, takes_a_cache=False))
     cache, is_endless = it.new_cache(8)
     assert cache is None and is_endless == (name in ("cache_params", "state"))

@@ -90,7 +90,7 @@ def test_refused_before_it_is_loaded(folder: Path, forgotten, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(("dtype", "least"), [("float32", 4), ("bfloat16", 2)])
-def test_the_estimate(folder: Path, forgotten, dtype: str, least: int) -> None:
+def test_the_estimate_is_near_what_weights_take(folder: Path, forgotten, dtype: str, least: int) -> None:
     """Of the weights it is nearly what they take, in the type in which they will be."""
     forgotten(dtype)
     model = shared.registry.model(f"hf:{folder}")

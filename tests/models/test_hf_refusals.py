@@ -60,7 +60,7 @@ class Evil:
         return (sys.exit, ("a pickle was loaded",))
 
 
-def test_no_directory(tmp_path: Path) -> None:
+def test_what_is_no_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     assert "no config.json" in refusal(tmp_path)
     assert "no config.json" in refusal(tmp_path / "file")
@@ -146,7 +146,7 @@ def test_attention_that_a_configuration_wants_is_not_followed(folder: Path) -> N
         ({"model_type": "codegen", "n_positions": 1 << 24, "vocab_size": 64, "rotary_dim": 8}, "far more memory"),
     ],
 )
-def test_configurations(folder: Path, changes: dict, message: str) -> None:
+def test_bad_configurations_are_refused(folder: Path, changes: dict, message: str) -> None:
     import re
 
     tiny_hf.change_config(folder, **changes)
@@ -158,8 +158,8 @@ def test_configurations(folder: Path, changes: dict, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "noise", "gone", "list"])
-def test_damaged_files(folder: Path, name: str, damage: str) -> None:
-    """One that is gone leaves a sound directory if it is the tokenizer: see test_no_tokenizer."""
+def test_damaged_files_are_refused(folder: Path, name: str, damage: str) -> None:
+    """One that is gone leaves a sound directory if it is the tokenizer, as the next test shows."""
     path = folder / name
     data = path.read_bytes()
     path.unlink()
@@ -242,7 +242,7 @@ def test_an_adapter_is_not_half_a_model(folder: Path) -> None:
     assert "adapter" in refusal(folder)
 
 
-def test_no_tokenizer(folder: Path) -> None:
+def test_without_a_tokenizer_few_tokens_are_bytes(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     tiny_hf.change_config(folder, vocab_size=264)
     # 264 tokens may be bytes and eight others, so this one is taken for a vocabulary of bytes.
@@ -264,7 +264,9 @@ def test_the_files_change(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("package", ["torch", "transformers"])
-def test_missing_packages(whole: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+def test_missing_packages_are_told_with_what_installs_them(
+    whole: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     found = refusal(whole)
     assert found.startswith(f"models of Hugging Face need the package {package}: pip install '{package}>=")
@@ -278,7 +280,7 @@ def test_a_version_of_transformers_that_was_not_tried(whole: Path, monkeypatch: 
     )
 
 
-def test_no_cuda(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_cuda_its_devices_are_refused(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     settings = Settings(device="cuda:1", threads=1)
     assert "no CUDA device" in refusal(whole, settings)

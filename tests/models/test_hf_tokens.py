@@ -45,7 +45,7 @@ def added(number: int, content: str, *, special: bool) -> dict[str, Any]:
     return {"id": number, "content": content, "special": special, "normalized": False}
 
 
-def test_byte_level(read) -> None:
+def test_byte_level_tokens_are_read_and_cut(read) -> None:
     tokens = read(tiny_llama.tokenizer_json(), 264)
     vocabulary = check(tokens)
     assert vocabulary[b" the"] == 2 + 256 + 2 and vocabulary[b"A"] == 2 + 255 - 0x41
@@ -98,7 +98,7 @@ def test_a_tokenizer_that_cannot_be_followed_still_tells_its_strings(read) -> No
     assert cut(tokens, b"in the") == [b"in", b" the"], "into the longest"
 
 
-def test_unigram(read) -> None:
+def test_unigram_tokens_are_read_and_cut(read) -> None:
     pieces = [
         ["<unk>", 0.0],
         ["<s>", 0.0],
@@ -122,7 +122,7 @@ def test_unigram(read) -> None:
 
 
 @pytest.mark.parametrize("kind", ["WordLevel", "WordPiece"])
-def test_words(read, kind: str) -> None:
+def test_word_vocabularies_are_read_but_not_followed(read, kind: str) -> None:
     words = {"[UNK]": 0, "the": 1, "##s" if kind == "WordPiece" else "s": 2}
     data = {"added_tokens": [], "model": {"type": kind, "unk_token": "[UNK]", "vocab": words}}
     tokens = read(data, 3)

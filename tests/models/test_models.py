@@ -44,7 +44,7 @@ def specs_of(model, raw_size=576, n_lanes=1):
     return [spec for spec in everything if model.takes(spec)]
 
 
-def test_contract(model):
+def test_every_model_keeps_the_contract(model):
     assert isinstance(model, Model) and 0 < len(model.name.encode()) <= 32
     assert model.digest == b"" or len(model.digest) == 32
     assert bool(model.kind) == bool(model.digest)

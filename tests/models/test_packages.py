@@ -65,7 +65,7 @@ def test_what_is_here_is_within_its_range() -> None:
         ("", False),
     ],
 )
-def test_versions(monkeypatch: pytest.MonkeyPatch, version: str, is_taken: bool) -> None:
+def test_versions_outside_the_range_are_refused(monkeypatch: pytest.MonkeyPatch, version: str, is_taken: bool) -> None:
     """Those outside of the range are refused before anything is imported."""
     monkeypatch.setattr(metadata, "version", lambda name: version)
     within = []

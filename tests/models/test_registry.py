@@ -60,7 +60,7 @@ def test_names_and_digests(registry):
         registry.of_digest(b"", "the empty digest is that of no net")
 
 
-def test_a_path(registry, tmp_path):
+def test_a_model_given_by_path_is_found_by_name(registry, tmp_path):
     path = weight_file(tmp_path, "alpha")
     assert "alpha" not in registry.names()
     model = registry.model(str(path))
@@ -87,7 +87,7 @@ def test_a_path_relative_to_here(registry, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("how", ["file", "folder", "among others", "home"])
-def test_places(registry, environment, tmp_path, how):
+def test_models_are_found_in_all_places(registry, environment, tmp_path, how):
     home = tmp_path / "home" / "lmzip" / "models"
     path = weight_file(home if how == "home" else tmp_path / "models", "beta")
     places = {
@@ -195,7 +195,7 @@ def test_the_same_weights_twice_are_one_model(registry, environment, tmp_path):
     assert registry.names().count("delta") == 1
 
 
-def test_bad_paths(registry, tmp_path):
+def test_bad_paths_are_refused_and_forgotten(registry, tmp_path):
     before = registry.names()
     for add in (registry.model, registry.add_path):
         with pytest.raises(ModelMissingError, match="No such file"):

@@ -72,7 +72,7 @@ def joined(header: dict[str, Any], body: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + body
 
 
-def test_cut_files(path):
+def test_cut_files_are_refused(path):
     file = weight_file(*sound())
     load(path, file)
     end = 8 + int.from_bytes(file[:8], "little")
@@ -144,7 +144,7 @@ def test_vocabularies_that_are_none(path):
 
 
 @pytest.mark.parametrize("key", [key for key in CONFIG if key != "licence"])
-def test_strange_metadata(path, key):
+def test_strange_metadata_is_refused(path, key):
     tensors, config = sound()
     refused(path, weight_file(tensors, {other: value for other, value in config.items() if other != key}))
     for value in STRANGE:

@@ -39,7 +39,7 @@ def file_with_entry(entry: str) -> bytes:
     return save(without_tables()[0], {weights.METADATA_KEY: entry})
 
 
-def test_cut_files() -> None:
+def test_cut_files_are_refused() -> None:
     file = tiny_net.weight_file(*without_tables())
     weights.load_net(file, PATH)
     header_end = 8 + int.from_bytes(file[:8], "little")
@@ -91,7 +91,7 @@ STRANGE = [None, True, -1, 0.5, 2**31 - 1, 2**31, 2**63, 10**400, 1e300, "32", "
 
 
 @pytest.mark.parametrize("key", [key for key in tiny_net.CONFIG if key not in ("licence", "table_dim", "table_bits")])
-def test_strange_metadata(key: str) -> None:
+def test_strange_metadata_is_refused(key: str) -> None:
     tensors, config = without_tables()
     refused(tiny_net.weight_file(tensors, {other: value for other, value in config.items() if other != key}))
     for value in STRANGE:
@@ -100,7 +100,7 @@ def test_strange_metadata(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["table_dim", "table_bits", "orders"])
-def test_strange_tables(key: str) -> None:
+def test_strange_tables_are_refused(key: str) -> None:
     tensors, config = tiny_net.tiny_net(orders=[2])
     wrong = [None, True, -1, 33, 2**31 - 1, 2**64, "16", [16], [2, 2], [3.0], ["2"], [2**31], [[2]], [True], [None]]
     for value in wrong:

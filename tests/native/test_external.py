@@ -201,7 +201,7 @@ def test_weights_of_another_shape(kind: str) -> None:
         native.decode_block(b"ab", spec, expert, predict=lambda lanes, last: bytes(n * 8 + 1))
 
 
-def test_wrong_arguments() -> None:
+def test_wrong_arguments_are_value_errors() -> None:
     def predict(lanes: list[int], last: list[int]) -> np.ndarray:
         return np.ones((len(lanes), N), np.uint32)
 

@@ -60,7 +60,7 @@ def test_kernel_equals_reference(name: str, profile: int, n_lanes: int, monkeypa
 
 
 @pytest.mark.parametrize("profile", [1, 4])
-def test_reference_decodes(profile: int) -> None:
+def test_the_reference_decodes_payloads_of_the_kernel(profile: int) -> None:
     raw = BLOCKS["table"][0][:300]
     payload = encode(raw, profile, 2)
     assert payload is not None
@@ -97,7 +97,7 @@ def test_garbage_is_refused_or_gives_some_bytes(payload: bytes, raw_size: int, p
 
 
 @pytest.mark.parametrize("n_lanes", [1, 7, 64, 128])
-def test_lane_boundaries(n_lanes: int) -> None:
+def test_blocks_of_any_size_have_lanes(n_lanes: int) -> None:
     for raw_size in {1, n_lanes - 1, n_lanes, n_lanes + 1, 2 * n_lanes - 1, 2 * n_lanes + 1, 10 * n_lanes + 3} - {0}:
         raw = bytes(i % 5 for i in range(raw_size))
         payload = encode(raw, 4, n_lanes)
@@ -180,7 +180,7 @@ def test_reached_counts_bytes_of_every_lane(raw_size: int, n_lanes: int) -> None
 # --- what there is not ------------------------------------------------------------------------------------------------
 
 
-def test_bad_arguments() -> None:
+def test_bad_arguments_are_value_errors() -> None:
     for profile, n_lanes in ((0, 1), (99, 1), (native.N_PROFILES + 1, 1), (-1, 1), (1, 0), (1, 129), (1, -1)):
         spec = alone(3, profile, n_lanes)
         for call in (

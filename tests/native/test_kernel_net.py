@@ -70,7 +70,7 @@ def test_kernel_equals_reference(name: str, profile: int, n_lanes: int, kind: st
 
 
 @pytest.mark.parametrize("profile", SHAPES)
-def test_reference_decodes(profile: int) -> None:
+def test_the_reference_decodes_payloads_of_the_kernel(profile: int) -> None:
     raw = BLOCKS["text"][:200]
     payload = encode(raw, beside(len(raw), profile, 2))
     assert reference.decode_block(payload, len(raw), profile, 2, weight_file()) == raw
@@ -163,7 +163,7 @@ def test_garbage_is_refused_or_gives_some_bytes(
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("n_lanes", LANES)
-def test_lane_boundaries(n_lanes: int, n_threads: int) -> None:
+def test_blocks_of_any_size_have_lanes(n_lanes: int, n_threads: int) -> None:
     for raw_size in {1, n_lanes - 1, n_lanes, n_lanes + 1, 2 * n_lanes - 1, 2 * n_lanes + 1, 10 * n_lanes + 3} - {0}:
         raw = bytes(i % 5 for i in range(raw_size))
         spec = beside(raw_size, 4, n_lanes)
@@ -174,7 +174,7 @@ def test_lane_boundaries(n_lanes: int, n_threads: int) -> None:
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("n_lanes", [1, 2, 33])
-def test_damage(n_lanes: int, n_threads: int) -> None:
+def test_damage_is_refused_or_gives_the_same_wrong_bytes(n_lanes: int, n_threads: int) -> None:
     raw = TEXT[:4000]
     spec = beside(len(raw), 5, n_lanes)
     payload = encode(raw, spec)
@@ -235,7 +235,7 @@ def test_what_is_reached_is_right(n_lanes: int, n_threads: int) -> None:
     assert n_native_threads() == n_before
 
 
-def test_bad_arguments() -> None:
+def test_bad_arguments_are_value_errors() -> None:
     without = [p for p in range(1, native.N_PROFILES + 1) if p not in PROFILES]
     assert without
     for profile in (0, *without, native.N_PROFILES + 1):

@@ -87,7 +87,7 @@ def test_lanes_do_not_touch_each_other(name: str) -> None:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_weights(path: Path) -> None:
+def test_shipped_weights_give_the_numbers_of_the_reference(path: Path) -> None:
     file = path.read_bytes()
     data = lanes_of_bytes(12, 20)
     expected = reference.run(reference.Net.from_bytes(file), data[:, :2].tobytes(), 2)

@@ -124,7 +124,7 @@ def test_a_zero_byte_written_before_the_end_stays(seed: int) -> None:
     decoder.finish()
 
 
-def test_bad_arguments() -> None:
+def test_bad_arguments_are_value_errors() -> None:
     encoder = RangeEncoder(10)
     for p1 in (0, 1 << 32, -1):
         with pytest.raises(ValueError):

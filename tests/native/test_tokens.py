@@ -122,7 +122,7 @@ def test_ends_of_tokens_as_sure_as_can_be(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.parametrize(("kind", "n_lanes"), [("plausible", 1), ("extreme", 2)])
-def test_reference_decodes(kind: str, n_lanes: int) -> None:
+def test_the_reference_decodes_payloads_of_the_kernel(kind: str, n_lanes: int) -> None:
     raw = random_text(24, 5)
     payload = encode(raw, random_cut(raw, n_lanes), n_lanes, transformer(kind=kind))
     assert reference.decode_block(payload, len(raw), PROFILE, n_lanes, weight_file(kind)) == raw
@@ -322,7 +322,7 @@ def test_a_transformer_without_a_vocabulary_codes_nothing() -> None:
 
 @pytest.mark.parametrize("kind", ["plausible", "extreme"])
 @pytest.mark.parametrize("n_lanes", [1, 3])
-def test_damaged_payloads(n_lanes: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_payloads_end_alike_in_every_variant(n_lanes: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrong bytes or an error, whichever, but the same in every variant."""
     raw = random_text(120, 9)
     payload = encode(raw, random_cut(raw, n_lanes), n_lanes, transformer(kind=kind))
@@ -349,7 +349,7 @@ def test_a_token_that_reaches_beyond_its_chunk_is_damage() -> None:
 
 
 @pytest.mark.parametrize("n_lanes", [1, 64])
-def test_random_payloads(n_lanes: int) -> None:
+def test_random_payloads_decode_or_are_refused(n_lanes: int) -> None:
     rng = random.Random(8)
     for size in range(0, 60, 4):
         found = outcome(rng.randbytes(size), 200, n_lanes)

@@ -52,7 +52,7 @@ def test_equals_the_reference(kind: str, changes: dict) -> None:
         assert np.array_equal(run(kernel_transformer(tensors, config, simd), tokens), expected), simd
 
 
-def test_window_slides() -> None:
+def test_the_window_slides_as_in_the_reference() -> None:
     tensors, config = tiny_transformer(5, n_layer=1)
     tokens = random_tokens(2 * config["window"] + 20, 1, config["n_vocab"])
     expected = reference.run(reference.Transformer(tensors, config), tokens, 1)

@@ -49,7 +49,7 @@ CASES = [(name, call) for name, calls in TAKEN_BY.items() for call in calls]
 
 
 @pytest.mark.parametrize(("name", "call"), CASES)
-def test_wrong_numbers(name, call):
+def test_wrong_numbers_are_refused_by_name(name, call):
     for value in WRONG_VALUES[name]:
         with pytest.raises(ValueError, match=name):
             CALLS[call](**{name: value})
@@ -71,7 +71,7 @@ def test_integers_of_other_kinds():
         file.write(b"abc" * 100)
 
 
-def test_ranges():
+def test_ranges_are_of_integers():
     for place in (("0", 1), (0, 1.0), (None, 1)):
         with pytest.raises(TypeError, match="offset|size"):
             list(codec.read_range(io.BytesIO(PACKED), *place))
@@ -89,7 +89,7 @@ WRONG_DATA = {
 
 
 @pytest.mark.parametrize("kind", WRONG_DATA)
-def test_wrong_data(kind):
+def test_what_is_no_bytes_is_refused(kind):
     data, error = WRONG_DATA[kind]
     for call in (lmzip.compress, lmzip.decompress, lmzip.open(io.BytesIO(), "wb").write):
         with pytest.raises(error, match="data"):
@@ -139,7 +139,7 @@ def test_files_of_the_wrong_direction(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["rbb", "rtt", "bt", "U", "w+", "r ", "tb"])
-def test_wrong_modes(tmp_path, mode):
+def test_wrong_modes_are_refused_before_a_file_is_made(tmp_path, mode):
     with pytest.raises(ValueError, match="invalid mode"):
         lmzip.open(tmp_path / "x", mode)
     assert not os.listdir(tmp_path)
@@ -193,7 +193,7 @@ def test_what_is_no_frame_leaves_nothing_open(tmp_path, monkeypatch):
     assert not complaints and len(os.listdir("/dev/fd")) == len(before)
 
 
-def test_seeking():
+def test_seeking_takes_places_and_known_origins():
     with lmzip.open(io.BytesIO(PACKED)) as reader, lmzip.open(io.BytesIO(), "wb") as writer:
         for file in (reader, writer):
             for whence in (-1, 3, 4, 5, 99):
@@ -219,7 +219,7 @@ CLOSED_CALLS = {
 
 @pytest.mark.parametrize("mode", ["rb", "wb"])
 @pytest.mark.parametrize("call", CLOSED_CALLS)
-def test_closed_files(mode, call):
+def test_closed_files_refuse_all_calls(mode, call):
     file = lmzip.open(io.BytesIO(PACKED), mode)
     file.close()
     file.close()
@@ -227,7 +227,7 @@ def test_closed_files(mode, call):
         getattr(file, call)(*CLOSED_CALLS[call])
 
 
-def test_wrong_calls():
+def test_calls_with_wrong_types_are_type_errors():
     with lmzip.open(io.BytesIO(PACKED)) as file:
         for call in (file.read, file.read1, file.readline, file.readinto, file.peek):
             with pytest.raises(TypeError):

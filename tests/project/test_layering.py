@@ -96,7 +96,7 @@ def test_every_part_has_a_place():
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_direction(path):
+def test_imports_go_one_way(path):
     part = part_of(path)
     forbidden = imported_parts(path) - ALLOWED.get(part, set()) - {part}
     assert not forbidden, f"{part} must not import {sorted(forbidden)}"

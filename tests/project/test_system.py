@@ -85,7 +85,7 @@ def test_a_system_that_tells_nothing(files):
         ({"self/cgroup": "rubbish\n\n::\n", "groups/cpu.max": "100000 100000\n"}, 1),
     ],
 )
-def test_processors(files, contents, expected):
+def test_processors_are_those_that_the_process_may_use(files, contents, expected):
     files(contents)
     assert system.available_threads() == expected
 
@@ -144,7 +144,7 @@ def test_memory_of_an_odd_machine(files):
     assert system.free_memory() == system.idle_memory() == 7 << 10
 
 
-def test_address_space(files, monkeypatch):
+def test_address_space_is_what_the_limits_leave(files, monkeypatch):
     page = os.sysconf("SC_PAGE_SIZE")
     files({"meminfo": MACHINE, "self/statm": "20 9 9 9 0 5 0\n"})
     for name, used in (("RLIMIT_AS", 20), ("RLIMIT_DATA", 5)):

@@ -16,7 +16,7 @@ from lmzip import errors
 
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300), st.integers(1, 9))
-def test_round_trip(data, level):
+def test_any_bytes_come_back(data, level):
     assert lmzip.decompress(lmzip.compress(data, level)) == data
 
 
@@ -77,5 +77,5 @@ def test_python_m_is_the_command():
     assert lmzip.__version__ in output
 
 
-def test_typing_marker():
+def test_the_typing_marker_ships():
     assert (ROOT / "lmzip" / "py.typed").exists()

@@ -56,7 +56,7 @@ def file(request, kind_of_file):
         yield file
 
 
-def test_reading(file):
+def test_reading_works_as_of_a_file(file):
     assert file.readable() and not file.writable()
     assert file.read(0) == b"" and file.read(5) == RAW[:5]
     assert RAW[5:].startswith(file.peek(1)[:1]) and file.peek(1)
@@ -159,7 +159,7 @@ def test_modes_on_paths(tmp_path):
         assert file.read() == b""
 
 
-def test_text(tmp_path):
+def test_text_is_coded_and_seeks(tmp_path):
     path = tmp_path / "a.lmz"
     with lmzip.open(path, "wt", encoding="utf-16", newline="\r\n") as file:
         file.write("grüße\nzwei\n")
@@ -289,7 +289,7 @@ def test_errors_of_the_file_below(tmp_path):
 
 @pytest.mark.parametrize("make", [io.BytesIO, Pipe], ids=["seekable", "pipe"])
 @pytest.mark.parametrize(("data", "payload"), [(DATA, 6 + 17), (SHORT, 6 + 10)], ids=["long", "short"])
-def test_damage(make, data, payload):
+def test_damage_is_raised_when_reached(make, data, payload):
     changed = bytearray(data)
     changed[payload + 3] ^= 1
     with pytest.raises(DamagedError), lmzip.open(make(bytes(changed))) as file:

@@ -67,7 +67,7 @@ ENDS = {
 
 @pytest.mark.parametrize("writer", WRITERS)
 @pytest.mark.parametrize("end", ENDS)
-def test_never_closed(run, writer, end):
+def test_a_file_never_closed_is_finished_at_exit(run, writer, end):
     statement, expected = WRITERS[writer]
     last, status, message = ENDS[end]
     code, printed, content = run(f"{statement}\n{last}")

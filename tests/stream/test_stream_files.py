@@ -105,7 +105,7 @@ def run_python(program, folder):
 
 
 @pytest.mark.parametrize("buffering", [0, -1])
-def test_sockets(buffering):
+def test_sockets_take_parts(buffering):
     raw = os.urandom(300_000)  # more than fits into a socket, so that write() takes a part
     one, other = socket.socketpair()
     received = bytearray()
@@ -134,7 +134,7 @@ def test_reading_a_socket():
 
 
 @THREADS
-def test_full_disks(threads):
+def test_full_disks_are_told_when_closed(threads):
     for buffering in (0, -1):
         with open("/dev/full", "wb", buffering=buffering) as file:
             content = lmzip.open(file, "wb", threads=threads, **BLOCKS)
@@ -361,7 +361,7 @@ def test_seek_may_return_nothing():
 
 
 @pytest.mark.parametrize("kind", ["TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile"])
-def test_temporary_files(kind):
+def test_temporary_files_are_written_and_read(kind):
     with getattr(tempfile, kind)(buffering=0) as file:
         with lmzip.open(file, "wb", **BLOCKS) as content:
             content.write(RAW)

@@ -45,7 +45,7 @@ def collected(script, out: Path, *arguments: str | Path) -> dict[str, bytes]:
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
 
-def test_kinds(script, tmp_path: Path) -> None:
+def test_documents_are_sorted_by_kind(script, tmp_path: Path) -> None:
     files = {"./a/page.HTML": text(1), "b.json": text(2), "t.csv": text(3), "var/x.log": text(4), "code.py": text(5)}
     files |= {"short.html": b"<p>"}
     source = package(tmp_path / "p_1.0.tgz", files)
@@ -75,7 +75,7 @@ def test_no_package_rules_its_kind(script, tmp_path: Path) -> None:
     assert sorted(out) == [f"data/json/p.tgz__{i:03}.json" for i in range(0, 100, 10)]
 
 
-def test_no_package(script, tmp_path: Path) -> None:
+def test_what_is_no_package_is_one_line(script, tmp_path: Path) -> None:
     (tmp_path / "no.tgz").write_bytes(b"no archive")
     result = CliRunner().invoke(script.main, ["--out", str(tmp_path / "out"), str(tmp_path / "no.tgz")])
     assert result.exit_code == 1 and "not a package, or damaged" in result.output

@@ -171,7 +171,7 @@ def test_the_sample_stays_unseen(prepare_data: ModuleType, tmp_path: Path) -> No
     assert sorted(kept) == sorted(documents[name] for name in others)
 
 
-def test_kinds(prepare_data: ModuleType, tmp_path: Path) -> None:
+def test_documents_are_of_the_kind_that_their_place_tells(prepare_data: ModuleType, tmp_path: Path) -> None:
     expected = {
         "gutenberg/Emma.txt.17": "gutenberg",
         "code/python/deep/in/it.py.3": "code/python",

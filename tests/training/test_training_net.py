@@ -140,7 +140,7 @@ def test_rowwise_optimizer_leaves_rows_without_gradient(torch: ModuleType) -> No
 
 
 @pytest.mark.parametrize("shape", [(96, 32), (32, 96), (48, 48), (200, 24)], ids=str)
-def test_orthogonalised_matrices(torch: ModuleType, shape: tuple[int, int]) -> None:
+def test_orthogonalised_matrices_have_singular_values_near_one(torch: ModuleType, shape: tuple[int, int]) -> None:
     """Singular values near 1, whatever they were, and the singular vectors that were there."""
     from training.optim import orthogonalised
 
@@ -154,7 +154,7 @@ def test_orthogonalised_matrices(torch: ModuleType, shape: tuple[int, int]) -> N
         assert (inside - torch.diag(inside.diagonal())).abs().max() < 0.1 and inside.diagonal().min() > 0.6
 
 
-def test_muon_steps(torch: ModuleType) -> None:
+def test_muon_steps_are_of_the_size_of_the_rate(torch: ModuleType) -> None:
     """The size of a step depends on the learning rate and the shape alone, its direction on gradients and momentum."""
     from training.optim import Muon, orthogonalised
 
@@ -173,7 +173,7 @@ def test_muon_steps(torch: ModuleType) -> None:
 # --- the net's pieces -------------------------------------------------------------------------------------------------
 
 
-def test_gate_sigmoid(torch: ModuleType) -> None:
+def test_gate_sigmoid_is_close_to_a_sigmoid(torch: ModuleType) -> None:
     from training.model import gate_sigmoid
 
     u = torch.tensor([-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0], requires_grad=True)
@@ -193,7 +193,7 @@ def test_rounding_has_the_gradient_of_the_identity(torch: ModuleType) -> None:
     assert y.tolist() == [-2, 0, 0, 0, 2, 7] and x.grad.tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_norm_int8(torch: ModuleType) -> None:
+def test_norm_int8_gives_integers_near_the_norm(torch: ModuleType) -> None:
     from training.model import NORM_UNIT, norm_int8
 
     x = torch.randn(7, 96) * torch.logspace(-2, 3, 7)[:, None]
@@ -210,7 +210,7 @@ def test_norm_int8(torch: ModuleType) -> None:
     assert gradient[1:].any()
 
 
-def test_square_int8(torch: ModuleType) -> None:
+def test_square_int8_gives_integers_near_the_square(torch: ModuleType) -> None:
     from training.model import square_int8
 
     u = torch.linspace(-5, 5, 1001, requires_grad=True)
@@ -222,7 +222,7 @@ def test_square_int8(torch: ModuleType) -> None:
     torch.testing.assert_close(u.grad, torch.where(real < 127, 32 * u.detach().clamp(min=0), 0))
 
 
-def test_quant_linear(torch: ModuleType) -> None:
+def test_quant_linear_multiplies_by_integers(torch: ModuleType) -> None:
     from training.model import QuantLinear
 
     layer = QuantLinear(40, 24, unit=16)
