@@ -10,10 +10,12 @@ PYTEST_OPTIONS ?= -n 2 -q
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := $(VENV)/oldest
-HF_TESTS := tests/models/test_packages.py tests/native/test_external.py $(wildcard tests/models/test_hf*.py) tests/cli/test_cli_hf.py
+HF_TESTS := tests/models/test_packages.py tests/native/test_external.py tests/cli/test_cli_hf.py \
+	$(wildcard tests/models/test_hf*.py)
 # What else shows how lmzip gets on with each package: gguf and tokenizers, click and tqdm, safetensors, matplotlib.
-PACKAGE_TESTS := tests/convert/test_importing.py tests/models/test_token_models.py tests/cli/test_cli_import.py tests/cli/test_cli_options.py \
-	tests/cli/test_cli_terminal.py tests/models/test_weights.py tests/training/test_training_plot.py tests/project/test_bench.py
+PACKAGE_TESTS := tests/convert/test_importing.py tests/models/test_token_models.py tests/models/test_weights.py \
+	$(addprefix tests/cli/test_cli_,import.py options.py terminal.py) tests/training/test_training_plot.py \
+	tests/project/test_bench.py
 KERNEL := $(wildcard lmzip/native/src/*.[ch] lmzip/native/src/*.inc)
 KERNEL_C := $(wildcard lmzip/native/src/*.c)
 # What a change of makes the installed package stale; Python files do not, since the install is editable.
@@ -25,7 +27,8 @@ RUN_32 ?=
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training test-llm test-hf test-32bit build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo test test-training test-llm test-hf test-32bit build wheel sdist lint lint-c vectors sizes share asan fuzz
+.PHONY: bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -40,20 +43,21 @@ test: $(VENV)/.dev
 test-training: $(VENV)/.train
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/training tests/native/test_net.py
 
-# After a change of transformers or of importing: tests with the real SmolLM2, each time downloaded (93 MB) and imported anew.
+# After a change of transformers or of importing: tests with the real SmolLM2, downloaded each time (93 MB) and imported.
 test-llm: $(VENV)/.dev
 	@mkdir -p work/llm
 	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip-models get --force smollm2
-	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors $(BIN)/python -m pytest -q --durations=9 tests/models/test_smollm2.py
+	LMZIP_TEST_SMOLLM2=$(CURDIR)/work/llm/lmzip/models/smollm2.safetensors \
+		$(BIN)/python -m pytest -q --durations=9 tests/models/test_smollm2.py
 
-# After a change of the models of Hugging Face, or of other people's packages: their tests, which `make test` skips without
-# torch, and a real model; with the newest versions, then with the oldest, also of what all else takes.
+# After a change of the models of Hugging Face, or of other people's packages: their tests, which `make test` skips
+# without torch, and a real model; with the newest versions, then with the oldest, also of what all else takes.
 test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS)
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
 
-# After a change of sizes or words in the kernel: all its cases on a 32-bit machine, which must give the payloads that this
-# one gives.  On Debian: apt-get install gcc-multilib; or CC_32=arm-linux-gnueabihf-gcc RUN_32=qemu-arm.
+# After a change of sizes or words in the kernel: all its cases on a 32-bit machine, which must give the payloads that
+# this one gives.  On Debian: apt-get install gcc-multilib; or CC_32=arm-linux-gnueabihf-gcc RUN_32=qemu-arm.
 test-32bit: build/kernel_test build/kernel_test_32
 	build/kernel_test | tail -1 > build/kernel_test.out
 	$(RUN_32) build/kernel_test_32 | tee build/kernel_test_32.out
