@@ -1,4 +1,6 @@
 /* sanitize_range_coder.c - the range coder by itself under the sanitizers. */
+#include "range_coder.h"
+
 #include <string.h>
 
 #include "sanitize.h"
@@ -6,56 +8,46 @@
 #define MAX_DECISIONS 80
 
 typedef struct {
-    uint32_t p1;     /* of a binary decision; 0: a symbol of 16 bits, one of 256 of equal frequency */
-    uint32_t symbol; /* the bit, or the symbol's number */
+    uint32_t p1;
+    int bit;
 } decision;
 
-static void code_decisions(lmz_range_coder *coder, decision *decisions, int n, int decoding)
+static void code_decisions(range_coder *rc, decision *decisions, int n)
 {
-    for (int i = 0; i < n; i++) {
-        decision *d = &decisions[i];
-        if (d->p1) {
-            d->symbol = (uint32_t)lmz_range_code_bit(coder, (int)d->symbol, d->p1);
-        } else {
-            if (decoding)
-                d->symbol = lmz_range_target(coder, 16) >> 8;
-            lmz_range_code_interval(coder, (uint64_t)d->symbol << 8, (uint64_t)(d->symbol + 1) << 8, 16);
-        }
-    }
+    for (int i = 0; i < n; i++)
+        decisions[i].bit = rc_code_bit(rc, decisions[i].bit, decisions[i].p1);
 }
 
-/* Whatever decisions a payload decodes to can be encoded and decoded again.  Short payloads go on as zero bytes, so that
-   the codes of these decisions lie close to values that end in many zeros: where carry and end of a payload meet. */
+/* Whatever decisions a payload decodes to can be encoded and decoded again.  Short payloads go on as zero bytes, so
+   that the codes of these decisions lie close to values that end in many zeros: where carry and end of a payload meet.
+   */
 void range_coder_streams(int n_streams)
 {
     now = (test_case){.n_lanes = 1, .kind = "range coder decisions", .n_threads = 1};
     for (int stream = 0; stream < n_streams; stream++) {
+        range_coder rc;
         decision first[MAX_DECISIONS], again[MAX_DECISIONS];
         uint8_t seed[3], payload[MAX_DECISIONS * 4 + 16];
         int n = 1 + (int)(next_random() % MAX_DECISIONS);
         fill_random(seed, sizeof seed);
         for (int i = 0; i < n; i++)
-            first[i] = (decision){i % 9 == 8 ? 0 : 1 + (next_random() >> 1 >> next_random() % 20), 0};
-        lmz_range_coder *coder = lmz_range_decoder_new(seed, next_random() % 4);
-        CHECK(coder);
-        code_decisions(coder, first, n, 1);
-        lmz_range_coder_free(coder);
-        CHECK((coder = lmz_range_encoder_new(payload, sizeof payload)));
-        code_decisions(coder, first, n, 0);
-        int64_t size = lmz_range_finish(coder);
-        lmz_range_coder_free(coder);
-        CHECK(size >= 0 && size <= (int64_t)sizeof payload);
-        memcpy(again, first, sizeof again);
+            first[i] = (decision){1 + (next_random() >> 1 >> next_random() % 20), 0};
+        rc_start_decoder(&rc, seed, next_random() % 4);
+        code_decisions(&rc, first, n);
+        rc_start_encoder(&rc, payload, sizeof payload);
+        code_decisions(&rc, first, n);
+        rc_finish_encoder(&rc);
+        CHECK(!rc.failed);
+        size_t size = rc.position;
+        uint8_t *exact = allocate(size);
+        memcpy(exact, payload, size);
         for (int i = 0; i < n; i++)
-            again[i].symbol = 0;
-        uint8_t *exact = allocate((size_t)size);
-        memcpy(exact, payload, (size_t)size);
-        CHECK((coder = lmz_range_decoder_new(exact, (size_t)size)));
-        code_decisions(coder, again, n, 1);
-        CHECK(lmz_range_finish(coder) == 0);
-        lmz_range_coder_free(coder);
+            again[i] = (decision){first[i].p1, 0};
+        rc_start_decoder(&rc, exact, size);
+        code_decisions(&rc, again, n);
+        CHECK(rc_finished_decoder(&rc));
         free(exact);
         for (int i = 0; i < n; i++)
-            CHECK(first[i].symbol == again[i].symbol);
+            CHECK(first[i].bit == again[i].bit);
     }
 }

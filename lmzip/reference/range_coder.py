@@ -39,15 +39,6 @@ class RangeEncoder:
             self._narrow(bound, self.range - bound)
         return bit
 
-    def code_symbol(self, symbol: int | None, cdf: list[int], total_bits: int) -> int:
-        """Code a symbol of a cumulative distribution: cdf[0] == 0, cdf[-1] == 2^total_bits."""
-        assert symbol is not None
-        unit = self.range >> total_bits
-        offset = unit * cdf[symbol]
-        last = cdf[symbol + 1] == 1 << total_bits
-        self._narrow(offset, self.range - offset if last else unit * (cdf[symbol + 1] - cdf[symbol]))
-        return symbol
-
     def finish(self) -> bytes:
         """Return the payload, ended by as few bytes as single out a number inside the interval."""
         end = self.low + self.range - 1
@@ -93,13 +84,3 @@ class RangeDecoder:
             return 1
         self._narrow(bound, self.range - bound)
         return 0
-
-    def code_symbol(self, symbol: int | None, cdf: list[int], total_bits: int) -> int:
-        """Return the next symbol of a cumulative distribution."""
-        unit = self.range >> total_bits
-        target = min(self.offset // unit, (1 << total_bits) - 1)
-        symbol = next(s for s in range(len(cdf) - 1) if cdf[s] <= target < cdf[s + 1])
-        offset = unit * cdf[symbol]
-        last = cdf[symbol + 1] == 1 << total_bits
-        self._narrow(offset, self.range - offset if last else unit * (cdf[symbol + 1] - cdf[symbol]))
-        return symbol

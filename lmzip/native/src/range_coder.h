@@ -98,25 +98,6 @@ static inline int rc_code_bit(range_coder *rc, int bit, uint32_t p1)
     return bit;
 }
 
-/* Narrow to [cdf_low, cdf_high) of a total of 2^total_bits, 1 <= total_bits <= 32; the last symbol takes what the
-   division leaves.  Decoder: call rc_decode_target first and find the symbol whose interval holds it. */
-static inline void rc_code_interval(range_coder *rc, uint64_t cdf_low, uint64_t cdf_high, int total_bits)
-{
-    uint64_t unit = rc->range >> total_bits, offset = unit * cdf_low;
-    rc->range = cdf_high >> total_bits ? rc->range - offset : unit * (cdf_high - cdf_low);
-    if (rc->decoding)
-        rc->low -= offset;
-    else
-        rc_add_low(rc, offset);
-    rc_normalize(rc);
-}
-
-static inline uint64_t rc_decode_target(const range_coder *rc, int total_bits)
-{
-    uint64_t target = rc->low / (rc->range >> total_bits), last = ((uint64_t)1 << total_bits) - 1;
-    return target < last ? target : last;
-}
-
 /* Encoder: write as few bytes as single out a number inside the interval; their trailing zeros are dropped, but no zero
    that was written before, since a decoder reads only RC_SLACK bytes past the end. */
 static inline void rc_finish_encoder(range_coder *rc)
