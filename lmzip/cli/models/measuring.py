@@ -70,10 +70,10 @@ def _row(model: Model, seconds: float, registry: Registry) -> Row:
 
 def _is_default(model: Model, level: int, registry: Registry) -> bool:
     """Return whether a level uses this very model if no other is asked for: names may occur twice."""
-    from lmzip.codec.choice import choose
+    from lmzip.codec.settings import settings_for
 
     try:
-        return choose(level, None, registry)[1] is model
+        return settings_for(level, None, registry)[1] is model
     except LmzipError:  # the net that ships is not here
         return False
 
