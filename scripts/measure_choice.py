@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import lmzip
-from lmzip.codec.choice import choose
-from lmzip.codec.choose import sample_sizes, takes_sample
+from lmzip.codec.choice import sample_sizes, takes_sample
+from lmzip.codec.settings import settings_for
 from lmzip.levels import get_level
 from lmzip.models.registry import Registry
 
@@ -60,7 +60,7 @@ def learned_kinds() -> Iterator[tuple[str, bytes]]:
 
 def measure(name: str, raw: bytes, level: int) -> str:
     """Return a row of the table."""
-    settings, model = choose(level, None, REGISTRY)
+    settings, model = settings_for(level, None, REGISTRY)
     sizes = sample_sizes(model, raw, settings)
     plain, mixed = (model.encode(raw, settings.spec(len(raw), uses_model=use)) for use in (False, True))
     plain_size, mixed_size = (len(raw) if payload is None else len(payload) for payload in (plain, mixed))

@@ -9,7 +9,7 @@ from conftest import painted
 from lmzip import codec
 from lmzip.block import BlockSpec, Run
 from lmzip.codec import block
-from lmzip.codec.choose import Coded, encode_payload
+from lmzip.codec.choice import Coded, encode_payload
 from lmzip.errors import LmzipError
 from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check
 from lmzip.format.header import FrameHeader, ModelRecord, pack_header
@@ -121,6 +121,6 @@ def frame_with(
 
 
 def code_as_the_level_says(model, raw, settings, forced_lanes, run, model_cost=0) -> Coded:
-    """Stand in for codec.choose: no choice by samples, so that frames with a net do not hang on a net that helps."""
+    """Stand in for codec.choice: no choice by samples, so that frames with a net do not hang on a net that helps."""
     spec = settings.spec(len(raw), uses_model=settings.uses_model, n_lanes=forced_lanes)
     return encode_payload(model, raw, spec, run), spec

@@ -25,11 +25,11 @@ class Bench:
 
     def run(self, name: str, shown: str) -> None:
         """Measure one file; raises VerifyError if it does not come back, LmzipError, OSError, OutputError."""
-        from lmzip.codec.choice import choose
+        from lmzip.codec.settings import settings_for
 
         with open_input(name, in_place=False, force=False) as source:
             self.chosen.find()
-            model = choose(self.options.level, self.chosen.model, self.chosen.registry)[1].name
+            model = settings_for(self.options.level, self.chosen.model, self.chosen.registry)[1].name
             parts = []
             while part := source.read(1 << 20):
                 parts.append(part)

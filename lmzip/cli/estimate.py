@@ -84,13 +84,13 @@ def _xz_size(data: bytes) -> int:
 def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
     from lmzip import levels
-    from lmzip.codec.choice import choose
     from lmzip.codec.memory import Threads, check_model, encode_need
+    from lmzip.codec.settings import settings_for
     from lmzip.codec.trial import try_sample
     from lmzip.system import available_threads
 
     start = time.monotonic()
-    settings, model = choose(options.level, chosen.model, chosen.registry)
+    settings, model = settings_for(options.level, chosen.model, chosen.registry)
     raw_size = source.status.st_size
     block_size = min(options.block_size or settings.block_size, max(1, raw_size))
     check_model(model, settings, options.memory_limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lmzip.block import BlockSpec, Run
-from lmzip.codec.choose import code_block
+from lmzip.codec.choice import code_block
 from lmzip.codec.memory import check_weights
 from lmzip.codec.stripes import StripeChecker
 from lmzip.errors import DamagedError, MemoryLimitError, UnsupportedError

@@ -1,24 +1,111 @@
-"""From what a caller asks for, a level and perhaps a model, to settings and a model."""
+"""Whether a block is coded with the model: the encoder looks at samples; the block's head records what it chose.
+
+Deterministic: the choice depends on the block's bytes, the level and the model only.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 from lmzip import levels
+from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.codec.stripes import checks_of
+from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
-from lmzip.models.registry import Registry
+
+_SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
+_N_PIECES = 4
+_MODEL_GAIN = 0.01  # of the plain payload that the model must save to be worth its time
+# At the end of a sample the base has learned little, so a model gains more there than in the whole block, which it may
+# even make larger; never seen where it saved a quarter of the sample (docs/RESULTS.md, "The choice by sample").
+_SURE_GAIN = 0.25
+_LEARNED = 0.01  # of the raw size: where the base leaves no more than that, there is nothing to gain
+_SOME_GAIN = 0.005  # below this a sample counts as incompressible
+
+Coded = tuple[bytes | None, BlockSpec]  # payload, None where it would not be smaller than the raw bytes
 
 
-def choose(level: int, model: Model | None, registry: Registry | None) -> tuple[levels.LevelSettings, Model]:
-    """Return settings and model for a level; model: None for the level's own, which comes from the registry.
+def code_block(
+    model: Model, raw, settings: LevelSettings, forced_lanes: int | None, run: Run, model_cost: int = 0
+) -> Coded:
+    """Return payload and spec of a block; no payload where nothing makes it smaller.
 
-    registry: None for a new one.  Raises ValueError for a wrong level, ModelMissingError, UnsupportedError.
+    Without a model there is no choice but to code or not to.  run.progress is called with raw bytes done, and with 0
+    while something is only tried, as what it raises abandons that too.  model_cost: bytes that the frame grows by
+    outside the payload if the block needs the model.
     """
-    if model is None:
-        settings, registry = levels.get_level(level), registry or Registry()
-        return settings, registry.default() if settings.uses_model else registry.built_in()
-    settings = levels.get_level(
-        level,
-        uses_model=bool(model.kind),
-        has_tokens=model.has_tokens,
-        prefers_batching=model.prefers_batching,
-    )
-    return settings, model
+    tries = _tries(run)
+
+    def code(uses_model: bool, this_run: Run = tries) -> Coded:
+        spec = settings.spec(len(raw), uses_model=uses_model, n_lanes=forced_lanes)
+        return encode_payload(model, raw, spec, this_run), spec
+
+    def smaller_of_both(least_size: float, least_gain: float) -> Coded:
+        """Code without the model, and with it if at least least_size bytes are left; take it if it saves least_gain."""
+        plain = code(False)
+        plain_size = len(raw if plain[0] is None else plain[0])
+        if plain_size >= least_size:
+            mixed = code(True, run)
+            if mixed[0] is not None and len(mixed[0]) + model_cost <= plain_size * (1 - least_gain):
+                return mixed
+        elif run.progress:
+            run.progress(len(raw))
+        return plain
+
+    if not settings.uses_model:
+        return code(False, run)
+    if not takes_sample(settings, len(raw)):
+        return smaller_of_both(0, 0.0)
+    sizes = sample_sizes(model, raw, settings, tries)
+    least_gain = max(sizes.plain * _MODEL_GAIN, model_cost * sizes.sample / len(raw))
+    if min(sizes.plain, sizes.mixed) > sizes.sample * (1 - _SOME_GAIN):
+        # The fastest profile finds repetitions over the whole block in a fraction of the time.
+        probe = encode_payload(model, raw, BlockSpec(len(raw), levels.FAST, False), tries)
+        return code(False, run) if probe is not None else (None, settings.spec(len(raw), uses_model=False))
+    if sizes.plain - sizes.mixed <= least_gain:
+        return code(False, run)
+    if sizes.mixed > sizes.plain * (1 - _SURE_GAIN):
+        return smaller_of_both(len(raw) * _LEARNED, _MODEL_GAIN)
+    return code(True, run)
+
+
+def encode_payload(model: Model, raw, spec: BlockSpec, run: Run) -> bytes | None:
+    """Return the whole payload of a block, its stripes' checks first; None where it would not be smaller than raw."""
+    checks = checks_of(raw, spec.n_lanes)
+    coded = model.encode(raw, spec, run)
+    return None if coded is None or len(checks) + len(coded) >= len(raw) else checks + coded
+
+
+def _tries(run: Run) -> Run:
+    """Return how something is worked on that may come to nothing: its progress counts as none."""
+    progress = run.progress
+    return replace(run, progress=lambda _n: progress(0)) if progress else run
+
+
+def takes_sample(settings: LevelSettings, raw_size: int) -> bool:
+    """Return whether a sample decides how a block of raw_size bytes is coded."""
+    return settings.uses_model and raw_size > _SMALL_BLOCK
+
+
+class SampleSizes(NamedTuple):
+    """What a sample came to, in bytes."""
+
+    sample: int
+    plain: int  # coded by the base alone
+    mixed: int  # with the model
+
+
+def sample_sizes(model: Model, raw, settings: LevelSettings, run: Run = DEFAULT_RUN) -> SampleSizes:
+    """Code a sample of a block both ways."""
+    sample = _sample(raw, settings.sample_size)
+    specs = (settings.spec(len(sample), uses_model=use, n_lanes=_N_PIECES) for use in (False, True))
+    payloads = (model.encode(sample, spec, run) for spec in specs)
+    return SampleSizes(len(sample), *(len(sample if payload is None else payload) for payload in payloads))
+
+
+def _sample(raw, sample_size: int) -> bytes:
+    """Return pieces from all over the block, sample_size bytes in all; they become lanes of a block of their own."""
+    size = min(len(raw), sample_size) // _N_PIECES
+    step = (len(raw) - size) // (_N_PIECES - 1)
+    return b"".join(bytes(raw[i * step : i * step + size]) for i in range(_N_PIECES))

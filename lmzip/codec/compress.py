@@ -8,8 +8,8 @@ from typing import Literal
 
 from lmzip import arguments, levels
 from lmzip.codec.block import decode_block, encode_block, record_of, tells_outside
-from lmzip.codec.choice import choose
 from lmzip.codec.memory import Threads, check_model, encode_need
+from lmzip.codec.settings import settings_for
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
@@ -214,7 +214,7 @@ def compress_stream(
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before
     any output, VerifyError, and what read and write raise.
     """
-    settings, chosen = choose(level, model, registry)
+    settings, chosen = settings_for(level, model, registry)
     size = levels.check_block_size(settings.block_size if block_size is None else block_size)
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
         raise ValueError(f"n_lanes must be a power of two up to {MAX_LANES}, not {n_lanes}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lmzip import levels
-from lmzip.codec.choice import choose
+from lmzip.codec.settings import settings_for
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import BlockHead
 from lmzip.format.header import FrameHeader
@@ -161,7 +161,7 @@ def compress_memory(
     threads, registry: default as when compressing.  Raises MemoryLimitError if the weights alone are beyond
     memory_limit bytes or what the system has left.
     """
-    settings, chosen = choose(level, model, registry)
+    settings, chosen = settings_for(level, model, registry)
     check_model(chosen, settings, memory_limit)
     size = block_size or settings.block_size
     need = encode_need(chosen, settings, size)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from lmzip import levels
 from lmzip.block import Run
 from lmzip.codec.block import encode_block
-from lmzip.codec.choose import sample_sizes, takes_sample
+from lmzip.codec.choice import sample_sizes, takes_sample
 from lmzip.format.block import HEAD_SIZE
 from lmzip.models.base import Model
 

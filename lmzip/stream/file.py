@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from lmzip import arguments, levels
-from lmzip.codec.choice import choose
+from lmzip.codec.settings import settings_for
 from lmzip.codec.workers import JOIN_SECONDS
 from lmzip.models.base import Model
 from lmzip.stream import at_exit, shared
@@ -92,7 +92,8 @@ class LmzipFile(io.BufferedIOBase):
             raise
 
     def _init_writer(self, level: int, model: str | Model | None, block_size: int | None, n_threads: int) -> None:
-        settings, chosen = choose(level, shared.find_model(model), shared.registry)  # may fail, before a file is made
+        # This may fail, so it comes before a file is made.
+        settings, chosen = settings_for(level, shared.find_model(model), shared.registry)
         settings = replace(settings, block_size=settings.block_size if block_size is None else block_size)
         self._open_file()
         self._sink = FrameSink(self._file, settings, chosen, n_threads)

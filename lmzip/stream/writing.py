@@ -28,7 +28,7 @@ class FrameSink:
     """
 
     def __init__(self, file: Any, settings: LevelSettings, model: Any, threads: int) -> None:
-        """Take what choose() returned, the size of blocks in it, and a number of threads, 0 for all there are."""
+        """Take what settings_for() returned, the size of blocks in it, and a number of threads, 0 for all there are."""
         self.size = 0  # bytes taken
         self.lock = threading.RLock()
         self._file, self._settings, self._model, self._threads = file, settings, model, threads

@@ -35,6 +35,7 @@ static int refusal(const char *name) {
 REFUSING(fchmod, (int fd, mode_t mode), (fd, mode))
 REFUSING(fchown, (int fd, uid_t owner, gid_t group), (fd, owner, group))
 REFUSING(futimens, (int fd, const struct timespec times[2]), (fd, times))
-REFUSING(fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags), (fd, name, value, size, flags))
+REFUSING(fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags),
+         (fd, name, value, size, flags))
 REFUSING(fsync, (int fd), (fd))
 REFUSING(linkat, (int from, const char *old, int to, const char *name, int flags), (from, old, to, name, flags))

@@ -68,7 +68,7 @@ def estimated(monkeypatch, tmp_path):
         for module in (estimate, trial):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: model.now))
         monkeypatch.setattr(
-            "lmzip.codec.choice.choose",
+            "lmzip.codec.settings.settings_for",
             lambda *_: (levels.LevelSettings(levels.MAX, True, 16 * MIB, ((MIB, 1),)), model),
         )
         options = parse("lmzip", [*arguments, str(tmp_path / "a")])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import lmzip
 from lmzip import codec, levels, native
 from lmzip.codec import compress
-from lmzip.codec.choice import choose
+from lmzip.codec.settings import settings_for
 from lmzip.errors import VerifyError
 from lmzip.format.block import HEAD_SIZE
 from lmzip.format.trailer import content_hash
@@ -83,8 +83,10 @@ def test_threads_do_not_change_the_output(sample_text):
 @pytest.mark.parametrize("how", ["stream", "file"])
 def test_settings_and_model_are_chosen_once(how, monkeypatch):
     chosen = []
-    for place in ("lmzip.codec.compress.choose", "lmzip.stream.file.choose"):
-        monkeypatch.setattr(place, lambda *arguments: chosen.append(arguments) or choose(*arguments), raising=False)
+    for place in ("lmzip.codec.compress.settings_for", "lmzip.stream.file.settings_for"):
+        monkeypatch.setattr(
+            place, lambda *arguments: chosen.append(arguments) or settings_for(*arguments), raising=False
+        )
     if how == "stream":
         pack(painted(300), level=1)
     else:

@@ -60,7 +60,7 @@ def test_the_default_is_what_there_is_room_for(room, idle, address_space, n_thre
     assert (packed, summary.n_threads) == (expected, n_threads)
     raw, summary = unpack(packed)
     assert raw == RAW and n_threads <= summary.n_threads <= 8 and (summary.n_threads == 1) == (n_threads == 1)
-    assert memory.encoding_threads(None, *codec.memory.choose(1, None, None)[::-1], BLOCK_SIZE) == n_threads
+    assert memory.encoding_threads(None, *codec.memory.settings_for(1, None, None)[::-1], BLOCK_SIZE) == n_threads
     assert codec.compress_memory(1, BLOCK_SIZE) == codec.compress_memory(1, BLOCK_SIZE, n_threads)
 
 

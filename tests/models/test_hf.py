@@ -193,12 +193,12 @@ def test_windows_are_halved_down_to_128(window: int, halves: list[int]) -> None:
 
 
 def test_a_gpu_gets_many_lanes(folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lmzip.codec.choice import choose
+    from lmzip.codec.settings import settings_for
 
     model = shared.registry.model(f"hf:{folders('gpt2')}")
-    usual = choose(6, model, shared.registry)[0].n_lanes(1 << 20)
+    usual = settings_for(6, model, shared.registry)[0].n_lanes(1 << 20)
     monkeypatch.setattr(model, "prefers_batching", True)
-    assert usual < choose(6, model, shared.registry)[0].n_lanes(1 << 20) == 64
+    assert usual < settings_for(6, model, shared.registry)[0].n_lanes(1 << 20) == 64
 
 
 # --- a window that slides is the model run again ----------------------------------------------------------------------
