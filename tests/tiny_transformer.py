@@ -12,7 +12,7 @@ from tiny_net import Tensors, largest_multipliers, weight_file
 
 from lmzip.native.llama import Transformer, TransformerShape
 
-MATRICES = ("in", "out", "up", "down", "head")
+MATRICES = ("qkv", "o", "gate_up", "down", "lm_head")
 CONFIG: dict[str, Any] = {
     "format": "transformer-1",
     "name": "tiny",
@@ -26,9 +26,9 @@ CONFIG: dict[str, Any] = {
     "n_vocab": 300,
     "window": 128,
     "epsilon": 10737,  # n_embd * 1e-5 * 2^24
-    "wide": [],
+    "int15": [],
 }
-NORM_UNIT = 14
+GAIN_SHIFT = 14
 
 
 def vocabulary(n_vocab: int, random: np.random.Generator) -> list[bytes]:
@@ -46,11 +46,11 @@ def matrix_shapes(config: dict[str, Any], tied: bool) -> dict[str, tuple[int, in
     n_out = config["n_head"] * head_dim
     shapes = {"embed": (config["n_vocab"] + 1, n_embd, 0.25)}
     for i in range(config["n_layer"]):
-        shapes[f"layers.{i}.in"] = (n_heads * head_dim, n_embd, 1.2 * n_embd**-0.5)
-        shapes[f"layers.{i}.out"] = (n_embd, n_out, n_out**-0.5)
-        shapes[f"layers.{i}.up"] = (2 * n_hidden, n_embd, n_embd**-0.5)
+        shapes[f"layers.{i}.qkv"] = (n_heads * head_dim, n_embd, 1.2 * n_embd**-0.5)
+        shapes[f"layers.{i}.o"] = (n_embd, n_out, n_out**-0.5)
+        shapes[f"layers.{i}.gate_up"] = (2 * n_hidden, n_embd, n_embd**-0.5)
         shapes[f"layers.{i}.down"] = (n_embd, n_hidden, n_hidden**-0.5)
-    return shapes if tied else shapes | {"head": (config["n_vocab"], n_embd, 2 * n_embd**-0.5)}
+    return shapes if tied else shapes | {"lm_head": (config["n_vocab"], n_embd, 2 * n_embd**-0.5)}
 
 
 def plausible(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Generator) -> Tensors:
@@ -61,19 +61,19 @@ def plausible(config: dict[str, Any], tied: bool, bias: bool, random: np.random.
     tensors: Tensors = {
         "vocabulary": np.frombuffer(b"".join(tokens), np.uint8),
         "vocabulary.size": np.array([len(token) for token in tokens], np.uint8),
-        "norm_units": np.full(2 * config["n_layer"] + 1, NORM_UNIT, np.uint8),
-        "frequencies": np.rint(angles * 2.0**32 / (2 * np.pi)).astype(np.uint32),
+        "gain_shifts": np.full(2 * config["n_layer"] + 1, GAIN_SHIFT, np.uint8),
+        "inv_freq": np.rint(angles * 2.0**32 / (2 * np.pi)).astype(np.uint32),
     }
     for name, (n_out, n_in, deviation) in matrix_shapes(config, tied).items():
         real = random.standard_normal((n_out, n_in)) * deviation
         step = np.abs(real).max(1) / 127
         tensors[f"{name}.weight"] = np.rint(real / step[:, None]).astype(np.int8)
         tensors[f"{name}.multiplier"] = np.rint(step / 127 * 2.0**40).astype(np.int32)
-        if bias and name.endswith(".in"):
+        if bias and name.endswith(".qkv"):
             tensors[f"{name}.bias"] = np.rint(random.standard_normal(n_out) * 4096).astype(np.int32)
-        if name.endswith((".in", ".up")):
+        if name.endswith((".qkv", ".gate_up")):
             tensors[f"{name}.norm"] = random.integers(8000, 30000, n_in, np.int16)
-    return tensors | {"head.norm": random.integers(8000, 30000, config["n_embd"], np.int16)}
+    return tensors | {"lm_head.norm": random.integers(8000, 30000, config["n_embd"], np.int16)}
 
 
 def ties(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Generator) -> Tensors:
@@ -98,7 +98,7 @@ def extreme(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Ge
             tensors[name][random.random(len(like)) < 0.1] = 0
     for name in matrix_shapes(config, tied):
         multiplier = largest_multipliers(tensors[f"{name}.weight"])
-        small = [4, 8, 12] if name in ("head", "embed") else [0, 0, 9, 14]
+        small = [4, 8, 12] if name in ("lm_head", "embed") else [0, 0, 9, 14]
         multiplier >>= random.choice(small, multiplier.shape).astype(np.int32)
         multiplier[random.random(multiplier.shape) < 0.1] = 0
         tensors[f"{name}.multiplier"] = multiplier
@@ -108,10 +108,10 @@ def extreme(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Ge
     for name, like in tensors.items():
         if name.endswith(".norm"):
             tensors[name] = random.choice(np.array([-1 << 15, -300, 0, 1, (1 << 15) - 1], np.int16), like.shape)
-    tensors["norm_units"] = random.choice(np.array([0, 12, 24], np.uint8), len(tensors["norm_units"]))
-    tensors["norm_units"][-1] = random.choice([12, 18])
-    tensors["frequencies"] = random.integers(0, 1 << 32, len(tensors["frequencies"]), np.uint32)
-    tensors["frequencies"][:4] = 0, 1 << 30, 1 << 31, (1 << 32) - 1
+    tensors["gain_shifts"] = random.choice(np.array([0, 12, 24], np.uint8), len(tensors["gain_shifts"]))
+    tensors["gain_shifts"][-1] = random.choice([12, 18])
+    tensors["inv_freq"] = random.integers(0, 1 << 32, len(tensors["inv_freq"]), np.uint32)
+    tensors["inv_freq"][:4] = 0, 1 << 30, 1 << 31, (1 << 32) - 1
     return tensors
 
 
@@ -131,18 +131,18 @@ def tiny_transformer_weights(seed: int = 0, **changes: Any) -> bytes:
 
 def without_matrices(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Transformer:
     """Start a transformer in the kernel past what reads weight files; it lacks matrices and vocabulary."""
-    fields = {field: config[field] for field in TransformerShape._fields if field not in ("wide", "has_head")}
-    shape = TransformerShape(**fields, wide=tuple(config["wide"]), has_head="head.weight" in tensors)
-    layers = [f"layers.{i}.{name}.norm" for i in range(config["n_layer"]) for name in ("in", "up")]
-    norms = b"".join(tensors[name].tobytes() for name in [*layers, "head.norm"])
-    numbers = {"norm_units": tensors["norm_units"], "frequencies": tensors["frequencies"]}
+    fields = {field: config[field] for field in TransformerShape._fields if field not in ("int15", "has_lm_head")}
+    shape = TransformerShape(**fields, int15=tuple(config["int15"]), has_lm_head="lm_head.weight" in tensors)
+    layers = [f"layers.{i}.{name}.norm" for i in range(config["n_layer"]) for name in ("qkv", "gate_up")]
+    norms = b"".join(tensors[name].tobytes() for name in [*layers, "lm_head.norm"])
+    numbers = {"gain_shifts": tensors["gain_shifts"], "inv_freq": tensors["inv_freq"]}
     return Transformer(shape, norms=norms, **numbers, simd=simd)
 
 
 def kernel_transformer(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Transformer:
     """Make a transformer in the kernel past what reads weight files."""
     model = without_matrices(tensors, config, simd)
-    for place, (n_rows, _, _) in matrix_shapes(config, "head.weight" not in tensors).items():
+    for place, (n_rows, _, _) in matrix_shapes(config, "lm_head.weight" not in tensors).items():
         layer, name = place.split(".")[1:] if "." in place else (0, place)
         weights, multipliers = tensors[f"{place}.weight"], tensors[f"{place}.multiplier"]
         model.set_matrix(name, int(layer), weights, multipliers, n_rows, tensors.get(f"{place}.bias"))

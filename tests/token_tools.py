@@ -31,13 +31,13 @@ def tiny_tensors(kind: str = "plausible", window: int = 128) -> tuple[Tensors, d
     kind: as of tiny_transformer, or sharp: it is sure where tokens end that begin others, for or against.
     """
     sharp = kind == "sharp"
-    changes = {"n_vocab": len(STRINGS), "wide": ["down"], "tied": not sharp, "window": window}
+    changes = {"n_vocab": len(STRINGS), "int15": ["down"], "tied": not sharp, "window": window}
     tensors, config = tiny_transformer(3, "plausible" if sharp else kind, **changes)
     tensors["vocabulary"] = np.frombuffer(b"".join(STRINGS), np.uint8)
     tensors["vocabulary.size"] = np.array([len(string) for string in STRINGS], np.uint8)
     if sharp:
         firsts = {string[:1] for string in STRINGS if len(string) > 1}
-        tensors["head.multiplier"] *= np.array([20 if string[:1] in firsts else 1 for string in STRINGS], np.int32)
+        tensors["lm_head.multiplier"] *= np.array([20 if string[:1] in firsts else 1 for string in STRINGS], np.int32)
     return tensors, config
 
 

@@ -18,14 +18,14 @@ _NAMES = {
     "attn_q": "q",
     "attn_k": "k",
     "attn_v": "v",
-    "attn_output": "out",
+    "attn_output": "o",
     "ffn_gate": "gate",
     "ffn_up": "up",
     "ffn_down": "down",
-    "attn_norm": "in.norm",
-    "ffn_norm": "up.norm",
+    "attn_norm": "qkv.norm",
+    "ffn_norm": "gate_up.norm",
 }
-_ROOT_NAMES = {"token_embd.weight": "embed", "output.weight": "head", "output_norm.weight": "head.norm"}
+_ROOT_NAMES = {"token_embd.weight": "embed", "output.weight": "lm_head", "output_norm.weight": "lm_head.norm"}
 
 
 class GgufSource(Source):
@@ -86,7 +86,7 @@ class GgufSource(Source):
             rms_epsilon=_shortest(field("attention.layer_norm_rms_epsilon")),
             context_size=field("context_length"),
             bos_id=token_number(start),
-            is_tied="head" not in self._places,
+            is_tied="lm_head" not in self._places,
             has_bias=architecture == "qwen2" or any(name.endswith("q.bias") for name in self._places),
             name=str(fields.get("general.name", path.stem)),
             licence=str(fields.get("general.license", "unknown")),

@@ -20,17 +20,17 @@ _NAMES = {
     "self_attn.q_proj.weight": "q",
     "self_attn.k_proj.weight": "k",
     "self_attn.v_proj.weight": "v",
-    "self_attn.o_proj.weight": "out",
+    "self_attn.o_proj.weight": "o",
     "mlp.gate_proj.weight": "gate",
     "mlp.up_proj.weight": "up",
     "mlp.down_proj.weight": "down",
-    "input_layernorm.weight": "in.norm",
-    "post_attention_layernorm.weight": "up.norm",
+    "input_layernorm.weight": "qkv.norm",
+    "post_attention_layernorm.weight": "gate_up.norm",
     "self_attn.q_proj.bias": "q.bias",
     "self_attn.k_proj.bias": "k.bias",
     "self_attn.v_proj.bias": "v.bias",
 }
-_ROOT_NAMES = {"model.embed_tokens.weight": "embed", "lm_head.weight": "head", "model.norm.weight": "head.norm"}
+_ROOT_NAMES = {"model.embed_tokens.weight": "embed", "lm_head.weight": "lm_head", "model.norm.weight": "lm_head.norm"}
 
 
 class HuggingFaceSource(Source):

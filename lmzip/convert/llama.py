@@ -13,7 +13,7 @@ import numpy as np
 
 from lmzip.convert.quantize import (
     epsilon_of,
-    frequencies_of,
+    inv_freq_of,
     quantize_bias,
     quantize_norm,
     quantize_rows,
@@ -30,13 +30,13 @@ from lmzip.weights.publish import published
 from lmzip.weights.safetensors import Layout, Writer
 
 FORMAT = "transformer-1"
-PRODUCTS = ("in", "out", "up", "down", "head")
-DEFAULT_WIDE = ("in", "down", "head")
+MATRICES = ("qkv", "o", "gate_up", "down", "lm_head")
+DEFAULT_INT15 = ("qkv", "down", "lm_head")
 DEFAULT_WINDOW = 1024
 MAX_WINDOW = 8192
 _MEMORY_PER_WEIGHT = 8  # bytes, of the tensor at hand
 _BASE_MEMORY = 64 << 20  # vocabulary, merges, copies of pieces
-_PARTS = {"in": ("q", "k", "v"), "out": ("out",), "up": ("gate", "up"), "down": ("down",)}  # of a layer's matrices
+_PARTS = {"qkv": ("q", "k", "v"), "o": ("o",), "gate_up": ("gate", "up"), "down": ("down",)}  # of a layer's matrices
 
 Progress = Callable[[int, int], None]
 
@@ -47,7 +47,7 @@ def import_model(
     *,
     name: str | None = None,
     window: int = DEFAULT_WINDOW,
-    wide: Iterable[str] = DEFAULT_WIDE,
+    int15: Iterable[str] = DEFAULT_INT15,
     overwrite: bool = True,
     memory_limit: int | None = None,
     progress: Progress | None = None,
@@ -56,7 +56,7 @@ def import_model(
 
     name: the model's, at most 32 bytes of UTF-8; otherwise made from what the model calls itself.
     window: tokens that attention sees, a multiple of 128 up to 8192; less if the model was made for less.
-    wide: which products take 15 bits, of "in", "out", "up", "down" and "head".
+    int15: the matrices that multiply activations of 15 bits, of "qkv", "o", "gate_up", "down" and "lm_head".
     overwrite: whether `out` may be there already; otherwise FileExistsError is raised.
     memory_limit: bytes that may be needed, at most what the system has left.
     progress: called with how many weights are done and how many there are.
@@ -66,7 +66,7 @@ def import_model(
     """
     source = open_source(Path(path))
     try:
-        return _convert(source, Path(out), name, window, set(wide), overwrite, memory_limit, progress)
+        return _convert(source, Path(out), name, window, set(int15), overwrite, memory_limit, progress)
     finally:
         source.close()
 
@@ -93,7 +93,7 @@ def _convert(
     out: Path,
     name: str | None,
     window: int,
-    wide: set[str],
+    int15: set[str],
     overwrite: bool,
     memory_limit: int | None,
     progress: Progress | None,
@@ -103,8 +103,8 @@ def _convert(
         raise UnsupportedError(f"a model's name has 1 to {MAX_NAME_SIZE} bytes")
     if not WINDOW_UNIT <= window <= MAX_WINDOW or window % WINDOW_UNIT:
         raise UnsupportedError(f"the window is a multiple of {WINDOW_UNIT} tokens up to {MAX_WINDOW}")
-    if wide - set(PRODUCTS):
-        raise UnsupportedError(f"wide products are some of {', '.join(PRODUCTS)}")
+    if int15 - set(MATRICES):
+        raise UnsupportedError(f"int15 names some of {', '.join(MATRICES)}")
     if out.exists() and any(out.samefile(file) for file in source.weight_files):
         raise UnsupportedError("the output would replace the model's own weights")
     n_rows = check_shapes(source)
@@ -114,14 +114,14 @@ def _convert(
         raise UnsupportedError(f"the vocabulary has more tokens than the embeddings, {n_rows}")
     vocabulary = vocabulary_of(source.bpe.tokens, source.bpe.is_byte_level)
     tokenizer = to_json(source.bpe, vocabulary)
-    config = _metadata(source, name, window, wide, len(vocabulary.token_bytes))
+    config = _metadata(source, name, window, int15, len(vocabulary.token_bytes))
     metadata = {METADATA_KEY: json.dumps(config, sort_keys=True)}
     with published(out, overwrite=overwrite) as descriptor:
         writer = Writer(descriptor, metadata, _layout(source, vocabulary, len(tokenizer)))
         writer.put("tokenizer", np.frombuffer(tokenizer, np.uint8))
         writer.put("vocabulary", np.frombuffer(b"".join(vocabulary.token_bytes), np.uint8))
         writer.put("vocabulary.size", np.array([len(string) for string in vocabulary.token_bytes], np.uint8))
-        writer.put("frequencies", frequencies_of(source.config.rope_theta, source.config.head_dim))
+        writer.put("inv_freq", inv_freq_of(source.config.rope_theta, source.config.head_dim))
         _Conversion(source, writer, vocabulary, start, progress).run()
         return sha256_of_open(descriptor)
 
@@ -140,7 +140,7 @@ def _name(text: str) -> str:
     return re.sub("[^a-z0-9._]+", "-", text.lower())[:MAX_NAME_SIZE].strip("-") or "model"
 
 
-def _metadata(source: Source, name: str, window: int, wide: set[str], n_vocab: int) -> dict[str, object]:
+def _metadata(source: Source, name: str, window: int, int15: set[str], n_vocab: int) -> dict[str, object]:
     config = source.config
     shape = ("n_embd", "n_hidden", "n_layer", "n_head", "n_kv_head", "head_dim")
     return {
@@ -151,33 +151,33 @@ def _metadata(source: Source, name: str, window: int, wide: set[str], n_vocab: i
         "n_vocab": n_vocab,
         "window": min(window, config.context_size // WINDOW_UNIT * WINDOW_UNIT),
         "epsilon": epsilon_of(config.n_embd, config.rms_epsilon),
-        "wide": [product for product in PRODUCTS if product in wide],
+        "int15": [matrix for matrix in MATRICES if matrix in int15],
     } | {key: getattr(config, key) for key in shape}
 
 
 def _layout(source: Source, vocabulary: Vocabulary, tokenizer_size: int) -> dict[str, Layout]:
     """Return type and shape of each tensor (TRANSFORMER 11)."""
     c, n_vocab = source.config, len(vocabulary.token_bytes)
-    n_in, queries = (c.n_head + 2 * c.n_kv_head) * c.head_dim, c.n_head * c.head_dim
+    n_qkv, queries = (c.n_head + 2 * c.n_kv_head) * c.head_dim, c.n_head * c.head_dim
     matrices = {"embed": (n_vocab + 1, c.n_embd)}
     if not c.is_tied:
-        matrices["head"] = (n_vocab, c.n_embd)
+        matrices["lm_head"] = (n_vocab, c.n_embd)
     tensors = {
         "vocabulary": Layout("u1", (sum(map(len, vocabulary.token_bytes)),)),
         "vocabulary.size": Layout("u1", (n_vocab,)),
         "tokenizer": Layout("u1", (tokenizer_size,)),
-        "frequencies": Layout("<u4", (c.head_dim // 2,)),
-        "norm_units": Layout("u1", (2 * c.n_layer + 1,)),
-        "head.norm": Layout("<i2", (c.n_embd,)),
+        "inv_freq": Layout("<u4", (c.head_dim // 2,)),
+        "gain_shifts": Layout("u1", (2 * c.n_layer + 1,)),
+        "lm_head.norm": Layout("<i2", (c.n_embd,)),
     }
     for i in range(c.n_layer):
-        matrices[f"layers.{i}.in"] = (n_in, c.n_embd)
-        matrices[f"layers.{i}.out"] = (c.n_embd, queries)
-        matrices[f"layers.{i}.up"] = (2 * c.n_hidden, c.n_embd)
+        matrices[f"layers.{i}.qkv"] = (n_qkv, c.n_embd)
+        matrices[f"layers.{i}.o"] = (c.n_embd, queries)
+        matrices[f"layers.{i}.gate_up"] = (2 * c.n_hidden, c.n_embd)
         matrices[f"layers.{i}.down"] = (c.n_embd, c.n_hidden)
-        tensors |= {f"layers.{i}.{product}.norm": Layout("<i2", (c.n_embd,)) for product in ("in", "up")}
+        tensors |= {f"layers.{i}.{matrix}.norm": Layout("<i2", (c.n_embd,)) for matrix in ("qkv", "gate_up")}
         if c.has_bias:
-            tensors[f"layers.{i}.in.bias"] = Layout("<i4", (n_in,))
+            tensors[f"layers.{i}.qkv.bias"] = Layout("<i4", (n_qkv,))
     for matrix, shape in matrices.items():
         tensors |= {f"{matrix}.weight": Layout("i1", shape), f"{matrix}.multiplier": Layout("<i4", shape[:1])}
     return tensors
@@ -197,31 +197,31 @@ class _Conversion:
     def run(self) -> None:
         config, source, writer = self._source.config, self._source, self._writer
         rows = self._rows_of_tokens()
-        for matrix, places in [("embed", [*rows, self._start])] + ([] if config.is_tied else [("head", rows)]):
+        for matrix, places in [("embed", [*rows, self._start])] + ([] if config.is_tied else [("lm_head", rows)]):
             integers, multipliers = quantize_rows(source.load(matrix), matrix)
             writer.put(f"{matrix}.weight", integers[places])
             writer.put(f"{matrix}.multiplier", multipliers[places])
             self._advance(integers.size)
-        norms = [f"layers.{i}.{product}.norm" for i in range(config.n_layer) for product in ("in", "up")]
-        units = []
-        for norm in [*norms, "head.norm"]:
-            integers, unit = quantize_norm(source.load(norm), norm)
+        norms = [f"layers.{i}.{matrix}.norm" for i in range(config.n_layer) for matrix in ("qkv", "gate_up")]
+        shifts = []
+        for norm in [*norms, "lm_head.norm"]:
+            integers, shift = quantize_norm(source.load(norm), norm)
             writer.put(norm, integers)
-            units.append(unit)
-        writer.put("norm_units", np.array(units, np.uint8))
+            shifts.append(shift)
+        writer.put("gain_shifts", np.array(shifts, np.uint8))
         for i in range(config.n_layer):
-            for product, parts in _PARTS.items():
-                self._matrix(f"layers.{i}.", product, parts)
+            for matrix, parts in _PARTS.items():
+                self._matrix(f"layers.{i}.", matrix, parts)
 
-    def _matrix(self, layer: str, product: str, parts: tuple[str, ...]) -> None:
+    def _matrix(self, layer: str, matrix: str, parts: tuple[str, ...]) -> None:
         row = 0
         for part in parts:
             integers, multipliers = quantize_rows(self._source.load(layer + part), layer + part)
-            self._writer.put(f"{layer}{product}.weight", integers, row)
-            self._writer.put(f"{layer}{product}.multiplier", multipliers, row)
-            if product == "in" and self._source.config.has_bias:
+            self._writer.put(f"{layer}{matrix}.weight", integers, row)
+            self._writer.put(f"{layer}{matrix}.multiplier", multipliers, row)
+            if matrix == "qkv" and self._source.config.has_bias:
                 bias = f"{layer}{part}.bias"
-                self._writer.put(f"{layer}in.bias", quantize_bias(self._source.load(bias), bias), row)
+                self._writer.put(f"{layer}qkv.bias", quantize_bias(self._source.load(bias), bias), row)
             row += len(integers)
             self._advance(integers.size)
 
@@ -235,7 +235,7 @@ class _Conversion:
         return [stand_in if row is None else row for row in self._vocabulary.sources]
 
     def _is_matrix(self, name: str, shape: tuple[int, ...]) -> bool:
-        return len(shape) == 2 and not (name == "head" and self._source.config.is_tied)
+        return len(shape) == 2 and not (name == "lm_head" and self._source.config.is_tied)
 
     def _advance(self, n: int) -> None:
         self._n_done += n

@@ -12,7 +12,7 @@ import numpy as np
 
 from lmzip.errors import UnsupportedError
 
-MAX_NORM_UNIT = 24
+MAX_GAIN_SHIFT = 24
 MAX_BIAS = 1 << 30
 _ROWS = 1024  # quantized at a time
 _PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494")
@@ -51,7 +51,7 @@ def quantize_norm(factors: np.ndarray, name: str) -> tuple[np.ndarray, int]:
     exact = factors.astype(np.float64)
     if not np.isfinite(exact).all():
         raise UnsupportedError(f"the tensor {name} holds numbers that are not finite")
-    for unit in range(MAX_NORM_UNIT, -1, -1):
+    for unit in range(MAX_GAIN_SHIFT, -1, -1):
         integers = np.rint(exact * 2.0**unit)
         if np.abs(integers).max() <= 32767:
             return integers.astype(np.int16), unit
@@ -71,14 +71,14 @@ def epsilon_of(n_embd: int, rms_epsilon: float) -> int:
     return round(n_embd * Fraction(rms_epsilon) * (1 << 24))
 
 
-def frequencies_of(theta: float, head_dim: int) -> np.ndarray:
+def inv_freq_of(theta: float, head_dim: int) -> np.ndarray:
     """Return the rotary frequencies (head_dim / 2,) uint32: theta^(-2 i / head_dim) radians, a turn being 2^32."""
     context = Context(prec=40, rounding=ROUND_HALF_EVEN)
     ln_theta = context.ln(Decimal(theta))
     unit = context.divide(Decimal(1 << 31), _PI)
-    frequencies = []
+    inv_freq = []
     for i in range(head_dim // 2):
         power = context.divide(context.multiply(ln_theta, Decimal(-2 * i)), Decimal(head_dim))
         angle = context.multiply(unit, context.exp(power))
-        frequencies.append(int(angle.to_integral_value(ROUND_HALF_EVEN)))
-    return np.array(frequencies, np.uint32)
+        inv_freq.append(int(angle.to_integral_value(ROUND_HALF_EVEN)))
+    return np.array(inv_freq, np.uint32)

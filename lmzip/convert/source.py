@@ -1,7 +1,8 @@
 """What a model's files give whatever their format is: shape, tensors by canonical names, tokenizer (TRANSFORMER).
 
-Canonical names: `embed`, `head`, `head.norm`, and for each layer `layers.i.` with `q`, `k`, `v`, `out`, `gate`, `up`,
-`down`, `in.norm`, `up.norm`, `q.bias`, `k.bias`, `v.bias`.  Rotary pairs of q and k are (j, j + head_dim / 2).
+Canonical names: `embed`, `lm_head`, `lm_head.norm`, and for each layer `layers.i.` with `q`, `k`, `v`, `o`, `gate`,
+`up`, `down`, `qkv.norm`, `gate_up.norm`, `q.bias`, `k.bias`, `v.bias`.  In q and k, number j is turned with
+number j + head_dim / 2.
 """
 
 from __future__ import annotations
@@ -99,20 +100,20 @@ def check_shapes(source: Source) -> int:
         "q": (queries, c.n_embd),
         "k": (keys, c.n_embd),
         "v": (keys, c.n_embd),
-        "out": (c.n_embd, queries),
+        "o": (c.n_embd, queries),
         "gate": (c.n_hidden, c.n_embd),
         "up": (c.n_hidden, c.n_embd),
         "down": (c.n_embd, c.n_hidden),
-        "in.norm": (c.n_embd,),
-        "up.norm": (c.n_embd,),
+        "qkv.norm": (c.n_embd,),
+        "gate_up.norm": (c.n_embd,),
     }
     if c.has_bias:
         layer |= {"q.bias": (queries,), "k.bias": (keys,), "v.bias": (keys,)}
-    expected = {"embed": (n_vocab, c.n_embd), "head.norm": (c.n_embd,)}
+    expected = {"embed": (n_vocab, c.n_embd), "lm_head.norm": (c.n_embd,)}
     if not c.is_tied:
-        expected["head"] = (n_vocab, c.n_embd)
+        expected["lm_head"] = (n_vocab, c.n_embd)
     expected |= {f"layers.{i}.{name}": shape for i in range(c.n_layer) for name, shape in layer.items()}
-    _compare(found, expected, {"head"} if c.is_tied else set())
+    _compare(found, expected, {"lm_head"} if c.is_tied else set())
     return n_vocab
 
 

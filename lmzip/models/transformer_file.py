@@ -10,7 +10,7 @@ import numpy as np
 
 from lmzip.errors import UnsupportedError
 from lmzip.models import weights
-from lmzip.native.llama import PRODUCTS, Transformer, TransformerShape
+from lmzip.native.llama import MATRICES, Transformer, TransformerShape
 from lmzip.tokenizers.tokenizer import Tokenizer
 from lmzip.weights.safetensors import SafetensorsFile
 
@@ -54,9 +54,9 @@ def read_token_bytes(file: SafetensorsFile) -> list[bytes]:
 
 def _load(file: SafetensorsFile, config: dict[str, Any], simd: str | None) -> Transformer:
     numbers = {key: _number(config[key], limit) for key, limit in _LIMITS.items()}
-    wide = config["wide"]
-    if not isinstance(wide, list) or not all(name in PRODUCTS for name in wide):
-        raise ValueError("`wide` names products")
+    int15 = config["int15"]
+    if not isinstance(int15, list) or not all(name in MATRICES for name in int15):
+        raise ValueError("`int15` names products")
 
     def tensor(name: str, dtype: type, *shape: int) -> np.ndarray:
         found = file.tensors[name]
@@ -65,46 +65,46 @@ def _load(file: SafetensorsFile, config: dict[str, Any], simd: str | None) -> Tr
         return file.array(name)
 
     names = file.tensors.keys()
-    s = TransformerShape(**numbers, wide=tuple(wide), has_head="head.weight" in names)
+    s = TransformerShape(**numbers, int15=tuple(int15), has_lm_head="lm_head.weight" in names)
     matrices = _matrices(s)
     for _, _, place, n_rows, n_in in matrices:  # before memory is taken for what the file does not have
         if f"{place}.weight" not in names or file.shapes[f"{place}.weight"] != (n_rows, n_in):
             raise ValueError(f"{place}.weight is missing or has another shape")
-    norm_names = [f"layers.{i}.{name}.norm" for i in range(s.n_layer) for name in ("in", "up")] + ["head.norm"]
+    norm_names = [f"layers.{i}.{name}.norm" for i in range(s.n_layer) for name in ("qkv", "gate_up")] + ["lm_head.norm"]
     model = Transformer(
         s,
         norms=np.concatenate([tensor(name, np.int16, s.n_embd) for name in norm_names]),
-        norm_units=tensor("norm_units", np.uint8, len(norm_names)),
-        frequencies=tensor("frequencies", np.uint32, s.head_dim // 2),
+        gain_shifts=tensor("gain_shifts", np.uint8, len(norm_names)),
+        inv_freq=tensor("inv_freq", np.uint32, s.head_dim // 2),
         simd=simd,
     )
     vocabulary = tensor("vocabulary", np.uint8, math.prod(file.shapes["vocabulary"]))
     model.set_vocabulary(vocabulary, tensor("vocabulary.size", np.uint8, s.n_vocab))
-    for product, layer, place, n_rows, n_in in matrices:
+    for matrix, layer, place, n_rows, n_in in matrices:
         bias = f"{place}.bias"
         model.set_matrix(
-            product,
+            matrix,
             layer,
             tensor(f"{place}.weight", np.int8, n_rows, n_in),
             tensor(f"{place}.multiplier", np.int32, n_rows),
             n_rows,
-            tensor(bias, np.int32, n_rows) if product == "in" and bias in names else None,
+            tensor(bias, np.int32, n_rows) if matrix == "qkv" and bias in names else None,
         )
     model.check_complete()
     return model
 
 
 def _matrices(s: TransformerShape) -> list[tuple[str, int, str, int, int]]:
-    """Return product, layer, place in the file, rows and columns of each matrix (TRANSFORMER 11)."""
-    width, n_in = s.n_head * s.head_dim, (s.n_head + 2 * s.n_kv_head) * s.head_dim
+    """Return matrix, layer, place in the file, rows and columns of each matrix (TRANSFORMER 11)."""
+    width, n_qkv = s.n_head * s.head_dim, (s.n_head + 2 * s.n_kv_head) * s.head_dim
     matrices = [("embed", 0, "embed", s.n_vocab + 1, s.n_embd)]
-    if s.has_head:
-        matrices.append(("head", 0, "head", s.n_vocab, s.n_embd))
+    if s.has_lm_head:
+        matrices.append(("lm_head", 0, "lm_head", s.n_vocab, s.n_embd))
     for i in range(s.n_layer):
         matrices += [
-            ("in", i, f"layers.{i}.in", n_in, s.n_embd),
-            ("out", i, f"layers.{i}.out", s.n_embd, width),
-            ("up", i, f"layers.{i}.up", 2 * s.n_hidden, s.n_embd),
+            ("qkv", i, f"layers.{i}.qkv", n_qkv, s.n_embd),
+            ("o", i, f"layers.{i}.o", s.n_embd, width),
+            ("gate_up", i, f"layers.{i}.gate_up", 2 * s.n_hidden, s.n_embd),
             ("down", i, f"layers.{i}.down", s.n_embd, s.n_hidden),
         ]
     return matrices

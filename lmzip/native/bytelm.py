@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from typing import NamedTuple
 
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
-from lmzip.native.expert import Expert
+from lmzip.native.expert import Expert, check
 
 MAX_LANES: int = lib.LMZ_MAX_LANES
 MAX_TABLE_BITS = 24  # as in the kernel
@@ -56,13 +55,8 @@ class Net(Expert):
         c_weights.weights, c_weights.n_weights = matrices, len(matrices)
         c_weights.multipliers, c_weights.n_rows = rows, len(rows)
         c_weights.forget_biases = biases
-        ffi.errno = 0
-        net = lib.lmz_bytelm_new(c_shape, c_weights, variant)
-        if net == ffi.NULL and ffi.errno == errno.ENOMEM:
-            raise MemoryError("not enough memory for a model")
-        if net == ffi.NULL:
-            raise ValueError("weights of another shape or beyond the overflow budget")
-        super().__init__(net)
+        refused = "weights of another shape or beyond the overflow budget"
+        super().__init__(refused, lib.lmz_bytelm_new, c_shape, c_weights, variant)
 
     def run(self, data, n_lanes: int = 1) -> memoryview:
         """Return trees (n_steps, n_lanes, 512) uint32: sums of exponentials that the net predicts before each byte.
@@ -73,6 +67,5 @@ class Net(Expert):
         if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
             raise ValueError("bytes must come in whole steps")
         trees = ffi.new_allocator(should_clear_after_alloc=False)("uint32_t[]", max(1, len(source) * 512))
-        if lib.lmz_bytelm_run(self.handle, n_lanes, source, len(source) // n_lanes, trees) != lib.LMZ_DONE:
-            raise MemoryError("not enough memory for a net")
+        check(lib.lmz_bytelm_run(self.handle, n_lanes, source, len(source) // n_lanes, trees), "no such lanes")
         return memoryview(ffi.buffer(trees, len(source) * 2048)).cast("I")

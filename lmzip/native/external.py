@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lmzip.native._kernel import ffi, lib
+from lmzip.native._kernel import lib
 from lmzip.native.expert import Expert
+
+NO_VOCABULARY = "not a vocabulary: tokens are sorted, different, and every byte is one"
 
 
 class ExternalBytes(Expert):
@@ -16,10 +18,7 @@ class ExternalBytes(Expert):
 
     def __init__(self) -> None:
         """Raises MemoryError."""
-        handle = lib.lmz_external_bytes_new()
-        if handle == ffi.NULL:
-            raise MemoryError("not enough memory for an expert")
-        super().__init__(handle)
+        super().__init__("", lib.lmz_external_bytes_new)
 
 
 class ExternalTokens(Expert):
@@ -29,12 +28,9 @@ class ExternalTokens(Expert):
         """token_bytes: the tokens' byte strings.
 
         Raises ValueError where they are not sorted, one is empty, twice there or longer than 255 bytes, or a single
-        byte is none of them, and where there is no memory.
+        byte is none of them, MemoryError.
         """
         sizes = bytes(map(len, token_bytes))  # ValueError for more than 255
         data = b"".join(token_bytes)
-        handle = lib.lmz_external_tokens_new(data, len(data), sizes, len(sizes))
-        if handle == ffi.NULL:
-            raise ValueError("not a vocabulary: tokens are sorted, different, and every byte is one")
-        super().__init__(handle)
+        super().__init__(NO_VOCABULARY, lib.lmz_external_tokens_new, data, len(data), sizes, len(sizes))
         self.n_symbols = self.start = len(sizes)

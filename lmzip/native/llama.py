@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
-from lmzip.native.expert import Expert
+from lmzip.native.expert import Expert, check
+from lmzip.native.external import NO_VOCABULARY
 
-PRODUCTS = ("in", "out", "up", "down", "head")  # by number, as `wide` of a weight file calls them
+MATRICES = ("qkv", "o", "gate_up", "down", "lm_head")  # by number, as `int15` of a weight file calls them
 MAX_LANES: int = lib.LMZ_MAX_LANES // 2
-_EMBED: int = lib.LMZ_PRODUCT_EMBED
+_EMBED: int = lib.LMZ_W_EMBED
 
 
 class TransformerShape(NamedTuple):
@@ -27,8 +27,8 @@ class TransformerShape(NamedTuple):
     head_dim: int
     n_vocab: int
     window: int
-    wide: tuple[str, ...]
-    has_head: bool
+    int15: tuple[str, ...]
+    has_lm_head: bool
     epsilon: int
 
 
@@ -43,51 +43,44 @@ def scale_of_scores(head_dim: int) -> int:
 class Transformer(Expert):
     """A transformer in the kernel; complete, and then read only, once every matrix is set."""
 
-    def __init__(self, shape: TransformerShape, *, norms, norm_units, frequencies, simd: str | None = None) -> None:
+    def __init__(self, shape: TransformerShape, *, norms, gain_shifts, inv_freq, simd: str | None = None) -> None:
         """Start without matrices: contiguous buffers as in lmz_transformer_new (lmz.h).
 
         simd: as for native.Net.  Raises UnsupportedError for a variant that this processor does not have, ValueError
         for a shape or numbers beyond the budget, MemoryError.
         """
         variant = simd_number(simd, for_experts=True)
-        wide = sum(1 << PRODUCTS.index(name) for name in set(shape.wide))
+        int15 = sum(1 << MATRICES.index(name) for name in set(shape.int15))
         n_norms = 2 * shape.n_layer + 1
         expected = (n_norms * shape.n_embd * 2, n_norms, shape.head_dim // 2 * 4)
-        if tuple(memoryview(x).nbytes for x in (norms, norm_units, frequencies)) != expected:
+        if tuple(memoryview(x).nbytes for x in (norms, gain_shifts, inv_freq)) != expected:
             raise ValueError("norms or frequencies of another shape")
-        numbers = [*shape[:8], wide, shape.has_head, shape.epsilon, scale_of_scores(max(1, shape.head_dim))]
+        numbers = [*shape[:8], int15, shape.has_lm_head, shape.epsilon, scale_of_scores(max(1, shape.head_dim))]
         self.shape = shape
-        ffi.errno = 0
-        handle = lib.lmz_llama_new(
+        super().__init__(
+            "not a transformer that this kernel runs",
+            lib.lmz_llama_new,
             ffi.new("lmz_llama_shape *", numbers),
             ffi.from_buffer("int16_t[]", norms),
-            ffi.from_buffer("uint8_t[]", norm_units),
-            ffi.from_buffer("uint32_t[]", frequencies),
+            ffi.from_buffer("uint8_t[]", gain_shifts),
+            ffi.from_buffer("uint32_t[]", inv_freq),
             variant,
         )
-        if handle == ffi.NULL:
-            if ffi.errno == errno.ENOMEM:
-                raise MemoryError("not enough memory for a model")
-            raise ValueError("not a transformer that this kernel runs")
-        super().__init__(handle)
 
     def set_matrix(self, name: str, layer: int, weights, multipliers, n_rows: int, biases=None) -> None:
-        """Copy a matrix: name is one of PRODUCTS or `embed`, weights (n_rows, n_in) int8, multipliers (n_rows) int32.
+        """Copy a matrix: name is one of MATRICES or `embed`, weights (n_rows, n_in) int8, multipliers (n_rows) int32.
 
-        biases: (n_rows) int32, of `in` only.  Raises ValueError for one of another shape or beyond the overflow budget,
-        MemoryError.
+        biases: (n_rows) int32, of `qkv` only.  Raises MemoryError, ValueError for one of another shape or beyond the
+        overflow budget.
         """
-        product = _EMBED if name == "embed" else PRODUCTS.index(name)
+        matrix = _EMBED if name == "embed" else MATRICES.index(name)
         source, rows = ffi.from_buffer("int8_t[]", weights), ffi.from_buffer("int32_t[]", multipliers)
         bias = ffi.NULL if biases is None else ffi.from_buffer("int32_t[]", biases)
         n_in = len(source) // max(1, n_rows)
         if n_in * n_rows != len(source) or len(rows) != n_rows or (biases is not None and len(bias) != n_rows):
             raise ValueError(f"{name}: of another shape")
-        status = lib.lmz_llama_set(self.handle, product, layer, source, rows, bias, n_rows, n_in)
-        if status == lib.LMZ_E_MEMORY:
-            raise MemoryError("not enough memory for a model")
-        if status != lib.LMZ_DONE:
-            raise ValueError(f"{name}: of another shape or beyond the overflow budget")
+        status = lib.lmz_llama_set(self.handle, matrix, layer, source, rows, bias, n_rows, n_in)
+        check(status, f"{name}: of another shape or beyond the overflow budget")
 
     def set_vocabulary(self, data, sizes) -> None:
         """Tell the byte strings of the tokens: end to end, and their sizes (n_vocab,) uint8.
@@ -98,11 +91,7 @@ class Transformer(Expert):
         source, n_bytes = ffi.from_buffer("uint8_t[]", data), ffi.from_buffer("uint8_t[]", sizes)
         if len(n_bytes) != self.shape.n_vocab:
             raise ValueError("vocabulary: of another size")
-        status = lib.lmz_llama_set_vocabulary(self.handle, source, len(source), n_bytes)
-        if status == lib.LMZ_E_MEMORY:
-            raise MemoryError("not enough memory for a model")
-        if status != lib.LMZ_DONE:
-            raise ValueError("not a vocabulary: tokens are sorted, different, and every byte is one")
+        check(lib.lmz_llama_set_vocabulary(self.handle, source, len(source), n_bytes), NO_VOCABULARY)
 
     def check_complete(self) -> None:
         """Raise ValueError if a matrix is missing."""
@@ -120,8 +109,5 @@ class Transformer(Expert):
         size = len(source) * self.shape.n_vocab
         result = ffi.new("uint32_t[]", max(1, size))
         status = lib.lmz_llama_run(self.handle, n_lanes, n_threads, source, len(source) // n_lanes, result)
-        if status == lib.LMZ_E_MEMORY:
-            raise MemoryError("not enough memory for a model")
-        if status != lib.LMZ_DONE:
-            raise ValueError("no such token, or the model lacks a matrix")
+        check(status, "no such token, or the model lacks a matrix")
         return memoryview(ffi.buffer(result, size * 4)).cast("I")

@@ -24,7 +24,7 @@ WIDE_LIMIT = 16319  # 127 * 128 + 63: what two integers of 8 bits hold
 EXPONENTIAL_LIMIT = 30 << 12
 OCTAVES = 94548  # 2^16 log2(e), rounded down
 MAX_EPSILON = 1 << 32
-MAX_NORM_UNIT = 24
+MAX_GAIN_SHIFT = 24
 WINDOW_UNIT = 128
 NARROW_FROM = 3  # halvings of the window
 N_KEPT = 4  # first tokens of a lane, which attention always sees
@@ -105,8 +105,8 @@ def quantize_int15(v: np.ndarray) -> Packed:
     return Packed(high, w - 128 * high, 127, shift)
 
 
-def quantize(v: np.ndarray, wide: bool) -> Packed:
-    return quantize_int15(v) if wide else quantize_int8(v)
+def quantize(v: np.ndarray, int15: bool) -> Packed:
+    return quantize_int15(v) if int15 else quantize_int8(v)
 
 
 def product(matrix: Matrix, packed: Packed) -> np.ndarray:
@@ -117,9 +117,9 @@ def product(matrix: Matrix, packed: Packed) -> np.ndarray:
     return y
 
 
-def apply(matrix: Matrix, v: np.ndarray, wide: bool) -> np.ndarray:
+def apply(matrix: Matrix, v: np.ndarray, int15: bool) -> np.ndarray:
     """Return matrix * v in units (TRANSFORMER 3)."""
-    packed = quantize(v, wide)
+    packed = quantize(v, int15)
     return scale(product(matrix, packed), packed.top, 16 - packed.shift)
 
 
@@ -140,7 +140,7 @@ class Norm(NamedTuple):
     epsilon: int
 
 
-def rmsnorm(x: np.ndarray, norm: Norm, wide: bool) -> Normed:
+def rmsnorm(x: np.ndarray, norm: Norm, int15: bool) -> Normed:
     """Return x (n,) with a root mean square of 1, times the gain (TRANSFORMER 4)."""
     n = len(x)
     factor = (isqrt(4 * n << 24) + 1) // 2  # round(2^12 sqrt(n))
@@ -154,7 +154,7 @@ def rmsnorm(x: np.ndarray, norm: Norm, wide: bool) -> Normed:
     i, f = (m >> 24) - 64, (m >> 8) % 65536
     root = RSQRT[i] - ((RSQRT[i] - RSQRT[i + 1]) * f >> 16)
     assert root * factor < 1 << 63
-    packed = quantize(int32(v * norm.gain), wide)
+    packed = quantize(int32(v * norm.gain), int15)
     n_shift = 16 + norm.unit - packed.shift + e // 2
     return Normed(packed, root * factor >> 31, min(max(n_shift, 1), 62))
 
@@ -178,10 +178,10 @@ def cosine(phase: int) -> int:
     return -c if quadrant in (1, 2) else c
 
 
-def rotate(v: np.ndarray, t: int, frequencies: np.ndarray) -> Packed:
+def rotate(v: np.ndarray, t: int, inv_freq: np.ndarray) -> Packed:
     """Return v (head_dim,), a query or a key of token t of its lane, turned and packed (TRANSFORMER 5)."""
     v, shift = shift_to(v, 15)
-    phases = [t * int(frequency) % (1 << 32) for frequency in frequencies]
+    phases = [t * int(frequency) % (1 << 32) for frequency in inv_freq]
     c = np.array([cosine(phase) for phase in phases], np.int64)
     s = np.array([cosine((phase - (1 << 30)) % (1 << 32)) for phase in phases], np.int64)
     first, second = np.split(v, 2)
@@ -270,21 +270,21 @@ def lm_head(head: Matrix, normed: Normed) -> np.ndarray:
 
 
 class Layer(NamedTuple):
-    w_in: Matrix  # ((n_head + 2 n_kv_head) head_dim, n_embd)
-    bias: np.ndarray  # (the rows of w_in,)
-    w_out: Matrix  # (n_embd, n_head * head_dim)
-    w_up: Matrix  # (2 n_hidden, n_embd)
+    w_qkv: Matrix  # ((n_head + 2 n_kv_head) head_dim, n_embd)
+    bias: np.ndarray  # (the rows of w_qkv,)
+    w_o: Matrix  # (n_embd, n_head * head_dim)
+    w_gate_up: Matrix  # (2 n_hidden, n_embd)
     w_down: Matrix  # (n_embd, n_hidden)
-    in_norm: Norm
-    up_norm: Norm
+    qkv_norm: Norm
+    gate_up_norm: Norm
 
 
 class State:
     """What a lane keeps: how many tokens it has taken in, and of the last of them the keys and values of each layer."""
 
-    def __init__(self, n_layer: int, window: int, wide: list[str]) -> None:
+    def __init__(self, n_layer: int, window: int, int15: list[str]) -> None:
         self.window = window  # tokens that attention sees
-        self.wide = wide  # products that take vectors of 15 bits
+        self.int15 = int15  # products that take vectors of 15 bits
         self.n_tokens = 0  # the start among them
         self.keys: list[list[list[Packed]]] = [[] for _ in range(n_layer)]  # of a layer, a token, a head
         self.values: list[list[list[Packed]]] = [[] for _ in range(n_layer)]
@@ -305,29 +305,29 @@ class Transformer:
         self.head_dim: int = config["head_dim"]
         self.n_vocab: int = config["n_vocab"]
         self.window: int = config["window"]
-        self.wide: list[str] = config["wide"]
-        self.frequencies = tensors["frequencies"]  # (head_dim / 2,)
+        self.int15: list[str] = config["int15"]
+        self.inv_freq = tensors["inv_freq"]  # (head_dim / 2,)
         assert 0 <= config["epsilon"] <= MAX_EPSILON
 
         def matrix(name: str) -> Matrix:
             return Matrix(tensors[f"{name}.weight"], tensors[f"{name}.multiplier"])
 
-        units = [int(unit) for unit in tensors["norm_units"]]
-        assert len(units) == 2 * config["n_layer"] + 1 and max(units) <= MAX_NORM_UNIT
+        units = [int(unit) for unit in tensors["gain_shifts"]]
+        assert len(units) == 2 * config["n_layer"] + 1 and max(units) <= MAX_GAIN_SHIFT
 
         def norm(name: str) -> Norm:
             return Norm(tensors[f"{name}.norm"].astype(np.int64), units.pop(0), config["epsilon"])
 
         self.layers = []
         for i in range(config["n_layer"]):
-            w_in, w_out, w_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("in", "out", "up", "down"))
-            bias = tensors.get(f"layers.{i}.in.bias", np.zeros(len(w_in.weight))).astype(np.int64)
-            in_norm, up_norm = norm(f"layers.{i}.in"), norm(f"layers.{i}.up")
-            self.layers.append(Layer(w_in, bias, w_out, w_up, w_down, in_norm, up_norm))
-        self.head_norm = norm("head")
+            w_qkv, w_o, w_gate_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("qkv", "o", "gate_up", "down"))
+            bias = tensors.get(f"layers.{i}.qkv.bias", np.zeros(len(w_qkv.weight))).astype(np.int64)
+            qkv_norm, gate_up_norm = norm(f"layers.{i}.qkv"), norm(f"layers.{i}.gate_up")
+            self.layers.append(Layer(w_qkv, bias, w_o, w_gate_up, w_down, qkv_norm, gate_up_norm))
+        self.head_norm = norm("lm_head")
         self.embed = matrix("embed")
-        if "head.weight" in tensors:
-            self.head = matrix("head")
+        if "lm_head.weight" in tensors:
+            self.head = matrix("lm_head")
         else:
             self.head = Matrix(tensors["embed.weight"][: self.n_vocab], tensors["embed.multiplier"][: self.n_vocab])
 
@@ -343,8 +343,8 @@ class Transformer:
         n_halvings: of the window; from the third on all products take 8 bits (TRANSFORMER 10).
         """
         part = max(WINDOW_UNIT, (self.window >> n_halvings) // WINDOW_UNIT * WINDOW_UNIT)
-        wide = self.wide if n_halvings < NARROW_FROM else []
-        return State(len(self.layers), part if n_halvings else self.window, wide)
+        int15 = self.int15 if n_halvings < NARROW_FROM else []
+        return State(len(self.layers), part if n_halvings else self.window, int15)
 
     def embedded(self, token: int) -> np.ndarray:
         """Return the embedding (n_embd,) of a token or, n_vocab, of the start (TRANSFORMER 2)."""
@@ -353,25 +353,25 @@ class Transformer:
     def attention(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
         """Return what layer i adds to x (n_embd,); keys and values go into the state (TRANSFORMER 5 to 7)."""
         layer, keys, values = self.layers[i], state.keys[i], state.values[i]
-        normed = rmsnorm(x, layer.in_norm, "in" in state.wide)
-        heads = saturate(apply_normed(layer.w_in, normed) + layer.bias).reshape(-1, self.head_dim)
+        normed = rmsnorm(x, layer.qkv_norm, "qkv" in state.int15)
+        heads = saturate(apply_normed(layer.w_qkv, normed) + layer.bias).reshape(-1, self.head_dim)
         queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
-        keys.append([rotate(key, state.n_tokens, self.frequencies) for key in new_keys])
+        keys.append([rotate(key, state.n_tokens, self.inv_freq) for key in new_keys])
         values.append([quantize_int8(value) for value in new_values])
         if len(keys) > state.window:
             del keys[N_KEPT], values[N_KEPT]
         outputs = []
         for n, query in enumerate(queries):
             shared = n * self.n_kv_head // self.n_head
-            packed = rotate(query, state.n_tokens, self.frequencies)
+            packed = rotate(query, state.n_tokens, self.inv_freq)
             outputs.append(attend(scores(packed, *stacked(keys, shared)), *stacked(values, shared)))
-        return apply(layer.w_out, np.concatenate(outputs), "out" in state.wide)
+        return apply(layer.w_o, np.concatenate(outputs), "o" in state.int15)
 
     def mlp(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
         """Return what layer i adds to x (n_embd,) behind its attention (TRANSFORMER 8)."""
         layer = self.layers[i]
-        g, u = np.split(apply_normed(layer.w_up, rmsnorm(x, layer.up_norm, "up" in state.wide)), 2)
-        return apply(layer.w_down, swiglu(g, u), "down" in state.wide)
+        g, u = np.split(apply_normed(layer.w_gate_up, rmsnorm(x, layer.gate_up_norm, "gate_up" in state.int15)), 2)
+        return apply(layer.w_down, swiglu(g, u), "down" in state.int15)
 
     def step(self, token: int, state: State) -> np.ndarray:
         """Return the weights (n_vocab,) uint32 before a lane's next token and bring its state up to date.
@@ -383,7 +383,7 @@ class Transformer:
             x = saturate(x + self.attention(x, i, state))
             x = saturate(x + self.mlp(x, i, state))
         state.n_tokens += 1
-        return lm_head(self.head, rmsnorm(x, self.head_norm, "head" in state.wide))
+        return lm_head(self.head, rmsnorm(x, self.head_norm, "lm_head" in state.int15))
 
 
 def run(model: Transformer, tokens: np.ndarray, n_lanes: int) -> np.ndarray:

@@ -17,16 +17,16 @@ from safetensors import safe_open
 from tiny_llama import save_directory, save_gguf, save_shards, save_tensors
 from tiny_llama import tiny_llama as make
 
-from lmzip.convert import DEFAULT_WIDE, import_model
-from lmzip.convert.quantize import frequencies_of, quantize_norm, quantize_rows
+from lmzip.convert import DEFAULT_INT15, import_model
+from lmzip.convert.quantize import inv_freq_of, quantize_norm, quantize_rows
 from lmzip.tokenizers.vocabulary import vocabulary_of
 from lmzip.weights.publish import published
 
 LAYER = "model.layers.0."
 MATRICES = {
-    "layers.0.in": [LAYER + f"self_attn.{name}_proj" for name in "qkv"],
-    "layers.0.out": [LAYER + "self_attn.o_proj"],
-    "layers.0.up": [LAYER + "mlp.gate_proj", LAYER + "mlp.up_proj"],
+    "layers.0.qkv": [LAYER + f"self_attn.{name}_proj" for name in "qkv"],
+    "layers.0.o": [LAYER + "self_attn.o_proj"],
+    "layers.0.gate_up": [LAYER + "mlp.gate_proj", LAYER + "mlp.up_proj"],
     "layers.0.down": [LAYER + "mlp.down_proj"],
 }
 
@@ -37,7 +37,8 @@ def imported(path: Path, **options: Any) -> tuple[dict[str, np.ndarray], dict[st
     digest = import_model(path, out, **{"name": "tiny"} | options)
     assert digest == hashlib.sha256(out.read_bytes()).digest()
     with safe_open(out, "np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, json.loads(file.metadata()["lmzip"])  # noqa: SIM118
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["lmzip"])
 
 
 def restored(tensors: dict[str, np.ndarray], matrix: str) -> np.ndarray:
@@ -72,23 +73,24 @@ def folder(tmp_path, model) -> Path:
 
 def test_numbers_are_those_of_the_source(folder, model):
     weights, _ = model
-    tensors, metadata = imported(folder, window=256, wide=("head", "down"))
+    tensors, metadata = imported(folder, window=256, int15=("lm_head", "down"))
     shape = {"n_embd": 64, "n_hidden": 96, "n_layer": 2, "n_head": 2, "n_kv_head": 1, "head_dim": 32, "n_vocab": 260}
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     others = {"format": "transformer-1", "name": "tiny", "licence": "unknown", "source": {"model.safetensors": digest}}
-    numbers = {"window": 256, "epsilon": round(64 * 1e-5 * 2**24), "wide": ["down", "head"]}
+    numbers = {"window": 256, "epsilon": round(64 * 1e-5 * 2**24), "int15": ["down", "lm_head"]}
     assert metadata == shape | others | numbers
     for matrix, parts in MATRICES.items():
         real = np.concatenate([weights[f"{part}.weight"] for part in parts]).astype(np.float64)
         assert np.abs(restored(tensors, matrix) - real).max() <= np.abs(real).max() / 254 * 1.001
         assert tensors[f"{matrix}.weight"].min() >= -127
-    units = tensors["norm_units"]
-    for place, norm, real in [(1, "layers.0.up", LAYER + "post_attention_layernorm"), (4, "head", "model.norm")]:
+    units = tensors["gain_shifts"]
+    norms = {1: ("layers.0.gate_up", LAYER + "post_attention_layernorm"), 4: ("lm_head", "model.norm")}
+    for place, (norm, real) in norms.items():
         integers, unit = tensors[f"{norm}.norm"], int(units[place])
         assert integers.dtype == np.int16 and units.dtype == np.uint8 and units.shape == (5,)
         assert np.abs(integers / 2**unit - weights[f"{real}.weight"]).max() <= 2.0 ** -(unit + 1)
     angles = [10000 ** (-2 * i / 32) for i in range(16)]
-    assert np.abs(tensors["frequencies"] - np.array(angles) * 2**32 / (2 * math.pi)).max() < 1
+    assert np.abs(tensors["inv_freq"] - np.array(angles) * 2**32 / (2 * math.pi)).max() < 1
 
 
 def test_vocabulary_is_sorted_and_rows_follow_it(folder, model):
@@ -100,7 +102,7 @@ def test_vocabulary_is_sorted_and_rows_follow_it(folder, model):
     characters = tiny_llama.byte_characters()
     names = ["".join(characters[byte] for byte in string) for string in vocabulary]
     rows = [tokens.index(name) for name in names]
-    for matrix, real, places in [("embed", "model.embed_tokens", [*rows, 0]), ("head", "lm_head", rows)]:
+    for matrix, real, places in [("embed", "model.embed_tokens", [*rows, 0]), ("lm_head", "lm_head", rows)]:
         assert np.abs(restored(tensors, matrix) - weights[f"{real}.weight"][places]).max() <= 1 / 254
 
 
@@ -172,7 +174,7 @@ def test_shards_give_the_same_file(folder, model):
 def test_a_tied_head_is_left_out(tmp_path):
     weights, config = make(tie_word_embeddings=True)
     tensors, _ = imported(save_directory(tmp_path / "tied", weights, config))
-    assert not [name for name in tensors if name.startswith("head.") and name != "head.norm"]
+    assert not [name for name in tensors if name.startswith("lm_head.") and name != "lm_head.norm"]
     left_over = {"lm_head.weight": np.zeros((1, 1), np.float32)}
     assert_equal(imported(save_directory(tmp_path / "tied", weights | left_over, config))[0], tensors)
 
@@ -180,8 +182,8 @@ def test_a_tied_head_is_left_out(tmp_path):
 def test_biases_are_taken_over(tmp_path):
     weights, config = make(model_type="qwen2")
     tensors, _ = imported(save_directory(tmp_path / "biased", weights, config))
-    biases = np.concatenate([weights[f"{part}.bias"] for part in MATRICES["layers.0.in"]])
-    assert np.array_equal(tensors["layers.0.in.bias"], biases * 4096)
+    biases = np.concatenate([weights[f"{part}.bias"] for part in MATRICES["layers.0.qkv"]])
+    assert np.array_equal(tensors["layers.0.qkv.bias"], biases * 4096)
 
 
 def test_the_same_files_give_the_same_bytes(folder, tmp_path, model):
@@ -219,7 +221,7 @@ def test_progress_ends_at_all_weights(folder, tmp_path):
 
 def test_integers_are_the_same_on_every_machine():
     """Numbers that depend on no library's exp, pow or rounding: pinned, so that another machine must agree."""
-    assert frequencies_of(100000.0, 64).tolist()[::8] == [683565276, 38439700, 2161623, 121557]
+    assert inv_freq_of(100000.0, 64).tolist()[::8] == [683565276, 38439700, 2161623, 121557]
     integers, multipliers = quantize_rows(np.array([[0.5, -0.25, 0.1], [0, 0, 0], [1e-30, 0, 0]], np.float32), "m")
     assert integers.tolist() == [[127, -64, 25], [0, 0, 0], [0, 0, 0]] and multipliers.tolist() == [34084929, 0, 0]
     norm, unit = quantize_norm(np.array([1.5, -0.3], np.float32), "n")
@@ -258,7 +260,7 @@ def test_byte_fallback_tokens_are_bytes(tmp_path):
     assert vocabulary == sorted({bytes([byte]) for byte in range(256)} | more)
     real = weights["lm_head.weight"]
     for string, token in [(b" ", "\u2581"), (b"t", "t"), (b"A", "<0x41>"), (b" th", "\u2581th")]:
-        row = restored(tensors, "head")[vocabulary.index(string)]
+        row = restored(tensors, "lm_head")[vocabulary.index(string)]
         assert np.abs(row - real[tokens.index(token)]).max() <= 1 / 254
     pytest.importorskip("gguf")
     assert_equal(imported(save_gguf(tmp_path / "tiny.gguf", weights, config, tokenizer="llama"))[0], tensors)
@@ -286,7 +288,7 @@ def test_long_tokens_are_dropped():
 
 
 def test_default_wide_is_sound():
-    assert set(DEFAULT_WIDE) <= {"in", "out", "up", "down", "head"}
+    assert set(DEFAULT_INT15) <= {"qkv", "o", "gate_up", "down", "lm_head"}
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EROFS, errno.EIO, errno.ENOSPC])

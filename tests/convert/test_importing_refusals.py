@@ -141,7 +141,7 @@ REFUSALS = {
     "missing layer": (_config(num_hidden_layers=3), UnsupportedError, r"layers\.2\.q is missing"),
     "layer too many": (_config(num_hidden_layers=1), UnsupportedError, "does not know.*layers.1"),
     "no biases": (_config(model_type="qwen2"), UnsupportedError, r"q\.bias is missing"),
-    "missing head": (_tensor("lm_head.weight", lambda _: None), UnsupportedError, "tensor head is missing"),
+    "missing head": (_tensor("lm_head.weight", lambda _: None), UnsupportedError, "tensor lm_head is missing"),
     "missing embeddings": (_tensor("model.embed_tokens.weight", lambda _: None), UnsupportedError, "has the number"),
     "shape": (_tensor(_DOWN, lambda t: t[1:]), UnsupportedError, r"down has the shape \(63, 96\)"),
     "transposed": (_tensor(_DOWN, lambda t: t.T), UnsupportedError, "down has the shape"),
@@ -232,7 +232,7 @@ def test_what_cannot_be_imported_leaves_no_file(folder, tmp_path, change, error,
         ({"window": 0}, "window"),
         ({"window": 1000}, "window"),
         ({"window": 8320}, "window"),
-        ({"wide": ("sideways",)}, "wide"),
+        ({"int15": ("sideways",)}, "int15"),
     ],
 )
 def test_bad_options_leave_no_file(folder, tmp_path, options, words):

@@ -48,7 +48,8 @@ def module_with(name: str, **members: Any) -> Module:
         return self.run(input_ids, before[name])
 
     names, kind = ("self", "input_ids", "use_cache", name), inspect.Parameter.POSITIONAL_OR_KEYWORD
-    forward.__signature__ = inspect.Signature([inspect.Parameter(taken, kind) for taken in names])  # type: ignore[attr-defined]
+    signature = inspect.Signature([inspect.Parameter(taken, kind) for taken in names])
+    forward.__signature__ = signature  # type: ignore[attr-defined]
     return type("Made", (Module,), {"kept": name, "forward": forward} | members)()
 
 

@@ -161,11 +161,11 @@ import resource
 from array import array
 from lmzip.native.llama import Transformer, TransformerShape
 shape = TransformerShape(8192, 8192, 128, 64, 64, 128, 262143, 8192, (), True, 0)
-numbers = {"norms": array("h", bytes(257 * 8192 * 2)), "norm_units": bytes(257), "frequencies": bytes(256)}
+numbers = {"norms": array("h", bytes(257 * 8192 * 2)), "gain_shifts": bytes(257), "inv_freq": bytes(256)}
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
 for s in (shape, shape._replace(n_layer=129)):
     try:
-        Transformer(s, **numbers | ({} if s is shape else {"norms": bytes(259 * 16384), "norm_units": bytes(259)}))
+        Transformer(s, **numbers | ({} if s is shape else {"norms": bytes(259 * 16384), "gain_shifts": bytes(259)}))
     except (MemoryError, ValueError) as error:
         print(type(error).__name__)
 """

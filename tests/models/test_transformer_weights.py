@@ -99,7 +99,7 @@ def test_any_changed_header_loads_or_is_unsupported(path):
 def test_missing_mistyped_and_misshapen_tensors(path, name):
     tensors, config = sound()
     values = tensors[name]
-    if name not in ("layers.0.in.bias", "head.weight"):  # a model may do without
+    if name not in ("layers.0.qkv.bias", "lm_head.weight"):  # a model may do without
         refused(path, weight_file({other: x for other, x in tensors.items() if other != name}, config))
     others: list[np.ndarray] = [values.astype(np.float32)]
     if name != "tokenizer":
@@ -110,16 +110,16 @@ def test_missing_mistyped_and_misshapen_tensors(path, name):
 
 def test_multipliers_beyond_the_budget(path):
     tensors, _ = sound()
-    for matrix in ("head", "layers.0.in", "layers.0.out", "layers.0.up", "layers.0.down"):
+    for matrix in ("lm_head", "layers.0.qkv", "layers.0.o", "layers.0.gate_up", "layers.0.down"):
         full = np.full_like(tensors[f"{matrix}.weight"], 127)
         largest = largest_multipliers(full)
         load(path, changed(**{f"{matrix}.weight": full, f"{matrix}.multiplier": largest}))
         beyond = largest.copy()
         beyond[-1] += 1
         refused(path, changed(**{f"{matrix}.weight": full, f"{matrix}.multiplier": beyond}))
-    for matrix in ("embed", "head", "layers.0.down"):
+    for matrix in ("embed", "lm_head", "layers.0.down"):
         refused(path, changed(**{f"{matrix}.multiplier": tensors[f"{matrix}.multiplier"] * -1}))
-    refused(path, changed(norm_units=np.full_like(tensors["norm_units"], 25)))
+    refused(path, changed(gain_shifts=np.full_like(tensors["gain_shifts"], 25)))
 
 
 def test_vocabularies_that_are_none(path):
@@ -148,7 +148,7 @@ def test_strange_metadata_is_refused(path, key):
     tensors, config = sound()
     refused(path, weight_file(tensors, {other: value for other, value in config.items() if other != key}))
     for value in STRANGE:
-        is_sound = (key == "name" and value == "32") or (key == "wide" and value == [])
+        is_sound = (key == "name" and value == "32") or (key == "int15" and value == [])
         if not is_sound and not (key == "epsilon" and type(value) is int and 0 <= value <= 2**32):
             refused(path, weight_file(tensors, config | {key: value}))
 
@@ -156,7 +156,7 @@ def test_strange_metadata_is_refused(path, key):
 def test_tensors_that_lie_about_their_place(path):
     header, body = split(weight_file(*sound()))
     load(path, joined(header, body))
-    embed, head = header["embed.weight"], header["head.weight"]
+    embed, head = header["embed.weight"], header["lm_head.weight"]
     for offsets in (
         [0, 2**63],
         [2**64 - 1, 0],
@@ -169,7 +169,7 @@ def test_tensors_that_lie_about_their_place(path):
     ):
         refused(path, joined(header | {"embed.weight": embed | {"data_offsets": offsets}}, body))
     both = {**head, "shape": embed["shape"], "data_offsets": embed["data_offsets"]}
-    refused(path, joined(header | {"layers.0.out.weight": both}, body))  # over another one
+    refused(path, joined(header | {"layers.0.o.weight": both}, body))  # over another one
     for shape in ([2**32, 2**32], [2**40, 32], [259], [-259, -32], [0], "8288", [259.0, 32], [259] * 60):
         refused(path, joined(header | {"embed.weight": embed | {"shape": shape}}, body))
 
@@ -179,9 +179,9 @@ def test_a_small_file_that_claims_a_huge_model_takes_little_memory(path):
     """Norms of 128 layers of width 8192 are there, matrices of 60 GB are not."""
     tensors, config = sound()
     huge = {"n_embd": 8192, "n_hidden": 8192, "n_layer": 128, "n_head": 64, "n_kv_head": 64, "head_dim": 128}
-    norms = {f"layers.{i}.{name}.norm": np.ones(8192, np.int16) for i in range(128) for name in ("in", "up")}
-    norms |= {"head.norm": np.ones(8192, np.int16), "norm_units": np.zeros(257, np.uint8)}
-    norms["frequencies"] = np.zeros(64, np.uint32)
+    norms = {f"layers.{i}.{name}.norm": np.ones(8192, np.int16) for i in range(128) for name in ("qkv", "gate_up")}
+    norms |= {"lm_head.norm": np.ones(8192, np.int16), "gain_shifts": np.zeros(257, np.uint8)}
+    norms["inv_freq"] = np.zeros(64, np.uint32)
     path.write_bytes(weight_file(tensors | norms, config | huge))
     code = """
 import resource, sys

@@ -14,7 +14,7 @@ from lmzip.models import transformer_file
 from lmzip.native.llama import Transformer
 from lmzip.reference import transformer as reference
 
-ALL = ["in", "out", "up", "down", "head"]
+ALL = ["qkv", "o", "gate_up", "down", "lm_head"]
 
 
 def load(folder: Path, tensors, config) -> Transformer:
@@ -37,11 +37,11 @@ def random_tokens(n_steps: int, n_lanes: int, n_vocab: int, seed: int = 0) -> np
     "kind, changes",
     [
         ("plausible", {}),
-        ("plausible", {"tied": False, "bias": True, "wide": ALL}),
-        ("plausible", {"n_head": 6, "n_kv_head": 1, "wide": ["down"]}),
-        ("ties", {"wide": ["in", "head"]}),
+        ("plausible", {"tied": False, "bias": True, "int15": ALL}),
+        ("plausible", {"n_head": 6, "n_kv_head": 1, "int15": ["down"]}),
+        ("ties", {"int15": ["qkv", "lm_head"]}),
         ("extreme", {"bias": True}),
-        ("extreme", {"tied": False, "bias": True, "wide": ALL}),
+        ("extreme", {"tied": False, "bias": True, "int15": ALL}),
     ],
 )
 def test_equals_the_reference(kind: str, changes: dict) -> None:
@@ -61,9 +61,9 @@ def test_the_window_slides_as_in_the_reference() -> None:
 
 
 @pytest.mark.parametrize("simd", VARIANTS)
-@pytest.mark.parametrize("wide", [[], ALL])
-def test_lanes_and_threads_change_nothing(simd: str, wide: list[str]) -> None:
-    tensors, config = tiny_transformer(7, wide=wide)
+@pytest.mark.parametrize("int15", [[], ALL])
+def test_lanes_and_threads_change_nothing(simd: str, int15: list[str]) -> None:
+    tensors, config = tiny_transformer(7, int15=int15)
     model = kernel_transformer(tensors, config, simd)
     tokens = random_tokens(4, 64, config["n_vocab"])
     expected = np.concatenate([run(model, tokens[:, i : i + 1]) for i in range(64)], 1)
@@ -81,8 +81,8 @@ def test_refuses_bad_shapes(tmp_path: Path) -> None:
         {"n_head": 128, "n_kv_head": 1},
         {"n_layer": 0},
         {"n_vocab": 299},
-        {"wide": ["sideways"]},
-        {"wide": "in"},
+        {"int15": ["sideways"]},
+        {"int15": "qkv"},
         {"epsilon": -1},
         {"n_hidden": True},
     ]:
@@ -102,11 +102,11 @@ def test_refuses_bad_tensors(tmp_path: Path) -> None:
             with pytest.raises(UnsupportedError):
                 load(tmp_path, {k: v for k, v in tensors.items() if k != name}, config)
     for name, bad in [
-        ("norm_units", np.full(5, 25, np.uint8)),
+        ("gain_shifts", np.full(5, 25, np.uint8)),
         ("embed.multiplier", tensors["embed.multiplier"] * -1),
         ("layers.1.down.multiplier", np.full_like(tensors["layers.1.down.multiplier"], (1 << 31) - 1)),
-        ("layers.0.in.weight", tensors["layers.0.in.weight"].astype(np.int16)),
-        ("layers.0.up.weight", tensors["layers.0.up.weight"][1:]),
+        ("layers.0.qkv.weight", tensors["layers.0.qkv.weight"].astype(np.int16)),
+        ("layers.0.gate_up.weight", tensors["layers.0.gate_up.weight"][1:]),
     ]:
         with pytest.raises(UnsupportedError):
             load(tmp_path, tensors | {name: bad}, config)

@@ -14,7 +14,7 @@ from tiny_transformer import MATRICES, tiny_transformer, tiny_transformer_weight
 from lmzip.reference import tables
 from lmzip.reference import transformer as reference
 
-ALL_WIDE = list(MATRICES)
+ALL_INT15 = list(MATRICES)
 WINDOW = 32  # less than 9.11 admits, for speed
 N_STEPS = 44
 
@@ -61,8 +61,8 @@ def llama(
     """
     n, n_head, n_kv_head, head_dim = len(inputs), config["n_head"], config["n_kv_head"], config["head_dim"]
     epsilon = config["epsilon"] / config["n_embd"] / 2**24
-    units = list(tensors["norm_units"])
-    angles = np.arange(n)[:, None] * (tensors["frequencies"] / 2**32 * 2 * math.pi)
+    units = list(tensors["gain_shifts"])
+    angles = np.arange(n)[:, None] * (tensors["inv_freq"] / 2**32 * 2 * math.pi)
     age = np.arange(n)[:, None] - np.arange(n)
     seen = (age >= 0) & ((age < config["window"] - 4) | (np.arange(n) < 4))
 
@@ -73,17 +73,17 @@ def llama(
     x = embed[inputs]
     for i in range(config["n_layer"]):
         name = f"layers.{i}"
-        heads = normed(x, f"{name}.in") @ real_matrix(tensors, f"{name}.in").T
-        heads = (heads + tensors.get(f"{name}.in.bias", np.zeros(1)) / 4096).reshape(n, -1, head_dim)
+        heads = normed(x, f"{name}.qkv") @ real_matrix(tensors, f"{name}.qkv").T
+        heads = (heads + tensors.get(f"{name}.qkv.bias", np.zeros(1)) / 4096).reshape(n, -1, head_dim)
         q, k, v = np.split(heads, [n_head, n_head + n_kv_head], 1)
         q, k, v = round_heads(rope(q, angles)), round_heads(rope(k, angles)), round_heads(v)
         k, v = (np.repeat(each, n_head // n_kv_head, 1) for each in (k, v))
         weights = softmax(np.where(seen, np.einsum("ihd,jhd->hij", q, k) / math.sqrt(head_dim), -np.inf))
-        x = x + np.einsum("hij,jhd->ihd", weights, v).reshape(n, -1) @ real_matrix(tensors, f"{name}.out").T
-        gate, up = np.split(normed(x, f"{name}.up") @ real_matrix(tensors, f"{name}.up").T, 2, -1)
+        x = x + np.einsum("hij,jhd->ihd", weights, v).reshape(n, -1) @ real_matrix(tensors, f"{name}.o").T
+        gate, up = np.split(normed(x, f"{name}.gate_up") @ real_matrix(tensors, f"{name}.gate_up").T, 2, -1)
         x = x + (gate / (1 + np.exp(-gate)) * up) @ real_matrix(tensors, f"{name}.down").T
-    head = real_matrix(tensors, "head") if "head.weight" in tensors else embed[: config["n_vocab"]]
-    return normed(x, "head") @ head.T
+    head = real_matrix(tensors, "lm_head") if "lm_head.weight" in tensors else embed[: config["n_vocab"]]
+    return normed(x, "lm_head") @ head.T
 
 
 # --- closeness
@@ -120,24 +120,24 @@ def divergences(
 )
 def test_probabilities_are_those_of_floating_point(changes: dict[str, Any]) -> None:
     changes = changes | {"window": WINDOW}
-    narrow, narrow_divergence = divergences(*tiny_transformer(**changes))
-    wide, wide_divergence = divergences(*tiny_transformer(wide=ALL_WIDE, **changes))
-    assert np.max(narrow) < 0.45 and np.mean(narrow) < 0.2 and np.mean(narrow_divergence) < 0.02
-    assert np.mean(wide) < 0.7 * np.mean(narrow) and np.mean(wide_divergence) < 0.5 * np.mean(narrow_divergence)
+    int8, int8_divergence = divergences(*tiny_transformer(**changes))
+    int15, int15_divergence = divergences(*tiny_transformer(int15=ALL_INT15, **changes))
+    assert np.max(int8) < 0.45 and np.mean(int8) < 0.2 and np.mean(int8_divergence) < 0.02
+    assert np.mean(int15) < 0.7 * np.mean(int8) and np.mean(int15_divergence) < 0.5 * np.mean(int8_divergence)
     # The rest is the 8 bits of queries, keys and values, and roundings of these that fall to the other side.
-    close, close_divergence = divergences(*tiny_transformer(wide=ALL_WIDE, **changes), round_heads=eight_bits)
+    close, close_divergence = divergences(*tiny_transformer(int15=ALL_INT15, **changes), round_heads=eight_bits)
     assert np.mean(close) < 0.045 and np.max(close) < 0.12 and np.mean(close_divergence) < 0.0015
 
 
 @pytest.mark.parametrize("name", MATRICES)
 def test_fifteen_bits_are_closer_than_eight(name: str) -> None:
-    def error(wide: list[str]) -> float:
+    def error(int15: list[str]) -> float:
         return float(
-            np.mean(divergences(*tiny_transformer(7, n_layer=1, window=WINDOW, wide=wide), round_heads=eight_bits)[0])
+            np.mean(divergences(*tiny_transformer(7, n_layer=1, window=WINDOW, int15=int15), round_heads=eight_bits)[0])
         )
 
     others = [other for other in MATRICES if other != name]
-    assert error(ALL_WIDE) < 0.9 * error(others)
+    assert error(ALL_INT15) < 0.9 * error(others)
 
 
 # --- parts against their definitions
@@ -168,15 +168,15 @@ def test_scale_rounds_to_nearest_and_keeps() -> None:
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_packed_vectors_stand_for_what_was_packed(limit: int, sign: int) -> None:
     v = np.append(random_integers(limit, 500), sign * limit)
-    narrow, wide = reference.quantize_int8(v), reference.quantize_int15(v)
-    assert abs(int(narrow.low[-1])) == 127  # nothing of the range is lost
-    assert np.max(np.abs(real(narrow) - v)) <= limit * (0.5 / 127 + 2.0**-13)
-    assert np.max(np.abs(real(wide) - v)) <= limit / 248  # the clamp
-    assert np.mean(np.abs(real(wide) - v)) <= limit * 2.0**-12
-    assert wide.high is not None
-    for integers in (narrow.low, wide.low, wide.high):
+    int8, int15 = reference.quantize_int8(v), reference.quantize_int15(v)
+    assert abs(int(int8.low[-1])) == 127  # nothing of the range is lost
+    assert np.max(np.abs(real(int8) - v)) <= limit * (0.5 / 127 + 2.0**-13)
+    assert np.max(np.abs(real(int15) - v)) <= limit / 248  # the clamp
+    assert np.mean(np.abs(real(int15) - v)) <= limit * 2.0**-12
+    assert int15.high is not None
+    for integers in (int8.low, int15.low, int15.high):
         assert np.max(np.abs(integers)) <= 127
-    assert np.min(wide.low) >= -64 and np.max(wide.low) <= 63
+    assert np.min(int15.low) >= -64 and np.max(int15.low) <= 63
 
 
 def test_packed_zeros_are_zeros() -> None:
@@ -197,16 +197,16 @@ def test_norm_is_rms_norm(x_limit: int, epsilon: int) -> None:
     tensors, config = tiny_transformer(8, tied=False, epsilon=epsilon)
     model = reference.Transformer(tensors, config)
     x = np.append(random_integers(x_limit, config["n_embd"] - 1), x_limit)
-    gain = tensors["layers.0.up.norm"] / 2.0**14
-    exact = real_matrix(tensors, "layers.0.up") @ rms_norm(x / 4096, gain, epsilon / config["n_embd"] / 2**24)
+    gain = tensors["layers.0.gate_up.norm"] / 2.0**14
+    exact = real_matrix(tensors, "layers.0.gate_up") @ rms_norm(x / 4096, gain, epsilon / config["n_embd"] / 2**24)
     layer = model.layers[0]
-    for wide, tolerance in ((False, 0.02), (True, 0.0006)):
-        ours = reference.apply_normed(layer.w_up, reference.rmsnorm(x, layer.up_norm, wide)) / 4096
+    for int15, tolerance in ((False, 0.02), (True, 0.0006)):
+        ours = reference.apply_normed(layer.w_gate_up, reference.rmsnorm(x, layer.gate_up_norm, int15)) / 4096
         assert relative_error(ours, exact) < tolerance + 0.3 / 4096 / np.sqrt(np.mean(exact**2))
 
 
 @pytest.mark.parametrize("unit", [0, 7, 24])
-def test_norm_units_scale_the_gain(unit: int) -> None:
+def test_gain_shifts_scale_the_gain(unit: int) -> None:
     gain = np.full(64, 32767 if unit else 1, np.int64)
     matrix = reference.Matrix(np.eye(64, dtype=np.int8) * 127, np.full(64, 1 << 26))  # 127 * 127 * 2^26 / 2^40: 0.984
     normed = reference.rmsnorm(random_integers(5000, 64), reference.Norm(gain, unit, 0), True)
@@ -231,20 +231,20 @@ def test_cosine_goes_round_the_circle() -> None:
 
 @pytest.mark.parametrize("t", [0, 1, 17, 100_000, 1 << 31])
 def test_rotation_is_that_of_halves(t: int) -> None:
-    frequencies = tiny_transformer()[0]["frequencies"]
+    inv_freq = tiny_transformer()[0]["inv_freq"]
     v = random_integers(9000, 32)
-    phases = np.array([t * int(frequency) % (1 << 32) for frequency in frequencies])
+    phases = np.array([t * int(frequency) % (1 << 32) for frequency in inv_freq])
     exact = rope(v[None, None].astype(float), phases[None] / 2**31 * np.pi)[0, 0]
-    assert np.max(np.abs(real(reference.rotate(v, t, frequencies)) - exact)) < np.max(np.abs(exact)) * 0.0042
+    assert np.max(np.abs(real(reference.rotate(v, t, inv_freq)) - exact)) < np.max(np.abs(exact)) * 0.0042
 
 
 def test_scores_depend_on_distances() -> None:
-    frequencies = tiny_transformer()[0]["frequencies"]
+    inv_freq = tiny_transformer()[0]["inv_freq"]
     query, key = random_integers(9000, 32, 3), random_integers(9000, 32, 4)
 
     def score(t_query: int, t_key: int) -> int:
-        turned = reference.rotate(key, t_key, frequencies)
-        rotated = reference.rotate(query, t_query, frequencies)
+        turned = reference.rotate(key, t_key, inv_freq)
+        rotated = reference.rotate(query, t_query, inv_freq)
         return int(reference.scores(rotated, turned.low[None], np.array([turned.size]))[0])
 
     for distance in (0, 1, 5, 31):
@@ -295,8 +295,8 @@ def test_exponentials_are_of_logits() -> None:
     tensors, config = tiny_transformer(10, tied=False)
     model = reference.Transformer(tensors, config)
     x = random_integers(9000, config["n_embd"])
-    gain, epsilon = tensors["head.norm"] / 2.0**14, config["epsilon"] / config["n_embd"] / 2**24
-    logits = real_matrix(tensors, "head") @ rms_norm(x / 4096, gain, epsilon)
+    gain, epsilon = tensors["lm_head.norm"] / 2.0**14, config["epsilon"] / config["n_embd"] / 2**24
+    logits = real_matrix(tensors, "lm_head") @ rms_norm(x / 4096, gain, epsilon)
     exact = (logits - np.max(logits)) * math.log2(math.e)
     e = reference.lm_head(model.head, reference.rmsnorm(x, model.head_norm, True))
     assert e.shape == (config["n_vocab"],) and np.max(e) == 1 << 31
@@ -308,7 +308,7 @@ def test_exponentials_are_of_logits() -> None:
 
 def test_lanes_are_apart() -> None:
     config = tiny_transformer()[1]
-    model = reference.Transformer.from_bytes(tiny_transformer_weights(11, wide=["down"]))
+    model = reference.Transformer.from_bytes(tiny_transformer_weights(11, int15=["down"]))
     tokens = some_tokens(config, 8, 3)
     together = reference.run(model, tokens, 3)
     assert together.shape == (8, 3, config["n_vocab"]) and together.dtype == np.uint32
@@ -321,7 +321,7 @@ def test_lanes_are_apart() -> None:
 def test_attention_sees_a_window() -> None:
     """Without positions a step of one layer depends on the first four inputs and the last `window` - 4 alone."""
     tensors, config = tiny_transformer(12, n_layer=1, window=WINDOW)
-    tensors["frequencies"] = np.zeros_like(tensors["frequencies"])
+    tensors["inv_freq"] = np.zeros_like(tensors["inv_freq"])
     model = reference.Transformer(tensors, config)
     tokens = some_tokens(config, 41)  # step 40 is behind tokens 0 .. 39
 
@@ -342,13 +342,18 @@ def test_attention_sees_a_window() -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_extreme_weights_stay_within_the_budget(seed: int) -> None:
     """The assertions of the reference hold, numbers come to their ends, and not all tokens are alike."""
-    wide = [[], ALL_WIDE, ["in", "down"], ["out", "up", "head"]][seed % 4]
+    int15 = [[], ALL_INT15, ["qkv", "down"], ["o", "gate_up", "lm_head"]][seed % 4]
     changes = {"tied": seed < 4, "bias": seed % 2 == 1, "epsilon": [0, 10737, 1 << 32][seed % 3], "n_layer": 3}
-    tensors, config = tiny_transformer(seed, kind="extreme", wide=wide, **changes)
+    tensors, config = tiny_transformer(seed, kind="extreme", int15=int15, **changes)
     model = reference.Transformer.from_bytes(weight_file(tensors, config))
     largest = []
     mlp = model.mlp
-    model.mlp = lambda x, *rest: (largest.append(int(np.max(np.abs(x)))), mlp(x, *rest))[1]  # type: ignore[method-assign]
+
+    def watched(x: np.ndarray, *rest: Any) -> np.ndarray:
+        largest.append(int(np.max(np.abs(x))))
+        return mlp(x, *rest)
+
+    model.mlp = watched  # type: ignore[method-assign]
     exponentials = reference.run(model, some_tokens(config, 36), 1)
     assert max(largest) == 1 << 30
     assert np.all(exponentials >= 1) and np.all(np.max(exponentials, -1) == 1 << 31)
@@ -372,8 +377,8 @@ def test_widest_norm_stays_within_the_budget() -> None:
     for x in (np.full(8192, 1 << 30), np.full(8192, -1 << 30), np.full(8192, 1), np.zeros(8192, np.int64)):
         for gain, unit, epsilon in ((-1 << 15, 0, 0), (32767, 24, 1 << 32), (1, 24, 0), (1, 24, 1 << 32)):
             norm = reference.Norm(np.full(8192, gain), unit, epsilon)
-            for wide in (False, True):
-                normed = reference.rmsnorm(x.astype(np.int64), norm, wide)
+            for int15 in (False, True):
+                normed = reference.rmsnorm(x.astype(np.int64), norm, int15)
                 assert np.all(np.abs(reference.apply_normed(matrix, normed)) <= 1 << 30)
                 assert reference.lm_head(matrix, normed).tolist() == [1 << 31]
 

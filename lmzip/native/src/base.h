@@ -1,7 +1,7 @@
 /* base.h - the trait of bases: what codes the bits of a byte, alone or beside an expert; and the list of all of them.
 
-   A base is two parts.  One file has its memory (base_ops).  Another is included by block_loop.inc, and so compiled once per
-   CPU variant: what it does in each step (base_functions). */
+   A base is two parts.  One file has its memory (base_ops).  Another is included by block_loop.inc, so compiled once
+   per CPU variant: what it does in each step (base_functions). */
 #ifndef LMZ_BASE_H
 #define LMZ_BASE_H
 
@@ -22,7 +22,7 @@ typedef struct { /* NAME_base in a file of its own */
     void (*start)(struct lmz_coder *);
 } base_ops;
 
-typedef struct { /* NAME_functions[] in what block_loop.inc includes: a row for each way in which a base may be compiled */
+typedef struct { /* NAME_functions[] in what block_loop.inc includes: a row for each way to compile a base */
     void (*start_lanes)(struct lmz_coder *);                   /* before the first step */
     void (*start_step)(struct lmz_coder *);                    /* before each step of all lanes */
     void (*code_byte)(struct lmz_coder *, struct lmz_lane *);  /* the lane's next byte */

@@ -1,5 +1,5 @@
-/* byte_tree.h - what an expert predicts of a byte: the sums of its weights, node c0 of the known bits with the children 2 c0
-   and 2 c0 + 1; from these to the stretch of a bit (ARITHMETIC 8.3). */
+/* byte_tree.h - what an expert predicts of a byte: the sums of its weights, node c0 of the known bits with the children
+   2 c0 and 2 c0 + 1; from these to the stretch of a bit (ARITHMETIC 8.3). */
 #ifndef LMZ_BYTE_TREE_H
 #define LMZ_BYTE_TREE_H
 
@@ -34,7 +34,8 @@ static inline void sum_pairs(const uint32_t *restrict x, int n, uint32_t *restri
         sums[i] = x[2 * i] + x[2 * i + 1];
 }
 
-/* Sum the leaves of a tree, 256 weights from tree[256] on; tree[0] becomes the first byte of the largest, which is `top`. */
+/* Sum the leaves of a tree, 256 weights from tree[256] on; tree[0] becomes the first byte of the largest, which is
+   `top`. */
 static inline void sum_tree(uint32_t *tree, uint32_t top)
 {
     for (int n = 128; n; n >>= 1)

@@ -173,7 +173,8 @@ static uint64_t bytelm_layout(struct lmz_coder *c, uint8_t *memory)
     uint64_t size = 0;
     bytelm_lanes *lanes = arena_take(memory, &size, sizeof *lanes);
     c->expert_lanes = lanes;
-    return size + lanes_layout(memory ? lanes : &scratch, (const struct bytelm *)c->expert, c->n_lanes, memory ? memory + size : NULL);
+    return size + lanes_layout(memory ? lanes : &scratch, (const struct bytelm *)c->expert, c->n_lanes,
+                               memory ? memory + size : NULL);
 }
 
 static void bytelm_start(struct lmz_coder *c)
@@ -203,8 +204,8 @@ static int is_complete(const lmz_expert *expert)
 }
 
 static const expert_ops bytelm_ops = {
-    .name = "bytelm", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES,
-    .is_complete = is_complete, .layout = bytelm_layout, .start = bytelm_start, .begin = bytelm_begin, .finish = bytelm_finish,
+    .name = "bytelm", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES, .is_complete = is_complete,
+    .layout = bytelm_layout, .start = bytelm_start, .begin = bytelm_begin, .finish = bytelm_finish,
     .free = bytelm_free};
 
 int lmz_bytelm_run(const lmz_expert *expert, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees)

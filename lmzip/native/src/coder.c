@@ -126,8 +126,8 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     return c;
 }
 
-lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *raw, uint8_t *payload,
-                           size_t capacity)
+lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *raw,
+                           uint8_t *payload, size_t capacity)
 {
     /* An encoder never writes to raw: code_byte does so only when it decodes. */
     struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw);

@@ -36,7 +36,8 @@ static inline uint32_t byte_before(const uint8_t *raw, uint32_t at, uint32_t end
 static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
 {
     const uint8_t *raw = c->raw;
-    uint32_t last = (uint32_t)lane->history, older = (uint32_t)(lane->history >> 32), c1 = last & 255, at = lane->position;
+    uint32_t last = (uint32_t)lane->history, older = (uint32_t)(lane->history >> 32), c1 = last & 255,
+             at = lane->position;
 
     uint32_t column = at - lane->line_start;
     uint32_t above = byte_before(raw, lane->above_start + column, lane->line_start, '\n');
@@ -48,7 +49,8 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
     }
 
     uint32_t stride = c->ngram.stride ? c->ngram.stride : 4, seen = at - lane->start;
-    uint32_t record_above = seen >= stride ? raw[at - stride] : 0, record_above2 = seen >= 2 * stride ? raw[at - 2 * stride] : 0;
+    uint32_t record_above = seen >= stride ? raw[at - stride] : 0,
+             record_above2 = seen >= 2 * stride ? raw[at - 2 * stride] : 0;
     uint32_t record_above_left = seen > stride ? raw[at - stride - 1] : 0;
 
     for (int i = 0; i < c->ngram.shape->n_contexts; i++) {
@@ -137,7 +139,8 @@ static inline void update_line(lmz_lane *lane, uint32_t byte, uint32_t class)
 /* Take in the byte that stood at lane->position, and move on. */
 static inline void update_history(struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
 {
-    uint32_t *followers1 = &c->ngram.indirect1[lane->history & 255], *followers2 = &c->ngram.indirect2[lane->history & 0xffff];
+    uint32_t *followers1 = &c->ngram.indirect1[lane->history & 255],
+             *followers2 = &c->ngram.indirect2[lane->history & 0xffff];
     uint32_t class = byte_class(byte);
     update_stride(c, lane, byte);
     *followers1 = (*followers1 << 8 | byte) & 0xffffff;

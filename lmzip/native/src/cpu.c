@@ -23,8 +23,9 @@ static int has_avx2(void)
 
 static int has_avx512(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vnni") && has_avx2();
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni") && has_avx2();
 }
 
 #if defined(__linux__)
@@ -50,17 +51,19 @@ static int has_avxvnni(void)
 static int always(void) { return 1; }
 
 static const cpu_variant variants[] = {
-    /* name, is_here, is_for_experts, {offset, wide}, lanes_at_once, is_slow, functions */
-    {"portable", always, 0, {0, 1}, 8, 1, run_block_portable, bytelm_hidden_portable, bytelm_output_portable, llama_step_portable},
+    /* name, is_here, is_for_experts, {offset, int16}, lanes_at_once, is_slow, functions */
+    {"portable", always, 0, {0, 1}, 8, 1, run_block_portable, bytelm_hidden_portable, bytelm_output_portable,
+     llama_step_portable},
 #if defined(__x86_64__)
     {"avx2", has_avx2, 0, {0, 0}, 8, 1, run_block_avx2, bytelm_hidden_avx2, bytelm_output_avx2, llama_step_avx2},
-    {"avxvnni", has_avxvnni, 1, {128, 0}, 8, 1, run_block_avx2, bytelm_hidden_avxvnni, bytelm_output_avxvnni, llama_step_avxvnni},
-    {"avx512", has_avx512, 1, {128, 0}, 8, 1, run_block_avx512, bytelm_hidden_avx512, bytelm_output_avx512, llama_step_avx512},
+    {"avxvnni", has_avxvnni, 1, {128, 0}, 8, 1, run_block_avx2, bytelm_hidden_avxvnni, bytelm_output_avxvnni,
+     llama_step_avxvnni},
+    {"avx512", has_avx512, 1, {128, 0}, 8, 1, run_block_avx512, bytelm_hidden_avx512, bytelm_output_avx512,
+     llama_step_avx512},
     {"amx", has_amx, 1, {128, 0}, 16, 0, run_block_avx512, bytelm_hidden_amx, bytelm_output_amx, llama_step_amx},
 #endif
 };
 #define N_VARIANTS ((int)(sizeof variants / sizeof *variants))
-
 
 static int is_here(int simd)
 {

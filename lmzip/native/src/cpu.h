@@ -18,7 +18,7 @@ typedef int block_loop(struct lmz_coder *, uint64_t n_steps);
 typedef struct {
     const char *name;
     int (*is_here)(void); /* whether this processor runs it */
-    int is_for_experts;   /* no gain for blocks: their rows of 48 mixer inputs fill its vectors too badly, or it has none of its own */
+    int is_for_experts;   /* no gain for blocks: 48 mixer inputs fill its vectors badly, or it has no loop of its own */
     matrix_packing packing;
     int lanes_at_once;    /* with which matrix products are at their best */
     int is_slow;          /* a step of a net takes much longer than to code what it predicts */

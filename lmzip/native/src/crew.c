@@ -1,7 +1,7 @@
 /* crew.c - a few threads that live for one piece of work (crew.h).
 
-   They wait for each other many times in a millisecond, so they do not sleep; where one waits for long, there is less than a
-   processor for each, and it gives its own up. */
+   They wait for each other many times in a millisecond, so they do not sleep; where one waits for long, there is less
+   than a processor for each, and it gives its own up. */
 #include "crew.h"
 
 #include <pthread.h>

@@ -1,4 +1,5 @@
-/* crew.h - threads that share work in phases, one after another: in each, every worker has its share, or takes items in turn. */
+/* crew.h - threads that share work in phases, one after another: in each, every worker has its share, or takes items in
+   turn. */
 #ifndef LMZ_CREW_H
 #define LMZ_CREW_H
 
@@ -22,7 +23,10 @@ typedef void crew_work(const crew_worker *, void *argument);
 void crew_run(crew_work *work, void *argument, int n_threads);
 
 /* The next of the items of this phase that anyone takes, counted from 0. */
-static inline int crew_next_item(const crew_worker *m) { return (int)__atomic_fetch_add(&m->crew->next, 1, __ATOMIC_RELAXED); }
+static inline int crew_next_item(const crew_worker *m)
+{
+    return (int)__atomic_fetch_add(&m->crew->next, 1, __ATOMIC_RELAXED);
+}
 
 /* The first of the worker's own share of n items; the share of the next worker follows. */
 static inline int crew_slice(const crew_worker *m, int n) { return n * m->index / m->crew->n_workers; }

@@ -21,10 +21,11 @@ typedef struct { /* ARITHMETIC 8.2, table of experts */
 
 #define WEIGHT_OF(percent) ((int32_t)((int64_t)(percent) * (1 << 28) / 100))
 #define PRIOR_OF_BYTES \
-    {.base_weight = WEIGHT_OF(6), .stretch_weight = WEIGHT_OF(40), .confidence_weight = WEIGHT_OF(6), .rate_extra = 400000, .final_rate = 32}
+    {.base_weight = WEIGHT_OF(6), .stretch_weight = WEIGHT_OF(40), .confidence_weight = WEIGHT_OF(6), \
+     .rate_extra = 400000, .final_rate = 32}
 #define PRIOR_OF_TOKENS                                                                                       \
-    {.base_weight = WEIGHT_OF(2), .stretch_weight = WEIGHT_OF(90), .confidence_weight = WEIGHT_OF(-6), .rate_extra = 200000, \
-     .final_rate = 8, .map_count = 30}
+    {.base_weight = WEIGHT_OF(2), .stretch_weight = WEIGHT_OF(90), .confidence_weight = WEIGHT_OF(-6), \
+     .rate_extra = 200000, .final_rate = 8, .map_count = 30}
 
 struct lmz_coder;
 
@@ -45,8 +46,8 @@ typedef struct {
     uint64_t (*layout)(struct lmz_coder *, uint8_t *memory);
     /* Make ready for a block, every lane at its start; NULL: zeros do. */
     void (*start)(struct lmz_coder *);
-    /* Of bytes: predict the next byte of n lanes from the first on, in two parts; the first, which may be NULL, may run ahead
-       in another thread, the second fills the lanes' trees (byte_tree.h). */
+    /* Of bytes: predict the next byte of n lanes from the first on, in two parts; the first, which may be NULL, may run
+       ahead in another thread, the second fills the lanes' trees (byte_tree.h). */
     void (*begin)(struct lmz_coder *, int first, int n);
     void (*finish)(struct lmz_coder *, int first, int n);
     /* Of tokens: predict the next token of the first n active lanes, and do `then` for each. */

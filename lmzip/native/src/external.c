@@ -115,5 +115,5 @@ static const expert_ops external_bytes_ops = {
     .is_complete = is_complete, .finish = finish_bytes, .free = external_free};
 
 static const expert_ops external_tokens_ops = {
-    .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1,
-    .prior = PRIOR_OF_TOKENS, .is_complete = is_complete, .step = step_tokens, .token_weights = token_weights, .free = external_free};
+    .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1, .prior = PRIOR_OF_TOKENS,
+    .is_complete = is_complete, .step = step_tokens, .token_weights = token_weights, .free = external_free};

@@ -1,4 +1,5 @@
-/* internal.h - the state of a coder: of the loop over steps and lanes, of its base, and of what an expert of tokens adds. */
+/* internal.h - the state of a coder: of the loop over steps and lanes, of its base, and what an expert of tokens adds.
+   */
 #ifndef LMZ_INTERNAL_H
 #define LMZ_INTERNAL_H
 
@@ -51,7 +52,7 @@ typedef struct { /* the ngram base: what all lanes share */
 
 typedef struct { /* with an expert of tokens: where the lanes' tokens are, and what is learned of their ends */
     int *active;                   /* (n_lanes) lanes that have tokens to come, the first ones of it */
-    uint32_t *last;                /* (n_lanes) the token that a lane had last, the size of the vocabulary at the start */
+    uint32_t *last;                /* (n_lanes) the last token of a lane, the size of the vocabulary at the start */
     uint64_t *largest_child_sums;  /* (n_lanes) of the weights that a lane's second tree is made of */
     uint8_t *is_token_end;         /* (raw_size + 1) of every position: whether a token ended there */
     uint32_t *cells, mask;         /* (mask + 1) cells of what ends a token, see token_boundary.h */
@@ -64,7 +65,7 @@ typedef struct { /* with an expert of tokens: where the lanes' tokens are, and w
 typedef struct { /* see lookahead.c */
     pthread_t id;
     int running, stop;
-    uint32_t n_predictions, n_claimed, n_coded; /* of a run; not of 64 bits, which not every processor shares among threads */
+    uint32_t n_predictions, n_claimed, n_coded; /* of a run; 32 bits, which every processor shares among threads */
     uint32_t predicted[MAX_GROUPS]; /* the last number of each group, plus one */
     uint32_t n_late;        /* predictions of this run that the coder waited for too long */
     int n_backoff, backoff; /* runs that the coder will do alone, and how many it did so last time */
@@ -83,9 +84,9 @@ struct lmz_coder {
 
     const lmz_expert *expert; /* or NULL */
     void *expert_lanes;       /* the state of its lanes, by its own layout */
-    uint32_t *trees;          /* (n_lanes, 512), see byte_tree.h; of tokens (n_lanes, 2, 512): of the byte to come, and of that
-                                 behind the largest first byte, made with the first */
-    const uint32_t *external; /* (active lanes, n_vocab or 256) weights from the caller, in a step of lmz_coder_run_external */
+    uint32_t *trees;          /* (n_lanes, 512), see byte_tree.h; of tokens (n_lanes, 2, 512): of the byte to come, and
+                                 of that behind the largest first byte, made with the first */
+    const uint32_t *external; /* (active lanes, n_vocab or 256) the caller's weights, in lmz_coder_run_external */
     token_state tokens;
     lookahead lookahead;
     int n_threads, n_groups;  /* threads that may be used; groups of lanes that take turns */

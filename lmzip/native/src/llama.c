@@ -12,7 +12,7 @@
 #define MAX_HEAD_DIM 256
 #define MAX_VOCABULARY 262143
 #define MAX_WINDOW 8192
-#define MAX_NORM_UNIT 24
+#define MAX_GAIN_SHIFT 24
 #define MAX_EPSILON ((uint64_t)1 << 32)
 
 static const expert_ops llama_ops; /* below */
@@ -22,12 +22,12 @@ static int is_dim(int64_t n, int64_t limit) { return n >= ROW_ALIGN && n <= limi
 static int is_shape(const lmz_llama_shape *s)
 {
     return is_dim(s->n_embd, MAX_DIM) && is_dim(s->n_hidden, MAX_DIM) && is_dim(s->head_dim, MAX_HEAD_DIM) &&
-           s->n_layer >= 1 && s->n_layer <= MAX_LAYERS && s->n_head >= 1 && s->n_head <= MAX_HEADS && s->n_kv_head >= 1 &&
-           s->n_kv_head <= s->n_head && s->n_head % s->n_kv_head == 0 && s->n_head / s->n_kv_head <= MAX_GROUP &&
-           is_dim((int64_t)s->n_head * s->head_dim, MAX_DIM) && s->n_vocab >= 256 && s->n_vocab <= MAX_VOCABULARY &&
-           s->window >= VALUE_BLOCK && s->window <= MAX_WINDOW && s->window % VALUE_BLOCK == 0 && s->wide >= 0 &&
-           s->wide < 1 << LMZ_PRODUCT_EMBED && s->epsilon <= MAX_EPSILON && s->scale_of_scores >= 0 &&
-           s->scale_of_scores < 1 << 21;
+           s->n_layer >= 1 && s->n_layer <= MAX_LAYERS && s->n_head >= 1 && s->n_head <= MAX_HEADS &&
+           s->n_kv_head >= 1 && s->n_kv_head <= s->n_head && s->n_head % s->n_kv_head == 0 &&
+           s->n_head / s->n_kv_head <= MAX_GROUP && is_dim((int64_t)s->n_head * s->head_dim, MAX_DIM) &&
+           s->n_vocab >= 256 && s->n_vocab <= MAX_VOCABULARY && s->window >= VALUE_BLOCK && s->window <= MAX_WINDOW &&
+           s->window % VALUE_BLOCK == 0 && s->int15 >= 0 && s->int15 < 1 << LMZ_W_EMBED && s->epsilon <= MAX_EPSILON &&
+           s->scale_of_scores >= 0 && s->scale_of_scores < 1 << 21;
 }
 
 static int max_of(int a, int b) { return a > b ? a : b; }
@@ -63,16 +63,16 @@ static uint64_t layout(struct llama *t, uint8_t *base)
     uint64_t offset = 0;
     for (int l = 0; l < s->n_layer; l++) {
         llama_layer *layer = &t->layers[l];
-        carve_matrix(t, &layer->in, base, &offset, s->n_embd, t->n_in_rows);
-        carve_matrix(t, &layer->out, base, &offset, width_of(s), s->n_embd);
-        carve_matrix(t, &layer->up, base, &offset, s->n_embd, 2 * s->n_hidden);
+        carve_matrix(t, &layer->qkv, base, &offset, s->n_embd, t->n_qkv_rows);
+        carve_matrix(t, &layer->o, base, &offset, width_of(s), s->n_embd);
+        carve_matrix(t, &layer->gate_up, base, &offset, s->n_embd, 2 * s->n_hidden);
         carve_matrix(t, &layer->down, base, &offset, s->n_hidden, s->n_embd);
-        layer->bias = arena_take(base, &offset, (size_t)t->n_in_rows * 4);
+        layer->bias = arena_take(base, &offset, (size_t)t->n_qkv_rows * 4);
     }
-    carve_matrix(t, &t->head, base, &offset, s->n_embd, s->n_vocab);
+    carve_matrix(t, &t->lm_head, base, &offset, s->n_embd, s->n_vocab);
     t->norms = arena_take(base, &offset, n_norms * n_embd * sizeof *t->norms);
-    t->norm_units = arena_take(base, &offset, n_norms);
-    t->frequencies = arena_take(base, &offset, (size_t)s->head_dim / 2 * sizeof *t->frequencies);
+    t->gain_shifts = arena_take(base, &offset, n_norms);
+    t->inv_freq = arena_take(base, &offset, (size_t)s->head_dim / 2 * sizeof *t->inv_freq);
     t->embedding = arena_take(base, &offset, n_tokens * n_embd);
     t->embedding_multiplier = arena_take(base, &offset, n_tokens * sizeof *t->embedding_multiplier);
     return offset;
@@ -87,24 +87,24 @@ static void llama_free(lmz_expert *expert)
     free(t);
 }
 
-lmz_expert *lmz_llama_new(const lmz_llama_shape *s, const int16_t *norms, const uint8_t *norm_units,
-                                     const uint32_t *frequencies, int simd)
+lmz_expert *lmz_llama_new(const lmz_llama_shape *s, const int16_t *norms, const uint8_t *gain_shifts,
+                          const uint32_t *inv_freq, int simd)
 {
     const cpu_variant *variant = cpu_variant_of(simd);
     if (!is_shape(s) || !variant)
         return NULL;
     const size_t n_norms = 2 * (size_t)s->n_layer + 1;
     for (size_t i = 0; i < n_norms; i++)
-        if (norm_units[i] > MAX_NORM_UNIT)
+        if (gain_shifts[i] > MAX_GAIN_SHIFT)
             return NULL;
     struct llama *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     t->shape = *s;
     t->norm_factor = norm_factor(s->n_embd);
-    t->n_in_rows = (s->n_head + 2 * s->n_kv_head) * s->head_dim;
-    t->max_row = max_of(max_of(t->n_in_rows, 2 * s->n_hidden), max_of(s->n_embd, width_of(s)));
-    t->n_missing = 4 * s->n_layer + 1 + (s->has_head != 0);
+    t->n_qkv_rows = (s->n_head + 2 * s->n_kv_head) * s->head_dim;
+    t->max_row = max_of(max_of(t->n_qkv_rows, 2 * s->n_hidden), max_of(s->n_embd, width_of(s)));
+    t->n_missing = 4 * s->n_layer + 1 + (s->has_lm_head != 0);
     t->packing = variant->packing;
     t->step = variant->llama;
     t->expert.ops = &llama_ops;
@@ -120,8 +120,8 @@ lmz_expert *lmz_llama_new(const lmz_llama_shape *s, const int16_t *norms, const 
     }
     layout(t, t->memory);
     memcpy(t->norms, norms, n_norms * (size_t)s->n_embd * sizeof *norms);
-    memcpy(t->norm_units, norm_units, n_norms);
-    memcpy(t->frequencies, frequencies, (size_t)s->head_dim / 2 * sizeof *frequencies);
+    memcpy(t->gain_shifts, gain_shifts, n_norms);
+    memcpy(t->inv_freq, inv_freq, (size_t)s->head_dim / 2 * sizeof *inv_freq);
     return &t->expert;
 }
 
@@ -148,26 +148,26 @@ static int set_embedding(struct llama *t, const int8_t *weights, const int32_t *
     for (size_t i = 0; i < n_rows; i++)
         if (multipliers[i] < 0)
             return LMZ_E_ARGUMENT;
-    return t->shape.has_head ? LMZ_DONE : set_matrix(t, &t->head, weights, multipliers, t->shape.n_vocab);
+    return t->shape.has_lm_head ? LMZ_DONE : set_matrix(t, &t->lm_head, weights, multipliers, t->shape.n_vocab);
 }
 
-int lmz_llama_set(lmz_expert *expert, int product, int layer, const int8_t *weights, const int32_t *multipliers,
-                        const int32_t *biases, size_t n_rows, size_t n_in)
+int lmz_llama_set(lmz_expert *expert, int matrix, int layer, const int8_t *weights, const int32_t *multipliers,
+                  const int32_t *biases, size_t n_rows, size_t n_in)
 {
     if (expert->ops != &llama_ops)
         return LMZ_E_ARGUMENT;
     struct llama *t = (struct llama *)expert;
     const lmz_llama_shape *s = &t->shape;
-    const int rows[] = {t->n_in_rows, s->n_embd, 2 * s->n_hidden, s->n_embd, s->n_vocab, s->n_vocab + 1};
+    const int rows[] = {t->n_qkv_rows, s->n_embd, 2 * s->n_hidden, s->n_embd, s->n_vocab, s->n_vocab + 1};
     const int columns[] = {s->n_embd, width_of(s), s->n_embd, s->n_hidden, s->n_embd, s->n_embd};
-    if (product < 0 || product > LMZ_PRODUCT_EMBED || layer < 0 || layer >= s->n_layer ||
-        n_rows != (size_t)rows[product] || n_in != (size_t)columns[product] || (biases && product != LMZ_PRODUCT_IN) ||
-        (product == LMZ_PRODUCT_HEAD && !s->has_head))
+    if (matrix < 0 || matrix > LMZ_W_EMBED || layer < 0 || layer >= s->n_layer ||
+        n_rows != (size_t)rows[matrix] || n_in != (size_t)columns[matrix] || (biases && matrix != LMZ_W_QKV) ||
+        (matrix == LMZ_W_LM_HEAD && !s->has_lm_head))
         return LMZ_E_ARGUMENT;
     llama_layer *l = &t->layers[layer];
-    weight_matrix *matrices[] = {&l->in, &l->out, &l->up, &l->down, &t->head};
-    int status = product == LMZ_PRODUCT_EMBED ? set_embedding(t, weights, multipliers)
-                                              : set_matrix(t, matrices[product], weights, multipliers, (int)n_rows);
+    weight_matrix *matrices[] = {&l->qkv, &l->o, &l->gate_up, &l->down, &t->lm_head};
+    int status = matrix == LMZ_W_EMBED ? set_embedding(t, weights, multipliers)
+                                              : set_matrix(t, matrices[matrix], weights, multipliers, (int)n_rows);
     if (status == LMZ_DONE && biases) {
         memcpy(l->bias, biases, n_rows * sizeof *biases);
         l->has_bias = 1;
@@ -188,13 +188,13 @@ int lmz_llama_is_complete(const lmz_expert *expert)
     return expert->ops == &llama_ops && !((const struct llama *)expert)->n_missing;
 }
 
-/* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take.  n_halvings: of the
-   window; from NARROW_FROM on, all products take vectors of 8 bits. */
+/* Lay out the arrays of `lanes` in zeroed memory at base; with base NULL only return the size they take.  n_halvings:
+   of the window; from NARROW_FROM on, all products take vectors of 8 bits. */
 static uint64_t lanes_layout(llama_lanes *lanes, const struct llama *t, int n_lanes, int n_halvings,
                              uint8_t *base)
 {
     const lmz_llama_shape *s = &t->shape;
-    lanes->wide = n_halvings < NARROW_FROM ? s->wide : 0;
+    lanes->int15 = n_halvings < NARROW_FROM ? s->int15 : 0;
     lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
     const uint64_t heads = (uint64_t)n_lanes * (uint64_t)s->n_layer * (uint64_t)s->n_kv_head * (uint64_t)lanes->window;
     const size_t n = (size_t)n_lanes, width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
@@ -207,7 +207,7 @@ static uint64_t lanes_layout(llama_lanes *lanes, const struct llama *t, int n_la
     lanes->values = arena_take(base, &offset, matrix_size(t->packing, heads, dim));
     lanes->value_size = arena_take(base, &offset, heads * 4);
     lanes->residual = arena_take(base, &offset, n * (size_t)s->n_embd * 4);
-    lanes->product = arena_take(base, &offset, n * width * 4);
+    lanes->activations = arena_take(base, &offset, n * width * 4);
     lanes->attended = arena_take(base, &offset, n * (size_t)s->n_head * dim * 4);
     lanes->quantised = arena_take(base, &offset, 2 * n * width);
     lanes->bias = arena_take(base, &offset, 2 * n * 4);
@@ -216,8 +216,8 @@ static uint64_t lanes_layout(llama_lanes *lanes, const struct llama *t, int n_la
     lanes->shift = arena_take(base, &offset, n * 4);
     lanes->cosines = arena_take(base, &offset, n * half * 2);
     lanes->sines = arena_take(base, &offset, n * half * 2);
-    /* a vector to normalise; or what rows of two matrices give; or a group's queries, their scores, sums by values and the
-       weights in two parts (attend_head) */
+    /* a vector to normalise; or what rows of two matrices give; or a group's queries, their scores, sums by values and
+       the weights in two parts (attend_head) */
     const size_t window = (size_t)lanes->window, attention = group * (window + 4 * dim) + group * window / 2;
     lanes->scratch_size = larger_of(larger_of(width, 2 * sums_size(n_lanes)), attention);
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
@@ -273,11 +273,12 @@ static const uint32_t *token_weights(const struct lmz_coder *c, int place)
 static int is_complete(const lmz_expert *expert) { return lmz_llama_is_complete(expert) && expert->vocab.nodes; }
 
 static const expert_ops llama_ops = {
-    .name = "llama", .unit = LMZ_TOKENS, .n_contexts = 4, .prior = PRIOR_OF_TOKENS,
-    .is_complete = is_complete, .layout = llama_layout, .start = llama_start, .step = llama_step_lanes, .token_weights = token_weights,
+    .name = "llama", .unit = LMZ_TOKENS, .n_contexts = 4, .prior = PRIOR_OF_TOKENS, .is_complete = is_complete,
+    .layout = llama_layout, .start = llama_start, .step = llama_step_lanes, .token_weights = token_weights,
     .free = llama_free};
 
-int lmz_llama_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps, uint32_t *weights)
+int lmz_llama_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
+                  uint32_t *weights)
 {
     const struct llama *t = (const struct llama *)expert;
     if (n_lanes < 1 || n_lanes > LMZ_MAX_LANES / 2 || !lmz_llama_is_complete(expert))

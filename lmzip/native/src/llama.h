@@ -13,12 +13,12 @@
 #define VALUE_BLOCK 128      /* tokens in a matrix of values */
 #define NARROW_FROM 3
 #define N_SINK 4             /* first tokens of a lane, on which attention rests however long it gets */
-#define MAX_GROUP (LMZ_MAX_LANES / 2) /* queries that share a head of keys; each in two parts, they are lanes of a product */
+#define MAX_GROUP (LMZ_MAX_LANES / 2) /* queries that share a head of keys: in two parts each, lanes of a matmul */
 #define ROWS_AT_ONCE 256     /* of a matrix: what they give for all lanes stays in the cache until it is made use of */
 
 typedef struct {
-    weight_matrix in, out, up, down;
-    int32_t *bias; /* (rows of in) */
+    weight_matrix qkv, o, gate_up, down;
+    int32_t *bias; /* (rows of qkv) */
     int has_bias;
 } llama_layer;
 
@@ -41,14 +41,14 @@ struct llama {
     lmz_expert expert;
     lmz_llama_shape shape;
     llama_layer *layers; /* (n_layer) */
-    weight_matrix head;
+    weight_matrix lm_head;
     int8_t *embedding;              /* (n_vocab + 1, n_embd) */
     int32_t *embedding_multiplier;  /* (n_vocab + 1) */
     int16_t *norms;                 /* (2 n_layer + 1, n_embd) */
-    uint8_t *norm_units;            /* (2 n_layer + 1) */
-    uint32_t *frequencies;          /* (head_dim / 2) */
+    uint8_t *gain_shifts;            /* (2 n_layer + 1) */
+    uint32_t *inv_freq;          /* (head_dim / 2) */
     int64_t norm_factor;            /* round(sqrt(n_embd) 2^12) */
-    int n_in_rows, max_row, n_missing; /* rows of in; the longest vector but the logits; matrices to come */
+    int n_qkv_rows, max_row, n_missing; /* rows of qkv; the longest vector but the logits; matrices to come */
     int has_embedding;
     matrix_packing packing;
     llama_step *step;
@@ -60,16 +60,16 @@ struct llama {
    the last tokens, whose multiplier is the key's size; values are matrices with a column for each. */
 typedef struct llama_lanes {
     int n_lanes, window;      /* the last tokens of a lane that it sees */
-    int wide;                 /* the products that take 15 bits, as in lmz_llama_shape */
-    const int *active;        /* (n_lanes) lanes that have tokens to come; what follows is by place here, or `by lane` */
+    int int15;                 /* the products that take 15 bits, as in lmz_llama_shape */
+    const int *active;        /* (n_lanes) lanes with tokens to come; what follows is by place here, or `by lane` */
     uint32_t *n_tokens;       /* (n_lanes) by lane: taken in */
     const uint32_t *last;     /* (n_lanes) by lane: token to take in next */
     uint8_t *keys;            /* by lane: (n_lanes, n_layer, n_kv_head, window, head_dim) packed */
     int32_t *key_multiplier;  /* by lane: (n_lanes, n_layer, n_kv_head, window) 2^8 times the size */
-    uint8_t *values;          /* by lane: (n_lanes, n_layer, n_kv_head, window / VALUE_BLOCK, head_dim, VALUE_BLOCK) packed */
+    uint8_t *values;          /* by lane: (n_lanes, n_layer, n_kv_head, window / VALUE_BLOCK, head_dim, VALUE_BLOCK) */
     int32_t *value_size;      /* by lane: (n_lanes, n_layer, n_kv_head, window) */
     int32_t *residual;        /* (n_lanes, n_embd) */
-    int32_t *product;         /* (n_lanes, max_row) */
+    int32_t *activations;     /* (n_lanes, max_row) */
     int32_t *attended;        /* (n_lanes, n_head * head_dim) */
     int8_t *quantised;        /* (2 n_lanes, max_row) */
     int32_t *bias;            /* (2 n_lanes) of what is quantised (matmul.h), and */
@@ -88,7 +88,10 @@ static inline size_t sums_size(int n) { return 2 * (size_t)n * ROWS_AT_ONCE; }
 static inline int whole_tiles(int n) { return (n + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN; }
 
 /* What a worker may use for itself, within a phase. */
-static inline int32_t *scratch_of(const step_part *p) { return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size; }
+static inline int32_t *scratch_of(const step_part *p)
+{
+    return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size;
+}
 
 static inline uint32_t *llama_token_weights(const struct llama *t, const llama_lanes *lanes, int place)
 {

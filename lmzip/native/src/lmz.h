@@ -21,7 +21,7 @@ enum {
 #define LMZ_MAX_RAW_SIZE 0x40000000
 #define LMZ_MAX_ORDERS 8
 
-/* --- variants for processors: all give the same bytes (cpu.c) --------------------------------------------------------- */
+/* --- variants for processors: all give the same bytes (cpu.c) ----------------------------------------------------- */
 
 /* The name of a variant, the slowest being number 0; NULL beyond the last. */
 const char *lmz_simd_name(int simd);
@@ -33,7 +33,7 @@ int lmz_simd_best(int for_experts);
 /* What a step of a block is of: of a block by the base alone, or with an expert. */
 enum { LMZ_ALONE, LMZ_BYTES, LMZ_TOKENS, LMZ_N_UNITS };
 
-/* --- experts: models that predict beside the base of a block ----------------------------------------------------------- */
+/* --- experts: models that predict beside the base of a block ------------------------------------------------------ */
 
 typedef struct lmz_expert lmz_expert;
 
@@ -46,7 +46,7 @@ int lmz_expert_unit(const lmz_expert *expert);
 lmz_expert *lmz_external_bytes_new(void);
 lmz_expert *lmz_external_tokens_new(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab);
 
-/* --- the byte-level net (ARITHMETIC 10) ----------------------------------------------------------------------------- */
+/* --- the byte-level net (ARITHMETIC 10) --------------------------------------------------------------------------- */
 
 typedef struct {
     int n_embd, n_layer, n_hidden, n_state; /* widths, multiples of 32 */
@@ -67,30 +67,30 @@ typedef struct { /* matrices in the order of use: embed, (in, out, up, down) of 
    Return NULL when there is no memory or the weights are of another shape or beyond the overflow budget. */
 lmz_expert *lmz_bytelm_new(const lmz_bytelm_shape *shape, const lmz_bytelm_weights *weights, int simd);
 
-/* Run a net by itself over bytes (n_steps, n_lanes) from zero states: trees (n_steps, n_lanes, 512) are what it predicts
-   before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
+/* Run a net by itself over bytes (n_steps, n_lanes) from zero states: trees (n_steps, n_lanes, 512) are what it
+   predicts before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
 int lmz_bytelm_run(const lmz_expert *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees);
 
-/* --- the transformer (TRANSFORMER) --------------------------------------------------------------------------------- */
+/* --- the transformer (TRANSFORMER) -------------------------------------------------------------------------------- */
 
-/* Its products, in the order of use; `wide` has a bit for each whose input has 15 bits. */
-enum { LMZ_PRODUCT_IN, LMZ_PRODUCT_OUT, LMZ_PRODUCT_UP, LMZ_PRODUCT_DOWN, LMZ_PRODUCT_HEAD, LMZ_PRODUCT_EMBED };
+/* Its matrices, in the order of use; `int15` has a bit for each that multiplies vectors of 15 bits. */
+enum { LMZ_W_QKV, LMZ_W_O, LMZ_W_GATE_UP, LMZ_W_DOWN, LMZ_W_LM_HEAD, LMZ_W_EMBED };
 
 typedef struct {
-    int n_embd, n_hidden, n_layer, n_head, n_kv_head, head_dim, n_vocab, window, wide, has_head;
+    int n_embd, n_hidden, n_layer, n_head, n_kv_head, head_dim, n_vocab, window, int15, has_lm_head;
     uint64_t epsilon;
     int64_t scale_of_scores;
 } lmz_llama_shape;
 
-/* Make a transformer without matrices.  norms: (2 n_layer + 1, n_embd) and norm_units (2 n_layer + 1), in the order of
-   use; frequencies: (head_dim / 2).  All is copied.  Return NULL when there is no memory or for a shape or numbers beyond
+/* Make a transformer without matrices.  norms: (2 n_layer + 1, n_embd) and gain_shifts (2 n_layer + 1), in the order of
+   use; inv_freq: (head_dim / 2).  All is copied.  Return NULL when there is no memory or for a shape or numbers beyond
    the budget. */
-lmz_expert *lmz_llama_new(const lmz_llama_shape *shape, const int16_t *norms, const uint8_t *norm_units,
-                          const uint32_t *frequencies, int simd);
+lmz_expert *lmz_llama_new(const lmz_llama_shape *shape, const int16_t *norms, const uint8_t *gain_shifts,
+                          const uint32_t *inv_freq, int simd);
 
-/* Copy a matrix of n_rows rows of n_in weights, and the multipliers of its rows; biases: (n_rows), for LMZ_PRODUCT_IN, or
+/* Copy a matrix of n_rows rows of n_in weights, and the multipliers of its rows; biases: (n_rows), for LMZ_W_QKV, or
    NULL.  layer: 0 for head and embeddings.  Return LMZ_E_ARGUMENT for one of another shape or beyond the budget. */
-int lmz_llama_set(lmz_expert *t, int product, int layer, const int8_t *weights, const int32_t *multipliers,
+int lmz_llama_set(lmz_expert *t, int matrix, int layer, const int8_t *weights, const int32_t *multipliers,
                   const int32_t *biases, size_t n_rows, size_t n_in);
 
 /* Tell it its tokens' byte strings: their bytes end to end and their sizes (n_vocab).  Return LMZ_E_MEMORY,
@@ -105,7 +105,7 @@ int lmz_llama_is_complete(const lmz_expert *t);
 int lmz_llama_run(const lmz_expert *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
                   uint32_t *weights);
 
-/* --- blocks ----------------------------------------------------------------------------------------------------------- */
+/* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 typedef struct { /* what a block is, as its head and its frame's header say (FORMAT 3, 4) */
     size_t raw_size;
@@ -123,8 +123,8 @@ int lmz_n_profiles(void);
 int lmz_profile_takes(int profile, int unit);
 int lmz_max_lanes(int unit);
 
-/* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.  It may be more than
-   this machine can address; then there is no memory for a coder.  expert: NULL for a block of the base alone. */
+/* Bytes of state that one block needs, the raw and payload buffers not counted; 0 for bad arguments.  It may be more
+   than this machine can address; then there is no memory for a coder.  expert: NULL for a block of the base alone. */
 uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert);
 
 /* Start a block.  simd: an available variant.  Return NULL for bad arguments or when there is no memory. */
@@ -134,7 +134,8 @@ lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
                            size_t payload_size, uint8_t *raw);
 
 /* How an encoder with an expert of tokens cuts the block: the sizes of its tokens, one lane's behind the other's; they
-   must outlive the encoder.  Return LMZ_E_ARGUMENT where they are no tokens, or one reaches from a lane into the next. */
+   must outlive the encoder.  Return LMZ_E_ARGUMENT where they are no tokens, or one reaches from a lane into the next.
+   */
 int lmz_encoder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
 /* Let a block with an expert and several lanes use up to n_threads threads, by default one; the result is the same. */
@@ -149,41 +150,20 @@ int lmz_coder_lanes(const lmz_coder *coder, uint32_t *lanes);
 
 /* With an external expert: advance by one step of the n lanes that lmz_coder_lanes tells.  weights: (n, 256) of bytes,
    within 1 .. 2^23, or (n, n_vocab) of tokens, within 1 .. 2^31: proportional to their probabilities.  symbols: (n) the
-   bytes or tokens that were coded, if the block is not failed.  Return as lmz_coder_run, LMZ_E_ARGUMENT for weights beyond
-   that and for other experts. */
+   bytes or tokens that were coded, if the block is not failed.  Return as lmz_coder_run, LMZ_E_ARGUMENT for weights
+   beyond that and for other experts. */
 int lmz_coder_run_external(lmz_coder *coder, const uint32_t *weights, uint32_t *symbols);
 
 /* Raw bytes coded so far. */
 size_t lmz_coder_position(const lmz_coder *coder);
 
-/* How many bytes of every lane's chunk are coded, those of ended lanes counting as all there are; chunk size in the end. */
+/* How many bytes of every lane's chunk are coded, those of ended lanes counting as all there are; chunk size in the
+   end. */
 size_t lmz_coder_reached(const lmz_coder *coder);
 
 /* Encoder: bytes of payload written; final once lmz_coder_run has returned LMZ_DONE. */
 size_t lmz_coder_payload_size(const lmz_coder *coder);
 
 void lmz_coder_free(lmz_coder *coder);
-
-/* --- the range coder by itself: decisions and symbols with frequencies that the caller knows ------------------------ */
-
-typedef struct lmz_range_coder lmz_range_coder;
-
-/* The encoder writes at most `capacity` bytes to payload; the decoder reads payload_size bytes.  NULL: no memory. */
-lmz_range_coder *lmz_range_encoder_new(uint8_t *payload, size_t capacity);
-lmz_range_coder *lmz_range_decoder_new(const uint8_t *payload, size_t payload_size);
-
-/* Code a decision whose probability of a one is p1 / 2^32, p1 > 0; a decoder ignores `bit`.  Returns the bit. */
-int lmz_range_code_bit(lmz_range_coder *coder, int bit, uint32_t p1);
-
-/* Code the symbol with cumulative frequencies [low, high) of 2^total_bits, total_bits <= 32, low < high <= 2^total_bits.
-   A decoder first asks for the target, a number in [0, 2^total_bits) that lies in the symbol's interval. */
-uint32_t lmz_range_target(const lmz_range_coder *coder, int total_bits);
-void lmz_range_code_interval(lmz_range_coder *coder, uint64_t low, uint64_t high, int total_bits);
-
-/* Encoder: end the payload and return its size.  Decoder: return 0 if the payload was used up and no more.
-   Otherwise LMZ_E_FULL or LMZ_E_DAMAGED. */
-int64_t lmz_range_finish(lmz_range_coder *coder);
-
-void lmz_range_coder_free(lmz_range_coder *coder);
 
 #endif

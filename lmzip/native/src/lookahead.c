@@ -1,11 +1,11 @@
 /* lookahead.c - a thread that runs the net for one group of lanes while the coder codes the other (lookahead.h).
 
-   Predictions are counted through all steps: of G groups, number G t + g is that of group g in step t.  It can be made once
-   number G (t - 1) + g is coded.  The thread claims them in turn as soon as they can be made, and so does the coder when it
-   would have to wait; but where the net is fast next to coding, it first waits a while, lest the thread run out of work.
-   What the thread makes is the larger part, up to the last layer; the coder makes bytes' probabilities of it.  On a machine
-   with more work than processors the thread may stand still with a prediction half made; where that happens often, the
-   coder goes on alone for a while, twice as long each time. */
+   Predictions are counted through all steps: of G groups, number G t + g is that of group g in step t.  It can be made
+   once number G (t - 1) + g is coded.  The thread claims them in turn as soon as they can be made, and so does the
+   coder when it would have to wait; but where the net is fast next to coding, it first waits a while, lest the thread
+   run out of work.  What the thread makes is the larger part, up to the last layer; the coder makes bytes'
+   probabilities of it.  On a machine with more work than processors the thread may stand still with a prediction half
+   made; where that happens often, the coder goes on alone for a while, twice as long each time. */
 #include "lookahead.h"
 
 #include <pthread.h>
@@ -123,6 +123,7 @@ void lookahead_stop(struct lmz_coder *c)
     __atomic_store_n(&t->stop, 1, __ATOMIC_RELAXED);
     pthread_join(t->id, NULL);
     t->running = 0;
-    t->backoff = t->n_late <= t->n_coded / LATE_SHARE ? 0 : !t->backoff ? 1 : t->backoff < MAX_BACKOFF ? 2 * t->backoff : MAX_BACKOFF;
+    const int longer = !t->backoff ? 1 : t->backoff < MAX_BACKOFF ? 2 * t->backoff : MAX_BACKOFF;
+    t->backoff = t->n_late <= t->n_coded / LATE_SHARE ? 0 : longer;
     t->n_backoff = t->backoff;
 }

@@ -1,7 +1,7 @@
 /* lookahead.h - who runs the net: the coder itself, or a thread beside it.
 
-   The net needs the byte a lane had last; coding a byte needs what the net predicts.  With the lanes in groups, the thread
-   predicts for some while the coder codes another.  What is computed is the same, whoever does it when. */
+   The net needs the byte a lane had last; coding a byte needs what the net predicts.  With the lanes in groups, the
+   thread predicts for some while the coder codes another.  What is computed is the same, whoever does it when. */
 #ifndef LMZ_LOOKAHEAD_H
 #define LMZ_LOOKAHEAD_H
 

@@ -39,7 +39,8 @@ static inline void prefetch_matches(struct lmz_coder *c, lmz_lane *lane)
         uint32_t hash = (uint32_t)((bytes * 0x9E3779B97F4A7C15u) >> 32);
         if (!k) {
             const uint8_t *oldest = c->raw + at - 12;
-            uint32_t four = (uint32_t)oldest[0] | (uint32_t)oldest[1] << 8 | (uint32_t)oldest[2] << 16 | (uint32_t)oldest[3] << 24;
+            uint32_t four =
+                (uint32_t)oldest[0] | (uint32_t)oldest[1] << 8 | (uint32_t)oldest[2] << 16 | (uint32_t)oldest[3] << 24;
             hash = (hash ^ four) * 0x2F0B4C47u;
         }
         lane->match_entry[k] = &c->ngram.match_table[k][hash >> 10 & c->ngram.match_mask];
@@ -58,7 +59,7 @@ static inline void prefetch_match_bytes(const struct lmz_coder *c, const lmz_lan
 /* How many bytes before p equal those before the lane's position, inside p's chunk and the lane's. */
 static inline uint32_t common_length(const struct lmz_coder *c, const lmz_lane *lane, uint32_t p)
 {
-    uint32_t at = lane->position, n = 0, limit = p % c->chunk_size; /* positions in the table lie behind a chunk's start */
+    uint32_t at = lane->position, n = 0, limit = p % c->chunk_size; /* positions in the table: behind a chunk's start */
     if (limit > at - lane->start)
         limit = at - lane->start;
     if (limit > MAX_MATCH)

@@ -4,8 +4,8 @@
    on their order, so every variant gives the same.  Weights lie in tiles of 16 rows by 4 columns, the unit of VNNI; a
    weight tile once loaded serves up to eight lanes.
 
-   A variant gives matmul_tiles (16 * n_tiles rows from `row` on for n lanes), BIAS_OF (what a lane's sums start with, to
-   take back an offset of the weights) and FEW_LANES_TILES (how many tiles at a time keep it busy with one lane). */
+   A variant gives matmul_tiles (16 * n_tiles rows from `row` on for n lanes), BIAS_OF (what a lane's sums start with,
+   to take back an offset of the weights) and FEW_LANES_TILES (how many tiles at a time keep it busy with one lane). */
 #ifndef LMZ_MATMUL_H
 #define LMZ_MATMUL_H
 
@@ -36,10 +36,11 @@ typedef struct { /* weights that come from memory and are multiplied a part at a
 #include "matmul_amx.h"
 #endif
 
-/* The product of a matrix with the vectors q (n_lanes, n_in), whose biases are known, into out (n_lanes, out_stride).  Two
-   tiles of rows stay in the first-level cache while all lanes pass by.  stream: what the weights are part of, or NULL. */
-static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride, const int32_t *bias,
-                           const matmul_stream *stream)
+/* The product of a matrix with the vectors q (n_lanes, n_in), whose biases are known, into out (n_lanes,
+   out_stride).  Two tiles of rows stay in the first-level cache while all lanes pass by.  stream: what the weights are
+   part of, or NULL. */
+static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride,
+                          const int32_t *bias, const matmul_stream *stream)
 {
     int row = 0;
     (void)stream;

@@ -8,8 +8,8 @@
    lanes, if they are fewer.  Weights pass by once, in the order of memory; activations stay in the cache. */
 #define PASS_LANES 64
 
-/* Weights of a transformer come from memory.  A processor foresees what is read of a page of 4 kB, a little way; for all that
-   memory can give, several pages have to be begun at a time. */
+/* Weights of a transformer come from memory.  A processor foresees what is read of a page of 4 kB, a little way; for
+   all that memory can give, several pages have to be begun at a time. */
 #define FETCHED_PAGES 8
 #define FETCHED_AT_ONCE (FETCHED_PAGES * 4096)
 
@@ -69,9 +69,10 @@ ALWAYS_INLINE void fetch_weights(const matmul_stream *s, size_t at)
                 __builtin_prefetch(s->next + (line - s->size), 0, 2);
 }
 
-/* 16 rows from `row` on for n <= PASS_LANES lanes.  last: (lanes, 64) the columns behind the last whole 64, and zeros. */
-static void amx_rows(const weight_matrix *m, int row, const int8_t *q, const int8_t *last, int32_t *out, size_t out_stride,
-                     const int32_t *bias, int n, const matmul_stream *stream)
+/* 16 rows from `row` on for n <= PASS_LANES lanes.  last: (lanes, 64) the columns behind the last whole 64, and zeros.
+   */
+static void amx_rows(const weight_matrix *m, int row, const int8_t *q, const int8_t *last, int32_t *out,
+                     size_t out_stride, const int32_t *bias, int n, const matmul_stream *stream)
 {
     int32_t sum[PASS_LANES][16] __attribute__((aligned(64)));
     const size_t stride = (size_t)m->n_in, at = (size_t)row * stride;
@@ -102,14 +103,15 @@ static void amx_rows(const weight_matrix *m, int row, const int8_t *q, const int
         _tile_stored(3, sum[48], 64);
     const __m512i multiplier = _mm512_loadu_si512(m->multiplier + row);
     for (int j = 0; j < n; j++)
-        _mm512_storeu_si512(out + (size_t)j * out_stride + row,
-                            scale_rows(_mm512_add_epi32(_mm512_load_si512(sum[j]), _mm512_set1_epi32(bias[j])), multiplier));
+        _mm512_storeu_si512(
+            out + (size_t)j * out_stride + row,
+            scale_rows(_mm512_add_epi32(_mm512_load_si512(sum[j]), _mm512_set1_epi32(bias[j])), multiplier));
 }
 
 #include "matmul_amx_cached.h"
 
-static void matmul_amx(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride, const int32_t *bias,
-                        const matmul_stream *stream)
+static void matmul_amx(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride,
+                       const int32_t *bias, const matmul_stream *stream)
 {
     if (!stream) {
         product_amx_cached(m, q, n_lanes, out, out_stride, bias);

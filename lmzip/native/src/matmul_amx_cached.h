@@ -1,7 +1,8 @@
 /* matmul_amx_cached.h - products in AMX with matrices that are in the cache, as those of small nets (matmul.h).
 
-   Four tiles of rows at a time, so that as many sums are under way.  Tiles: sums of 16 lanes by 16 rows in 0 to 3, activations
-   in 4, weights in 5; in 6 and 7 those of the last 32 columns of a row, as rows are multiples of 32 long and a tile holds 64. */
+   Four tiles of rows at a time, so that as many sums are under way.  Tiles: sums of 16 lanes by 16 rows in 0 to 3,
+   activations in 4, weights in 5; in 6 and 7 those of the last 32 columns of a row, as rows are multiples of 32 long
+   and a tile holds 64. */
 
 static void configure_cached_tiles(int n_lanes) /* at most 16 */
 {
@@ -27,8 +28,8 @@ static void configure_cached_tiles(int n_lanes) /* at most 16 */
     } while (0)
 
 /* 64 rows from `row` on for n <= 16 lanes, or 32. */
-static void amx_cached_tiles(const weight_matrix *m, int row, int n_tiles, const int8_t *q, int32_t *out, size_t out_stride,
-                      const int32_t *bias, int n)
+static void amx_cached_tiles(const weight_matrix *m, int row, int n_tiles, const int8_t *q, int32_t *out,
+                             size_t out_stride, const int32_t *bias, int n)
 {
     int32_t sum[4][16][16] __attribute__((aligned(64)));
     const size_t tile_size = (size_t)m->n_in * 16, stride = (size_t)m->n_in;
@@ -75,20 +76,22 @@ static void amx_cached_tiles(const weight_matrix *m, int row, int n_tiles, const
 }
 
 /* Rows from `row` on for all lanes, 16 at a time; the weights stay in the cache meanwhile. */
-static void amx_cached_rows(const weight_matrix *m, int row, int n_tiles, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride,
-                     const int32_t *bias)
+static void amx_cached_rows(const weight_matrix *m, int row, int n_tiles, const int8_t *q, int n_lanes, int32_t *out,
+                            size_t out_stride, const int32_t *bias)
 {
     for (int j = 0; j < n_lanes; j += 16) {
         int n = n_lanes - j < 16 ? n_lanes - j : 16;
         if (n < 16)
             configure_cached_tiles(n);
-        amx_cached_tiles(m, row, n_tiles, q + (size_t)j * (size_t)m->n_in, out + (size_t)j * out_stride, out_stride, bias + j, n);
+        amx_cached_tiles(m, row, n_tiles, q + (size_t)j * (size_t)m->n_in, out + (size_t)j * out_stride, out_stride,
+                         bias + j, n);
         if (n < 16)
             configure_cached_tiles(16);
     }
 }
 
-static void product_amx_cached(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride, const int32_t *bias)
+static void product_amx_cached(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride,
+                               const int32_t *bias)
 {
     int row = 0;
     configure_cached_tiles(16);

@@ -4,7 +4,8 @@ ALWAYS_INLINE __m256i scale_rows(__m256i sums, __m256i multiplier)
 {
     const __m256i half = _mm256_set1_epi64x(ROUND_SCALED);
     __m256i even = _mm256_add_epi64(_mm256_mul_epi32(sums, multiplier), half);
-    __m256i odd = _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(sums, 32), _mm256_srli_epi64(multiplier, 32)), half);
+    __m256i odd =
+        _mm256_add_epi64(_mm256_mul_epi32(_mm256_srli_epi64(sums, 32), _mm256_srli_epi64(multiplier, 32)), half);
     return _mm256_blend_epi32(_mm256_srli_epi64(even, SCALE_BITS), _mm256_slli_epi64(odd, 32 - SCALE_BITS), 0xAA);
 }
 
@@ -27,7 +28,8 @@ ALWAYS_INLINE void matmul_tiles(const weight_matrix *m, int row, const int n_til
             sum[i] = _mm256_set1_epi32(bias[i % n]);
         for (int k = 0; k < m->n_in; k += 4)
             for (int i = 0; i < n_halves; i++) {
-                size_t tile = ((size_t)row + 16 * (size_t)((half + i) / 2)) * (size_t)m->n_in + 32 * (size_t)((half + i) % 2);
+                size_t tile =
+                    ((size_t)row + 16 * (size_t)((half + i) / 2)) * (size_t)m->n_in + 32 * (size_t)((half + i) % 2);
                 __m256i weight = _mm256_load_si256((const __m256i *)(m->packed + tile + (size_t)k * 16));
                 for (int j = 0; j < n; j++) {
                     int32_t four;
@@ -39,7 +41,8 @@ ALWAYS_INLINE void matmul_tiles(const weight_matrix *m, int row, const int n_til
             int at = row + 8 * (half + i);
             __m256i multiplier = _mm256_loadu_si256((const __m256i *)(m->multiplier + at));
             for (int j = 0; j < n; j++)
-                _mm256_storeu_si256((__m256i *)(out + (size_t)j * out_stride + at), scale_rows(sum[i * n + j], multiplier));
+                _mm256_storeu_si256((__m256i *)(out + (size_t)j * out_stride + at),
+                                    scale_rows(sum[i * n + j], multiplier));
         }
     }
 }
@@ -65,7 +68,8 @@ ALWAYS_INLINE void matmul_tiles(const weight_matrix *m, int row, const int n_til
     const __m256i ones = _mm256_set1_epi16(1);
     (void)bias;
     for (int half = 0; half < 2 * n_tiles; half++) {
-        const uint8_t *w = m->packed + ((size_t)row + 16 * (size_t)(half / 2)) * (size_t)m->n_in + 32 * (size_t)(half % 2);
+        const uint8_t *w =
+            m->packed + ((size_t)row + 16 * (size_t)(half / 2)) * (size_t)m->n_in + 32 * (size_t)(half % 2);
         int at = row + 8 * half;
         __m256i sum[8];
         for (int j = 0; j < n; j++)

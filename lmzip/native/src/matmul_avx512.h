@@ -5,20 +5,22 @@ ALWAYS_INLINE __m512i scale_rows(__m512i sums, __m512i multiplier)
 {
     const __m512i half = _mm512_set1_epi64(ROUND_SCALED);
     __m512i even = _mm512_add_epi64(_mm512_mul_epi32(sums, multiplier), half);
-    __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(sums, 32), _mm512_srli_epi64(multiplier, 32)), half);
-    return _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, SCALE_BITS), _mm512_slli_epi64(odd, 32 - SCALE_BITS));
+    __m512i odd =
+        _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(sums, 32), _mm512_srli_epi64(multiplier, 32)), half);
+    return _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, SCALE_BITS),
+                                   _mm512_slli_epi64(odd, 32 - SCALE_BITS));
 }
 
-/* sum += four products of unsigned bytes of w by signed bytes of x, for each of sixteen rows.  In assembly, since GCC 12
-   copies the sums from register to register around the intrinsic, which halves the speed. */
+/* sum += four products of unsigned bytes of w by signed bytes of x, for each of sixteen rows.  In assembly, since GCC
+   12 copies the sums from register to register around the intrinsic, which halves the speed. */
 ALWAYS_INLINE __m512i dot4(__m512i sum, __m512i w, __m512i x)
 {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(w), "v"(x));
     return sum;
 }
 
-/* 16 * n_tiles rows from `row` on for n lanes.  Weights carry an offset of 128 (VNNI multiplies unsigned by signed), which
-   is taken back at the start: bias[lane] = -128 * sum of the lane's q. */
+/* 16 * n_tiles rows from `row` on for n lanes.  Weights carry an offset of 128 (VNNI multiplies unsigned by signed),
+   which is taken back at the start: bias[lane] = -128 * sum of the lane's q. */
 ALWAYS_INLINE void matmul_tiles(const weight_matrix *m, int row, const int n_tiles, const int8_t *q, int32_t *out,
                                  size_t out_stride, const int32_t *bias, const int n)
 {

@@ -20,16 +20,16 @@ typedef struct { /* a matrix of n_out rows of n_in weights */
 
 typedef struct { /* how a variant packs */
     int offset; /* added to weights: 128 for variants that multiply unsigned weights */
-    int wide;   /* weights of 16 bits in rows, for compilers to vectorise, not tiles of 8 bits */
+    int int16;   /* weights of 16 bits in rows, for compilers to vectorise, not tiles of 8 bits */
 } matrix_packing;
 
 /* Bytes of packed weights. */
-static inline uint64_t matrix_size(matrix_packing p, uint64_t n_in, uint64_t n_out) { return n_in * n_out << p.wide; }
+static inline uint64_t matrix_size(matrix_packing p, uint64_t n_in, uint64_t n_out) { return n_in * n_out << p.int16; }
 
 /* Where a weight of row r and column k is among packed ones, in bytes; four columns of a row lie side by side. */
 static inline size_t matrix_place(matrix_packing p, int n_in, int r, int k)
 {
-    return p.wide ? ((size_t)r * (size_t)n_in + (size_t)k) * 2
+    return p.int16 ? ((size_t)r * (size_t)n_in + (size_t)k) * 2
                   : ((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64 + (size_t)(r % 16 * 4 + k % 4);
 }
 
@@ -37,7 +37,7 @@ static inline size_t matrix_place(matrix_packing p, int n_in, int r, int k)
 static inline void matrix_put_row(matrix_packing p, uint8_t *packed, int n_in, int r, const int8_t *weights)
 {
     const uint32_t flip = p.offset ? 0x80808080u : 0; /* adds 128 to each */
-    if (p.wide)
+    if (p.int16)
         for (int k = 0; k < n_in; k++)
             ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = weights[k];
     else
@@ -50,10 +50,11 @@ static inline void matrix_put_row(matrix_packing p, uint8_t *packed, int n_in, i
 }
 
 /* Put n_out weights into column k of packed ones. */
-static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_out, int n_in, int k, const int8_t *weights)
+static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_out, int n_in, int k,
+                                     const int8_t *weights)
 {
     for (int r = 0; r < n_out; r++)
-        if (p.wide)
+        if (p.int16)
             ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = weights[r];
         else
             packed[matrix_place(p, n_in, r, k)] = (uint8_t)(weights[r] + p.offset);

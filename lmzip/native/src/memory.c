@@ -1,4 +1,5 @@
-/* memory.c - large allocations: in huge pages where the system has them, as they are read all over or streamed through. */
+/* memory.c - large allocations: in huge pages where the system has them, as they are read all over or streamed through.
+   */
 #include "memory.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* memory.h - large allocations, and arrays carved out of them.  Sizes are counted in 64 bits: what lanes would take may be
-   more than a machine can address, and is then no memory rather than a small number. */
+/* memory.h - large allocations, and arrays carved out of them.  Sizes are counted in 64 bits: what lanes would take may
+   be more than a machine can address, and is then no memory rather than a small number. */
 #ifndef LMZ_MEMORY_H
 #define LMZ_MEMORY_H
 

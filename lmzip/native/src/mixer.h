@@ -39,13 +39,15 @@ static inline int32_t mix_dot(const int32_t *x, const int32_t *w, int n)
 #if defined(LMZ_AVX512)
     __m512i sum = _mm512_setzero_si512();
     for (int i = 0; i < n; i += 16)
-        sum = _mm512_add_epi32(sum, _mm512_srai_epi32(_mm512_madd_epi16(_mm512_load_si512(x + i), _mm512_load_si512(w + i)), 8));
+        sum = _mm512_add_epi32(
+            sum, _mm512_srai_epi32(_mm512_madd_epi16(_mm512_load_si512(x + i), _mm512_load_si512(w + i)), 8));
     return _mm512_reduce_add_epi32(sum) >> 4;
 #elif defined(LMZ_AVX2)
     __m256i sum = _mm256_setzero_si256();
     for (int i = 0; i < n; i += 8)
         sum = _mm256_add_epi32(sum, _mm256_srai_epi32(_mm256_madd_epi16(_mm256_load_si256((const __m256i *)(x + i)),
-                                                                        _mm256_load_si256((const __m256i *)(w + i))), 8));
+                                                                        _mm256_load_si256((const __m256i *)(w + i))),
+                                                      8));
     __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
@@ -70,8 +72,9 @@ static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradie
     const __m256i g = _mm256_set1_epi32((int32_t)((uint32_t)gradient << 16));
     const __m256i limit = _mm256_set1_epi32(WEIGHT_LIMIT), minus = _mm256_set1_epi32(-WEIGHT_LIMIT);
     for (int i = 0; i < n; i += 8) {
-        __m256i v = _mm256_add_epi32(_mm256_load_si256((const __m256i *)(w + i)),
-                                     _mm256_srai_epi32(_mm256_madd_epi16(_mm256_load_si256((const __m256i *)(x + i)), g), 4));
+        __m256i v =
+            _mm256_add_epi32(_mm256_load_si256((const __m256i *)(w + i)),
+                             _mm256_srai_epi32(_mm256_madd_epi16(_mm256_load_si256((const __m256i *)(x + i)), g), 4));
         _mm256_store_si256((__m256i *)(w + i), _mm256_max_epi32(_mm256_min_epi32(v, limit), minus));
     }
 #else
@@ -79,8 +82,8 @@ static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradie
 #endif
 }
 
-/* error * rate / 2^16 to the nearest, within 16 bits: a rate of r is a learning rate of r / 16384 per nat (ARITHMETIC 9).
-   Rounding down would teach a sure expert, bit by bit, to be surer of zeros. */
+/* error * rate / 2^16 to the nearest, within 16 bits: a rate of r is a learning rate of r / 16384 per nat (ARITHMETIC
+   9). Rounding down would teach a sure expert, bit by bit, to be surer of zeros. */
 static inline int32_t mix_gradient(int bit, uint32_t p24, int32_t rate)
 {
     int32_t error = (int32_t)((uint32_t)bit << 24) - (int32_t)p24;

@@ -61,10 +61,12 @@ static void set_initial_cells(ngram_state *g)
             g->match_map[k][i] = (65536 - 65536 / (i + 3)) << 16;
 }
 
-/* Inputs: stretches of histories, their confidences, the expert's stretch and confidence, direct inputs, the bias, padding. */
+/* Inputs: stretches of histories, their confidences, the expert's stretch and confidence, direct inputs, the bias,
+   padding. */
 static void set_initial_weights(ngram_state *g, int has_expert)
 {
-    const int n = g->shape->n_contexts, n_inputs = N_INPUTS(n, has_expert), first_direct = 2 * n + (has_expert ? N_EXPERT_INPUTS : 0);
+    const int n = g->shape->n_contexts, n_inputs = N_INPUTS(n, has_expert),
+              first_direct = 2 * n + (has_expert ? N_EXPERT_INPUTS : 0);
     int32_t row[MAX_INPUTS] = {0};
     for (int i = 0; i < n; i++)
         row[i] = g->prior->base_weight;

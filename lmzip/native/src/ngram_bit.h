@@ -28,8 +28,8 @@ typedef struct { /* what predicting a bit leaves for learning it */
     int n_shared; /* of the contexts of rising order, how many have been seen before */
 } prediction;
 
-/* Inputs of the bit histories: the stretch and the confidence of each state's adaptive probability; 0 for an unseen one.
-   The loop of table look-ups and the loop of arithmetic are apart so that a compiler can vectorise the second. */
+/* Inputs of the bit histories: the stretch and the confidence of each state's adaptive probability; 0 for an unseen
+   one.  The loop of table look-ups and the loop of arithmetic are apart so that a compiler can vectorise the second. */
 INLINE void predict_histories(struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n)
 {
     int32_t stretch[MAX_CONTEXTS];
@@ -87,8 +87,10 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
         select[n_sets - 1] = tree_top(lane->tree);
 }
 
-/* Find the rows of the adaptive probability maps and fetch them, long before their use: they are rarely in the cache. */
-INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int flags, const int n_apms)
+/* Find the rows of the adaptive probability maps and fetch them, long before their use: they are rarely in the cache.
+   */
+INLINE void prefetch_apms(const struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int flags,
+                          const int n_apms)
 {
     uint32_t last = (uint32_t)lane->history, salt = lane->c0 * 0x2F0B4C47u >> 3;
     uint32_t expected = lane->expected[0] ? lane->expected[0] : lane->expected[1];
@@ -126,7 +128,8 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     predict_histories(c, lane, r, n);
     int k = 2 * n;
     if (HAS_EXPERT(flags)) {
-        int32_t stretch = flags & WITH_TOKENS ? token_stretch(lane->tree, lane->c0) : tree_stretch(lane->tree, lane->c0);
+        int32_t stretch =
+            flags & WITH_TOKENS ? token_stretch(lane->tree, lane->c0) : tree_stretch(lane->tree, lane->c0);
         r->inputs[k++] = MIX_INPUT(stretch);
         r->inputs[k++] = MIX_INPUT(stretch_confidence(stretch));
     }

@@ -2,7 +2,8 @@
 #include "profiles.h"
 
 /* In blocks of several lanes, what followed elsewhere last is no guide, and statistics of the lane's own text are. */
-#define FULL_CONTEXTS ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, FIELD_ABOVE
+#define FULL_CONTEXTS                                                                                                  \
+    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, FIELD_ABOVE
 #define MAX_CONTEXTS_WITH(third)                                                                                     \
     ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_23, SPARSE_13, COLUMN, \
         FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT
@@ -44,7 +45,10 @@ const mixer_prior prior_alone = {
 
 int lmz_n_profiles(void) { return N_PROFILES; }
 
-const profile_row *profile_of(int profile) { return profile >= 1 && profile <= N_PROFILES ? &profiles[profile - 1] : NULL; }
+const profile_row *profile_of(int profile)
+{
+    return profile >= 1 && profile <= N_PROFILES ? &profiles[profile - 1] : NULL;
+}
 
 int lmz_profile_takes(int profile, int unit)
 {

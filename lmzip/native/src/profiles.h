@@ -57,7 +57,8 @@ const profile_row *profile_of(int profile);
 #define N_DIRECT_INPUTS 7 /* two direct cells, two matches of two inputs, the bias */
 #define N_EXPERT_INPUTS 2 /* before them, where there is an expert: its stretch and its confidence */
 #define PADDED(n) (((n) + 15) & ~15) /* whole vectors of any variant */
-#define N_INPUTS(n_contexts, has_expert) PADDED(2 * (n_contexts) + ((has_expert) ? N_EXPERT_INPUTS : 0) + N_DIRECT_INPUTS)
+#define N_INPUTS(n_contexts, has_expert)                                                                               \
+    PADDED(2 * (n_contexts) + ((has_expert) ? N_EXPERT_INPUTS : 0) + N_DIRECT_INPUTS)
 #define MAX_INPUTS (2 * MAX_CONTEXTS + 16)
 
 #define MATCH_TABLE_BITS 22 /* at most */
@@ -70,7 +71,7 @@ const profile_row *profile_of(int profile);
 
 #define CELL_LIMIT 250
 #define BIAS 512
-#define FIRST_RATE 64         /* learning rate of the first layer in the end; before, the prior's extra / (bytes coded */
+#define FIRST_RATE       64 /* learning rate of the first layer in the end; before, the prior's extra / (bytes coded */
 #define FIRST_RATE_DELAY 4000 /* + FIRST_RATE_DELAY) more */
 #define N_BOUNDARY_CONTEXTS 4 /* see token_boundary.h */
 #define N_BOUNDARY_INPUTS 8   /* the expert, the contexts, two matches, the bias */

@@ -6,7 +6,10 @@
 #include "llama.h"
 #include "simd_i64.h"
 
-static inline int32_t saturate(int64_t v) { return (int32_t)(v > RESIDUAL_LIMIT ? RESIDUAL_LIMIT : v < -RESIDUAL_LIMIT ? -RESIDUAL_LIMIT : v); }
+static inline int32_t saturate(int64_t v)
+{
+    return (int32_t)(v > RESIDUAL_LIMIT ? RESIDUAL_LIMIT : v < -RESIDUAL_LIMIT ? -RESIDUAL_LIMIT : v);
+}
 
 /* (v * a + half) >> n, kept (TRANSFORMER 1). */
 static inline int32_t scale(int64_t v, int64_t a, int n)
@@ -73,38 +76,38 @@ static packed_scale quantize_int15(const int32_t *v, int n, int8_t *high, int8_t
 }
 
 /* What a product gave times a number of 32 bits; of vectors of 15 bits both parts. */
-static inline wide product_times(const int32_t *high, const int32_t *low, int r, wide factor)
+static inline i64v product_times(const int32_t *high, const int32_t *low, int r, i64v factor)
 {
-    const wide v = wide_times(high + r, factor);
-    return low ? wide_add(wide_shift_left(v, 7), wide_times(low + r, factor)) : v;
+    const i64v v = i64_times(high + r, factor);
+    return low ? i64_add(i64_shift_left(v, 7), i64_times(low + r, factor)) : v;
 }
 
-/* Bring n numbers of a lane's product, a multiple of N_WIDE, to units: scale(product, a, shift) with shift > 0. */
+/* Bring n numbers of a lane's product, a multiple of N_I64, to units: scale(product, a, shift) with shift > 0. */
 static inline void rescale(const int32_t *high, const int32_t *low, int n, int64_t a, int shift, int32_t *y)
 {
-    const wide factor = wide_of(a), half = wide_of((int64_t)1 << (shift - 1));
+    const i64v factor = i64_of(a), half = i64_of((int64_t)1 << (shift - 1));
     if (a >> 31)
-        for (int r = 0; r < n; r += N_WIDE) {
-            wide v = wide_load(high + r);
-            v = low ? wide_add(wide_shift_left(v, 7), wide_load(low + r)) : v;
-            wide_store(y + r, wide_shift(wide_add(wide_multiply(v, factor), half), shift), RESIDUAL_LIMIT);
+        for (int r = 0; r < n; r += N_I64) {
+            i64v v = i64_load(high + r);
+            v = low ? i64_add(i64_shift_left(v, 7), i64_load(low + r)) : v;
+            i64_store(y + r, i64_shift(i64_add(i64_multiply(v, factor), half), shift), RESIDUAL_LIMIT);
         }
     else
-        for (int r = 0; r < n; r += N_WIDE)
-            wide_store(y + r, wide_shift(wide_add(product_times(high, low, r, factor), half), shift), RESIDUAL_LIMIT);
+        for (int r = 0; r < n; r += N_I64)
+            i64_store(y + r, i64_shift(i64_add(product_times(high, low, r, factor), half), shift), RESIDUAL_LIMIT);
 }
 
 /* The same added to x, with a number of 16 bits and any shift. */
 static inline void add_rescaled(const int32_t *high, const int32_t *low, int n, packed_scale s, int32_t *x)
 {
     const int shift = 16 - s.shift;
-    const wide factor = wide_of(s.top), half = wide_of(shift > 0 ? (int64_t)1 << (shift - 1) : 0);
-    int32_t y[N_WIDE];
-    for (int r = 0; r < n; r += N_WIDE) {
-        wide v = product_times(high, low, r, factor);
-        v = shift > 0 ? wide_shift(wide_add(v, half), shift) : wide_multiply(v, wide_of((int64_t)1 << -shift));
-        wide_store(y, v, RESIDUAL_LIMIT);
-        wide_store(x + r, wide_add(wide_load(x + r), wide_load(y)), RESIDUAL_LIMIT);
+    const i64v factor = i64_of(s.top), half = i64_of(shift > 0 ? (int64_t)1 << (shift - 1) : 0);
+    int32_t y[N_I64];
+    for (int r = 0; r < n; r += N_I64) {
+        i64v v = product_times(high, low, r, factor);
+        v = shift > 0 ? i64_shift(i64_add(v, half), shift) : i64_multiply(v, i64_of((int64_t)1 << -shift));
+        i64_store(y, v, RESIDUAL_LIMIT);
+        i64_store(x + r, i64_add(i64_load(x + r), i64_load(y)), RESIDUAL_LIMIT);
     }
 }
 

@@ -1,10 +1,10 @@
 /* slots.h - the hash table of bit histories (ARITHMETIC 6.2).
 
-   A slot is 16 bytes: a check byte (never 0) and the bit-history states of the 15 nodes of one nibble under one context.
-   Four slots make a line of 64 bytes; a context looks in one line only.  A new slot replaces the one whose first node
-   has the smallest state: states are numbered by the number of bits they have seen.  Most contexts keep the slots of
-   second nibbles in the other line of the pair, so that it can be fetched a nibble ahead; the n_own_lines first contexts
-   have too many followers for that and hash every high nibble to a line of its own. */
+   A slot is 16 bytes: a check byte (never 0) and the bit-history states of the 15 nodes of one nibble under one
+   context.  Four slots make a line of 64 bytes; a context looks in one line only.  A new slot replaces the one whose
+   first node has the smallest state: states are numbered by the number of bits they have seen.  Most contexts keep the
+   slots of second nibbles in the other line of the pair, so that it can be fetched a nibble ahead; the n_own_lines
+   first contexts have too many followers for that and hash every high nibble to a line of its own. */
 #ifndef LMZ_SLOTS_H
 #define LMZ_SLOTS_H
 

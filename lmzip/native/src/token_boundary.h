@@ -10,12 +10,14 @@
 #include "probability.h"
 
 /* Code whether the token that began at `start` ends at the prefix of this number; p: the transformer's probability. */
-static inline int code_token_end(struct lmz_coder *c, lmz_lane *lane, uint32_t start, uint32_t number, uint32_t p, int bit)
+static inline int code_token_end(struct lmz_coder *c, lmz_lane *lane, uint32_t start, uint32_t number, uint32_t p,
+                                 int bit)
 {
     const uint32_t last = (uint32_t)lane->history, older = (uint32_t)(lane->history >> 32);
     const uint32_t before = start > lane->start ? c->raw[start - 1] : 0;
-    const uint32_t context[N_BOUNDARY_CONTEXTS] = {hash2(number, 0), hash3(number, before, 1), hash3(last, older & 0xffff, lane->position - start),
-                                               hash3(number, lane->word[0], lane->word[1])};
+    const uint32_t context[N_BOUNDARY_CONTEXTS] = {hash2(number, 0), hash3(number, before, 1),
+                                                   hash3(last, older & 0xffff, lane->position - start),
+                                                   hash3(number, lane->word[0], lane->word[1])};
     int32_t inputs[N_BOUNDARY_INPUTS] = {0};
     uint32_t *cell[N_BOUNDARY_CONTEXTS], *match_cell[2] = {0};
     int expected[2] = {0};

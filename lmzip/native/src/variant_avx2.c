@@ -1,4 +1,5 @@
-/* The loop of blocks and the steps of experts for AVX2; the loops of the mixer are left to the compiler's vectoriser. */
+/* The loop of blocks and the steps of experts for AVX2; the loops of the mixer are left to the compiler's vectoriser.
+   */
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include "variant_begin_avx2.h"

@@ -19,8 +19,8 @@ typedef struct {
     const trie_node *largest_child; /* the first byte with which most tokens begin */
 } vocab_trie;
 
-/* Make the tree of n tokens, whose bytes stand end to end.  Return LMZ_DONE; LMZ_E_MEMORY without memory; LMZ_E_ARGUMENT
-   where they are not sorted, one is empty or twice there, or a single byte is none of them. */
+/* Make the tree of n tokens, whose bytes stand end to end.  Return LMZ_DONE; LMZ_E_MEMORY without memory;
+   LMZ_E_ARGUMENT where they are not sorted, one is empty or twice there, or a single byte is none of them. */
 int vocab_trie_make(vocab_trie *v, const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n);
 void vocab_trie_free(vocab_trie *v);
 
