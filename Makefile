@@ -43,7 +43,7 @@ test: $(VENV)/.dev
 test-training: $(VENV)/.train
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/training tests/native/test_net.py
 
-# After a change of transformers or of importing: tests with the real SmolLM2, downloaded each time (93 MB) and imported.
+# After a change of transformers or of importing: tests with the real SmolLM2, each time downloaded (93 MB), imported.
 test-llm: $(VENV)/.dev
 	@mkdir -p work/llm
 	XDG_DATA_HOME=$(CURDIR)/work/llm $(BIN)/lmzip-models get --force smollm2

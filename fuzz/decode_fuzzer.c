@@ -1,11 +1,10 @@
 /* decode_fuzzer.c - libFuzzer target: hostile payloads into the kernel's decoder (make fuzz).
 
-   Input: 3 (profile - 1) + unit, lanes - 1, raw size - 1 (low byte), flags, then the payload.  Flags: bit 0 the high bit of
-   the raw size, bits 1-2 the variant (the first, the second, the best, all), bit 3 a second thread, bit 4 an expert of the
-   largest weights, bits 5-6 how often its window is halved.
-   The blocks are short, since coverage comes from many of them.  With all variants, beyond "no crash", the kernel is held
-   to its promises that every one decodes any payload to the same bytes, with one thread or two, and that what was decoded
-   can be encoded and decoded again. */
+   Input: 3 (profile - 1) + unit, lanes - 1, raw size - 1 (low byte), flags, then the payload.  Flags: bit 0 the high
+   bit of the raw size, bits 1-2 the variant (the first, the second, the best, all), bit 3 a second thread, bit 4 an
+   expert of the largest weights, bits 5-6 how often its window is halved. The blocks are short, since coverage comes
+   from many of them.  With all variants, beyond "no crash", the kernel is held to its promises that every one decodes
+   any payload to the same bytes, with one thread or two, and that what was decoded can be encoded and decoded again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -8,13 +8,15 @@
 #include "lmz.h"
 #include "tiny_net.h"
 
-#define CHECK(condition) \
-    do { \
-        if (!(condition)) { \
-            fprintf(stderr, "%s:%d: failed: %s (profile %d, unit %d, %d lanes, context %d, %d threads, %zu bytes of %s)\n", __FILE__, __LINE__, \
-                    #condition, now.profile, now.unit, now.n_lanes, now.context, now.n_threads, now.raw_size, now.kind); \
-            exit(1); \
-        } \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr,                                                                                            \
+                    "%s:%d: failed: %s (profile %d, unit %d, %d lanes, context %d, %d threads, %zu bytes of %s)\n",    \
+                    __FILE__, __LINE__, #condition, now.profile, now.unit, now.n_lanes, now.context, now.n_threads,    \
+                    now.raw_size, now.kind);                                                                           \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 typedef struct { /* the case at hand, for messages */
@@ -33,7 +35,8 @@ typedef struct { /* the case at hand, for messages */
         if (lmz_simd_available(simd))
 
 extern test_case now;
-/* By unit: none, the same tiny net for every variant that is there, and the same tiny transformer, while they are made. */
+/* By unit: none, the same tiny net for every variant that is there, and the same tiny transformer, while they are made.
+   */
 extern lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
 extern unsigned long n_checked;
 

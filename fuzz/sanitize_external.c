@@ -7,12 +7,13 @@
 
 #define N_STRINGS TINY_N_STRINGS
 
-/* What the block at hand takes: how many weights a lane, the largest, and what counts as the symbol before the first. */
+/* What the block at hand takes: how many weights a lane, the largest, and what counts as the symbol before the first.
+   */
 static uint32_t n_symbols(void) { return now.unit == LMZ_TOKENS ? N_STRINGS : 256; }
 static uint32_t max_weight(void) { return (uint32_t)1 << (now.unit == LMZ_TOKENS ? 31 : 23); }
 
-/* What is predicted behind a symbol, in a buffer of exactly the size that the kernel reads: the same in both directions,
-   as small and as large as may be. */
+/* What is predicted behind a symbol, in a buffer of exactly the size that the kernel reads: the same in both
+   directions, as small and as large as may be. */
 static uint32_t *predict(const uint32_t *last, const uint32_t *lanes, int n)
 {
     const uint32_t size = n_symbols(), max = max_weight();
@@ -20,7 +21,8 @@ static uint32_t *predict(const uint32_t *last, const uint32_t *lanes, int n)
     for (int i = 0; i < n; i++)
         for (uint32_t t = 0; t < size; t++) {
             const uint32_t hash = (last[lanes[i]] * 769 + t) * 2654435761u;
-            weights[(uint32_t)i * size + t] = hash >> 28 == 0 ? max : hash >> 28 == 1 ? 1 : 1 + ((hash & (max - 1)) >> (hash & 15));
+            const uint32_t usual = 1 + ((hash & (max - 1)) >> (hash & 15));
+            weights[(uint32_t)i * size + t] = hash >> 28 == 0 ? max : hash >> 28 == 1 ? 1 : usual;
         }
     return weights;
 }
@@ -156,7 +158,8 @@ static void refuse(lmz_expert *expert)
     CHECK(lmz_bytelm_run(expert, 1, &byte, 1, result) == LMZ_E_ARGUMENT);
     CHECK(lmz_llama_run(expert, 1, 1, start, 1, result) == LMZ_E_ARGUMENT && !lmz_llama_is_complete(expert));
     CHECK(lmz_llama_set_vocabulary(expert, &byte, 1, &byte) == LMZ_E_ARGUMENT);
-    CHECK(lmz_llama_set(expert, LMZ_PRODUCT_IN, 0, (const int8_t *)raw, (const int32_t *)result, NULL, 32, 32) == LMZ_E_ARGUMENT);
+    CHECK(lmz_llama_set(expert, LMZ_W_QKV, 0, (const int8_t *)raw, (const int32_t *)result, NULL, 32, 32) ==
+          LMZ_E_ARGUMENT);
     lmz_coder_free(coder); /* abandoned */
 }
 
@@ -183,7 +186,8 @@ int external_blocks(int full)
         for (int s = 0; s < n_sizes; s++)
             for (int l = 0; l < 4; l++)
                 for (int again = 0; again < (full ? 12 : 2); again++) { /* in other cuts */
-                    now = (test_case){lmz_n_profiles(), unit, lanes[l], raw_sizes[s], "text, predicted by the caller", 1 + again % 2, 0};
+                    now = (test_case){lmz_n_profiles(), unit, lanes[l], raw_sizes[s], "text, predicted by the caller",
+                                      1 + again % 2, 0};
                     round_trip(expert, full ? 8 : 2);
                     n_cases++;
                 }

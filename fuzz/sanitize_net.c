@@ -59,7 +59,8 @@ void refuse_bad_weights(void)
             refuse_net(&tiny_shape, &w, simd);
         }
         for (int i = 0; i < 60; i++) {
-            int32_t *row = &t.multipliers[i == 0 ? 0 : i == 1 ? t.weights.n_rows - 1 : next_random() % t.weights.n_rows];
+            const size_t n_rows = t.weights.n_rows, r = i == 0 ? 0 : i == 1 ? n_rows - 1 : next_random() % n_rows;
+            int32_t *row = &t.multipliers[r];
             int32_t *bias = &t.forget_biases[next_random() % t.n_biases], kept = *row, kept_bias = *bias;
             *row = i % 2 ? -1 - (int32_t)(next_random() >> 1) : -1;
             refuse_net(&tiny_shape, &t.weights, simd);
@@ -106,7 +107,8 @@ void run_nets(int n_steps)
         FOR_EACH_VARIANT(simd) {
             lmz_expert *net = lmz_bytelm_new(shape, &t.weights, simd);
             CHECK(net);
-            CHECK(lmz_bytelm_run(net, 0, bytes, 1, expected) != LMZ_DONE && lmz_bytelm_run(net, -1, bytes, 1, expected) != LMZ_DONE);
+            CHECK(lmz_bytelm_run(net, 0, bytes, 1, expected) != LMZ_DONE &&
+                  lmz_bytelm_run(net, -1, bytes, 1, expected) != LMZ_DONE);
             CHECK(lmz_bytelm_run(net, LMZ_MAX_LANES + 1, bytes, 1, expected) != LMZ_DONE);
             CHECK(lmz_bytelm_run(net, 1, bytes, 0, expected) == LMZ_DONE);
             if (!simd)
@@ -120,7 +122,8 @@ void run_nets(int n_steps)
                     memcpy(some + step * n, bytes + step * LMZ_MAX_LANES + first, n);
                 CHECK(lmz_bytelm_run(net, lanes[l], some, (size_t)n_steps, trees) == LMZ_DONE);
                 for (size_t step = 0; step < (size_t)n_steps; step++)
-                    CHECK(!memcmp(trees + step * n * 512, expected + (step * LMZ_MAX_LANES + first) * 512, n * 512 * 4));
+                    CHECK(!memcmp(trees + step * n * 512, expected + (step * LMZ_MAX_LANES + first) * 512,
+                                  n * 512 * 4));
                 free(some);
                 free(trees);
                 n_checked++;

@@ -1,8 +1,8 @@
 /* sanitize_test.c - round trips and hostile payloads through the kernel by itself, to be run under AddressSanitizer and
    UndefinedBehaviorSanitizer (make asan).
 
-   Without sanitizers it tells the kernels of other machines and compilers apart: its last line is a digest of all payloads,
-   which they must share (make test-32bit).
+   Without sanitizers it tells the kernels of other machines and compilers apart: its last line is a digest of all
+   payloads, which they must share (make test-32bit).
 
    Every buffer is allocated with exactly the size that the kernel is told, so that one byte too far is seen.  The
    argument "full" adds larger inputs, more lanes and more damage; without it the program takes some seconds.  "seeds
@@ -66,7 +66,8 @@ static void fill_records(uint8_t *raw, size_t size) /* 12-byte records: counter,
     }
 }
 
-static void fill_long_lines(uint8_t *raw, size_t size) /* more fields than any table of fields holds, then newlines only */
+/* More fields than any table of fields holds, then newlines only. */
+static void fill_long_lines(uint8_t *raw, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         raw[i] = i < size / 2 ? ";\t, "[i % 4] : '\n';
@@ -92,7 +93,8 @@ static int run_all(lmz_coder *coder, uint64_t n_steps)
         reached = lmz_coder_reached(coder);
         calls++;
     }
-    CHECK(status != LMZ_DONE || lmz_coder_reached(coder) == (now.raw_size + (size_t)now.n_lanes - 1) / (size_t)now.n_lanes);
+    CHECK(status != LMZ_DONE ||
+          lmz_coder_reached(coder) == (now.raw_size + (size_t)now.n_lanes - 1) / (size_t)now.n_lanes);
     return status;
 }
 
@@ -108,7 +110,8 @@ static int best(void) { return lmz_simd_best(now.unit != LMZ_ALONE); }
 static uint8_t *token_sizes;
 static size_t n_tokens;
 
-static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *payload, size_t capacity, size_t *payload_size)
+static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *payload, size_t capacity,
+                  size_t *payload_size)
 {
     const lmz_block_spec spec = spec_of_case();
     lmz_coder *coder = lmz_encoder_new(&spec, expert_for(simd), simd, raw, payload, capacity);
@@ -175,7 +178,8 @@ static void damage(const uint8_t *payload, size_t payload_size, int n_damages)
 static void round_trip(int n_damages)
 {
     static uint64_t n_cases;
-    random_state = 0x9e3779b97f4a7c15u + ++n_cases; /* whatever was drawn before, which the number of variants decides */
+    /* Whatever was drawn before, which the number of variants decides. */
+    random_state = 0x9e3779b97f4a7c15u + ++n_cases;
     /* What a wrong transformer is sure of is dear: 18 bits for a bit, 24 for a token's end. */
     size_t capacity = now.raw_size + now.raw_size * (has_tokens() ? 24 : 1) / (has_tokens() ? 1 : 4) + 64, size, again;
     uint8_t *raw = allocate(now.raw_size), *decoded = allocate(now.raw_size);
@@ -245,7 +249,8 @@ static void refuse_bad_arguments(void)
         refuse_spec((lmz_block_spec){1, 1, w, 0, 0}, NULL);
         refuse_spec((lmz_block_spec){1, 1, 1, beyond, 0}, NULL);
         refuse_spec((lmz_block_spec){1, 1, 1, 0, beyond}, NULL);
-        CHECK(!lmz_encoder_new(&sound, NULL, beyond, &byte, &byte, 1) && !lmz_simd_name(beyond) && !lmz_simd_available(beyond));
+        CHECK(!lmz_encoder_new(&sound, NULL, beyond, &byte, &byte, 1) && !lmz_simd_name(beyond) &&
+              !lmz_simd_available(beyond));
     }
     refuse_spec((lmz_block_spec){LMZ_MAX_RAW_SIZE + 1, 1, 1, 0, 0}, NULL);
     refuse_spec((lmz_block_spec){1, lmz_n_profiles() + 1, 1, 0, 0}, NULL);
@@ -297,7 +302,7 @@ static void write_seeds(const char *folder)
     for (int i = 0; i < lmz_n_profiles() * LMZ_N_UNITS; i++)
         for (int k = 0; k < N_KINDS; k++) {
             const int profile = 1 + i / LMZ_N_UNITS, unit = i % LMZ_N_UNITS;
-            const size_t raw_size = unit == LMZ_ALONE ? MAX_RAW_SIZE : unit == LMZ_BYTES ? NET_RAW_SIZE : TOKENS_RAW_SIZE;
+            const size_t raw_sizes[] = {MAX_RAW_SIZE, NET_RAW_SIZE, TOKENS_RAW_SIZE}, raw_size = raw_sizes[unit];
             if (!lmz_profile_takes(profile, unit))
                 continue;
             now = (test_case){profile, unit, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1, 0};
@@ -357,7 +362,8 @@ static int token_blocks(int kind, int full)
                     continue;
                 for (int n_threads = 1; n_threads <= 2; n_threads++) {
                     const int context = l % 2 ? 3 : 0; /* they differ in window and bits */
-                    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, lanes[l], sizes[s], kinds[k].name, n_threads, context};
+                    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, lanes[l], sizes[s], kinds[k].name, n_threads,
+                                      context};
                     round_trip(sizes[s] > 300 ? 0 : 1);
                     n_cases++;
                 }

@@ -45,7 +45,7 @@ static void refuse(int simd)
         s[0].n_embd = s[1].n_hidden = s[3].window = wrong[i];
         s[2].n_vocab = wrong[i] > 255 ? 1 << 18 : wrong[i];
         s[4].n_kv_head = wrong[i] == 1 ? 3 : wrong[i];
-        s[5].wide = wrong[i] < 0 ? wrong[i] : 32 + (wrong[i] & 31);
+        s[5].int15 = wrong[i] < 0 ? wrong[i] : 32 + (wrong[i] & 31);
         for (int k = 0; k < 6; k++) { /* the buffers are those of the right shape: it is refused before they are read */
             int16_t norms;
             uint8_t unit;
@@ -60,7 +60,7 @@ static void refuse(int simd)
     for (int change = 1; change <= 6; change++)
         CHECK(set_vocabulary(t, change) == LMZ_E_ARGUMENT);
     CHECK(set_vocabulary(t, 0) == LMZ_DONE && set_vocabulary(t, 0) == LMZ_E_ARGUMENT);
-    for (int product = -1; product <= LMZ_PRODUCT_EMBED + 1; product++)
+    for (int product = -1; product <= LMZ_W_EMBED + 1; product++)
         for (int layer = -1; layer <= 2; layer++)
             CHECK(set_matrix(t, &random, product, layer, 37, 32) == LMZ_E_ARGUMENT);
     const lmz_block_spec spec = spec_of_case();
@@ -69,10 +69,12 @@ static void refuse(int simd)
     lmz_expert_free(t);
     lmz_expert_free(NULL);
     for (int n_lanes = 64; n_lanes <= 65; n_lanes++)
-        CHECK((n_lanes == 64) == !!lmz_memory_size(&(lmz_block_spec){1, spec.profile, n_lanes, 0, 0}, experts[LMZ_TOKENS][simd]));
-    for (int product = 0; product <= LMZ_PRODUCT_EMBED; product++) /* a net is no transformer */
+        CHECK((n_lanes == 64) ==
+              !!lmz_memory_size(&(lmz_block_spec){1, spec.profile, n_lanes, 0, 0}, experts[LMZ_TOKENS][simd]));
+    for (int product = 0; product <= LMZ_W_EMBED; product++) /* a net is no transformer */
         CHECK(set_matrix(experts[LMZ_BYTES][simd], &random, product, 0, 32, 32) == LMZ_E_ARGUMENT);
-    CHECK(set_vocabulary(experts[LMZ_BYTES][simd], 0) == LMZ_E_ARGUMENT && !lmz_llama_is_complete(experts[LMZ_BYTES][simd]));
+    CHECK(set_vocabulary(experts[LMZ_BYTES][simd], 0) == LMZ_E_ARGUMENT &&
+          !lmz_llama_is_complete(experts[LMZ_BYTES][simd]));
 }
 
 /* Sizes of tokens that are refused: every one of a sound cut, one larger and one smaller, and all but one of them. */

@@ -1,5 +1,5 @@
-/* tiny_net.h - a small net from a seed for sanitize_test.c and decode_fuzzer.c: weights in buffers of exactly the size that
-   the kernel is told, so that one byte too far is seen. */
+/* tiny_net.h - a small net from a seed for sanitize_test.c and decode_fuzzer.c: weights in buffers of exactly the size
+   that the kernel is told, so that one byte too far is seen. */
 #ifndef TINY_NET_H
 #define TINY_NET_H
 

@@ -14,7 +14,7 @@ typedef struct {
 
 static const lmz_llama_shape tiny_transformer = {
     .n_embd = 32, .n_hidden = 64, .n_layer = 2, .n_head = 2, .n_kv_head = 1, .head_dim = 32, .n_vocab = TINY_N_STRINGS,
-    .window = 128, .wide = 1 << LMZ_PRODUCT_DOWN, .epsilon = 5369, .scale_of_scores = 1086};
+    .window = 128, .int15 = 1 << LMZ_W_DOWN, .epsilon = 5369, .scale_of_scores = 1086};
 
 static int tiny_compare(const void *a, const void *b)
 {
@@ -69,7 +69,7 @@ static int tiny_set_vocabulary(lmz_expert *t, const tiny_token *tokens, size_t n
 }
 
 /* A matrix of random weights in buffers of exactly its size. */
-static int tiny_set_matrix(lmz_expert *t, tiny_net *random, int kind, int product, int layer, size_t n_rows, size_t n_in)
+static int tiny_set_matrix(lmz_expert *t, tiny_net *random, int kind, int matrix, int layer, size_t n_rows, size_t n_in)
 {
     int8_t *weights = tiny_allocate(n_rows * n_in);
     int32_t *multipliers = tiny_allocate(n_rows * 4), *biases = tiny_allocate(n_rows * 4);
@@ -80,11 +80,11 @@ static int tiny_set_matrix(lmz_expert *t, tiny_net *random, int kind, int produc
         multipliers[r] = kind == TINY_EXTREME ? largest >> tiny_random(random) % 3 * 6 : 1 << 24;
         biases[r] = (int32_t)tiny_random(random) >> (kind == TINY_EXTREME ? 0 : 19);
     }
-    if (product == LMZ_PRODUCT_EMBED || product == LMZ_PRODUCT_HEAD)
+    if (matrix == LMZ_W_EMBED || matrix == LMZ_W_LM_HEAD)
         for (size_t r = 0; r < n_rows; r++)
             multipliers[r] >>= kind == TINY_EXTREME ? 8 : 0;
-    const int32_t *used = product == LMZ_PRODUCT_IN && layer ? biases : NULL;
-    const int status = lmz_llama_set(t, product, layer, weights, multipliers, used, n_rows, n_in);
+    const int32_t *used = matrix == LMZ_W_QKV && layer ? biases : NULL;
+    const int status = lmz_llama_set(t, matrix, layer, weights, multipliers, used, n_rows, n_in);
     free(weights);
     free(multipliers);
     free(biases);
@@ -97,17 +97,18 @@ static lmz_expert *tiny_without_matrices(const lmz_llama_shape *s, int kind, int
     const size_t n_norms = 2 * (size_t)s->n_layer + 1, n_numbers = n_norms * (size_t)s->n_embd;
     int16_t *norms = tiny_allocate(n_numbers * sizeof *norms);
     uint8_t *units = tiny_allocate(n_norms);
-    uint32_t *frequencies = tiny_allocate((size_t)s->head_dim / 2 * sizeof *frequencies);
+    uint32_t *inv_freq = tiny_allocate((size_t)s->head_dim / 2 * sizeof *inv_freq);
     for (size_t i = 0; i < n_numbers; i++)
-        norms[i] = kind == TINY_EXTREME ? (int16_t)tiny_random(&random) : (int16_t)(8000 + tiny_random(&random) % 20000);
+        norms[i] =
+            kind == TINY_EXTREME ? (int16_t)tiny_random(&random) : (int16_t)(8000 + tiny_random(&random) % 20000);
     for (size_t i = 0; i < n_norms; i++)
         units[i] = kind == TINY_EXTREME ? (uint8_t)(i % 3 * 12) : 14;
     for (int i = 0; i < s->head_dim / 2; i++)
-        frequencies[i] = tiny_random(&random) >> i;
-    lmz_expert *t = lmz_llama_new(s, norms, units, frequencies, simd);
+        inv_freq[i] = tiny_random(&random) >> i;
+    lmz_expert *t = lmz_llama_new(s, norms, units, inv_freq, simd);
     free(norms);
     free(units);
-    free(frequencies);
+    free(inv_freq);
     return t;
 }
 
@@ -117,13 +118,13 @@ static lmz_expert *tiny_transformer_make(const lmz_llama_shape *s, const tiny_to
     const size_t n = (size_t)s->n_embd, hidden = (size_t)s->n_hidden, width = (size_t)(s->n_head * s->head_dim);
     tiny_net random = {.random = 99};
     lmz_expert *t = tiny_without_matrices(s, kind, simd);
-    int is_sound = t && tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_EMBED, 0, TINY_N_STRINGS + 1, n) == LMZ_DONE;
+    int is_sound = t && tiny_set_matrix(t, &random, kind, LMZ_W_EMBED, 0, TINY_N_STRINGS + 1, n) == LMZ_DONE;
     for (int l = 0; is_sound && l < s->n_layer; l++)
-        is_sound = tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_IN, l, 2 * width, n) == LMZ_DONE &&
-                   tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_OUT, l, n, width) == LMZ_DONE &&
+        is_sound = tiny_set_matrix(t, &random, kind, LMZ_W_QKV, l, 2 * width, n) == LMZ_DONE &&
+                   tiny_set_matrix(t, &random, kind, LMZ_W_O, l, n, width) == LMZ_DONE &&
                    !lmz_llama_is_complete(t) &&
-                   tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_UP, l, 2 * hidden, n) == LMZ_DONE &&
-                   tiny_set_matrix(t, &random, kind, LMZ_PRODUCT_DOWN, l, n, hidden) == LMZ_DONE;
+                   tiny_set_matrix(t, &random, kind, LMZ_W_GATE_UP, l, 2 * hidden, n) == LMZ_DONE &&
+                   tiny_set_matrix(t, &random, kind, LMZ_W_DOWN, l, n, hidden) == LMZ_DONE;
     is_sound = is_sound && lmz_llama_is_complete(t) && tiny_set_vocabulary(t, tokens, 0, 0) == LMZ_DONE;
     if (is_sound)
         return t;

@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import bench_report
@@ -104,7 +105,7 @@ def conditions(options: argparse.Namespace, missing: list[str]) -> str:
         f"the others as they come; median of {options.runs} runs in turn; every round trip checked by SHA-256; sizes "
         "are those of whole output files; speeds count raw bytes; 1 kB is 1000 bytes; ? marks runs too short to tell."
     )
-    return text + (f" Not installed here: {', '.join(missing)}." if missing else "")
+    return textwrap.fill(text + (f" Not installed here: {', '.join(missing)}." if missing else ""), 120)
 
 
 def write_results(options: argparse.Namespace, measurements: list[Measurement], missing: list[str], report) -> None:

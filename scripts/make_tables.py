@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 import zlib
 from pathlib import Path
 
@@ -27,9 +28,9 @@ from lmzip.reference.tables import (
 TABLES = Path(__file__).resolve().parent.parent / "lmzip" / "native" / "src" / "tables.inc"
 
 
-def format_table(declaration: str, values: list[int], width: int = 14) -> str:
-    rows = [", ".join(str(v) for v in values[i : i + width]) for i in range(0, len(values), width)]
-    return f"{declaration} = {{\n    " + ",\n    ".join(rows) + "};\n"
+def format_table(declaration: str, values: list[int]) -> str:
+    rows = textwrap.fill(", ".join(map(str, values)), 120, initial_indent="    ", subsequent_indent="    ")
+    return f"{declaration} = {{\n{rows}}};\n"
 
 
 def render() -> str:
@@ -38,15 +39,15 @@ def render() -> str:
     parts = [
         "/* Made by scripts/make_tables.py; ARITHMETIC 5.  Do not edit. */\n",
         format_table(f"static const uint32_t lmz_squash_table[{len(squash_table())}]", squash_table()),
-        format_table("static const int16_t lmz_stretch_table[4096]", stretch_table(), 20),
-        format_table("static const uint16_t lmz_reciprocal_table[256]", reciprocal_table(), 20),
-        format_table("static const uint32_t lmz_rsqrt_table[193]", rsqrt_table(), 11),
+        format_table("static const int16_t lmz_stretch_table[4096]", stretch_table()),
+        format_table("static const uint16_t lmz_reciprocal_table[256]", reciprocal_table()),
+        format_table("static const uint32_t lmz_rsqrt_table[193]", rsqrt_table()),
         format_table("static const uint32_t lmz_ln_table[257]", ln_table()),
-        format_table("static const uint16_t lmz_sigmoid_table[1025]", sigmoid_table(), 18),
-        format_table("static const int16_t lmz_cosine_table[1025]", cosine_table(), 18),
+        format_table("static const uint16_t lmz_sigmoid_table[1025]", sigmoid_table()),
+        format_table("static const int16_t lmz_cosine_table[1025]", cosine_table()),
         f"#define LMZ_N_STATES {len(states)}\n",
-        format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat, 24),
-        format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states], 16),
+        format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat),
+        format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states]),
     ]
     return "\n".join(parts)
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from lmzip.block import DEFAULT_RUN, BlockSpec
-from lmzip.codec.choose import encode_payload
+from lmzip.codec.choice import encode_payload
 from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check
 from lmzip.format.header import FrameHeader, ModelRecord, pack_header
 from lmzip.format.trailer import Trailer, content_hash

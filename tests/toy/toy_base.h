@@ -1,4 +1,5 @@
-/* toy_base.h - a base for tests/native/test_seam.py: bits by how often they came at the same place of a byte, whatever was before. */
+/* toy_base.h - a base for tests/native/test_seam.py: bits by how often they came at the same place of a byte, whatever
+   was before. */
 #ifndef LMZ_TOY_BASE_H
 #define LMZ_TOY_BASE_H
 

@@ -22,9 +22,13 @@ static void finish(struct lmz_coder *c, int first, int n)
 
 static void toy_free(lmz_expert *expert) { free(expert); }
 
-static const expert_ops toy_ops = {
-    .name = "toy", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES, .is_complete = is_complete, .finish = finish,
-    .free = toy_free};
+static const expert_ops toy_ops = {.name = "toy",
+                                   .unit = LMZ_BYTES,
+                                   .n_contexts = 1,
+                                   .prior = PRIOR_OF_BYTES,
+                                   .is_complete = is_complete,
+                                   .finish = finish,
+                                   .free = toy_free};
 
 lmz_expert *lmz_toy_new(void)
 {
