@@ -11,7 +11,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import TypeVar
 
 from lmzip.errors import LmzipError
 from lmzip.fileio import attributes
@@ -30,6 +31,7 @@ _NO_SUCH_FEATURE = {
     errno.EMLINK,
     errno.ENOENT,
 }
+_T = TypeVar("_T")
 _TAKEN = "was made by someone else meanwhile, theirs is kept"
 _HOLE = bytes(1 << 16)  # runs of zeros are looked for in pieces of this size, so that holes are whole disk blocks
 
@@ -107,22 +109,23 @@ class Target:
 
     def _open_temporary(self, flags: int) -> tuple[int, str]:
         """Open a file under a new short name, registered for removal; return its descriptor and name."""
-        for name in self._temporary_names():
-            try:
-                return os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._folder), name
-            except FileExistsError:
-                _pending.discard((self._folder, name))
-            except OSError:
-                _pending.discard((self._folder, name))
-                raise
-        raise AssertionError("unreachable: names never end")
+        flags |= os.O_CREAT | os.O_EXCL
+        return self._under_temporary_name(lambda name: os.open(name, flags, 0o600, dir_fd=self._folder))
 
-    def _temporary_names(self) -> Iterator[str]:
-        """Yield random names of 12 bytes, each registered before it is used: a signal may come in between."""
+    def _under_temporary_name(self, make: Callable[[str], _T]) -> tuple[_T, str]:
+        """Return what make(name) returns for the first free name of 12 random bytes, and the name; raises OSError.
+
+        Each name is registered for removal before it is used: a signal may come in between.
+        """
         while True:
             name = ".lmz" + secrets.token_hex(4)
             _pending.add((self._folder, name))
-            yield name
+            try:
+                return make(name), name
+            except OSError as error:
+                _pending.discard((self._folder, name))
+                if not isinstance(error, FileExistsError):
+                    raise
 
     def write(self, data) -> None:
         """Write all of a bytes-like object; raises OSError."""
@@ -222,16 +225,7 @@ class Target:
         except FileExistsError:
             if not self.force:
                 raise LmzipError(_TAKEN) from None
-        for name in self._temporary_names():
-            try:
-                self._link_as(name)
-                return name
-            except FileExistsError:
-                _pending.discard((self._folder, name))
-            except OSError:
-                _pending.discard((self._folder, name))
-                raise
-        raise AssertionError("unreachable: names never end")
+        return self._under_temporary_name(self._link_as)[1]
 
     def _link_as(self, name: str) -> None:
         # With dst_dir_fd Python calls linkat(AT_SYMLINK_FOLLOW); without it link(2), which fails with EXDEV.
