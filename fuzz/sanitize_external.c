@@ -155,8 +155,7 @@ static void refuse(lmz_expert *expert)
             free(weights);
             n_checked++;
         }
-    CHECK(lmz_bytelm_run(expert, 1, &byte, 1, result) == LMZ_E_ARGUMENT);
-    CHECK(lmz_llama_run(expert, 1, 1, start, 1, result) == LMZ_E_ARGUMENT && !lmz_llama_is_complete(expert));
+    CHECK(lmz_expert_run(expert, 1, 1, start, 1, result) == LMZ_E_ARGUMENT && !lmz_llama_is_complete(expert));
     CHECK(lmz_llama_set_vocabulary(expert, &byte, 1, &byte) == LMZ_E_ARGUMENT);
     CHECK(lmz_llama_set(expert, LMZ_W_QKV, 0, (const int8_t *)raw, (const int32_t *)result, NULL, 32, 32) ==
           LMZ_E_ARGUMENT);

@@ -99,28 +99,30 @@ void run_nets(int n_steps)
         const lmz_bytelm_shape *shape = &shapes[i / 2];
         tiny_net t = tiny_net_make(*shape, i % 2 ? TINY_EXTREME : TINY_PLAUSIBLE, (uint64_t)i);
         size_t n_all = (size_t)n_steps * LMZ_MAX_LANES;
-        uint8_t *bytes = allocate(n_all);
-        uint32_t *expected = tiny_allocate(n_all * 512 * sizeof *expected);
-        fill_text(bytes, n_all);
-        for (size_t k = 0; k < n_all; k += 3)
-            bytes[k] = (uint8_t)next_random();
+        uint8_t *text = allocate(n_all);
+        uint32_t *bytes = tiny_allocate(n_all * sizeof *bytes),
+                 *expected = tiny_allocate(n_all * 512 * sizeof *expected);
+        fill_text(text, n_all);
+        for (size_t k = 0; k < n_all; k++)
+            bytes[k] = k % 3 ? text[k] : next_random() & 255;
+        free(text);
         FOR_EACH_VARIANT(simd) {
             lmz_expert *net = lmz_bytelm_new(shape, &t.weights, simd);
             CHECK(net);
-            CHECK(lmz_bytelm_run(net, 0, bytes, 1, expected) != LMZ_DONE &&
-                  lmz_bytelm_run(net, -1, bytes, 1, expected) != LMZ_DONE);
-            CHECK(lmz_bytelm_run(net, LMZ_MAX_LANES + 1, bytes, 1, expected) != LMZ_DONE);
-            CHECK(lmz_bytelm_run(net, 1, bytes, 0, expected) == LMZ_DONE);
+            CHECK(lmz_expert_run(net, 0, 1, bytes, 1, expected) != LMZ_DONE &&
+                  lmz_expert_run(net, -1, 1, bytes, 1, expected) != LMZ_DONE);
+            CHECK(lmz_expert_run(net, LMZ_MAX_LANES + 1, 1, bytes, 1, expected) != LMZ_DONE);
+            CHECK(lmz_expert_run(net, 1, 1, bytes, 0, expected) == LMZ_DONE);
             if (!simd)
-                CHECK(lmz_bytelm_run(net, LMZ_MAX_LANES, bytes, (size_t)n_steps, expected) == LMZ_DONE);
+                CHECK(lmz_expert_run(net, LMZ_MAX_LANES, 1, bytes, (size_t)n_steps, expected) == LMZ_DONE);
             for (size_t l = 0; l < sizeof lanes / sizeof *lanes; l++) {
                 size_t n = (size_t)lanes[l], first = LMZ_MAX_LANES - n;
                 now = (test_case){.n_lanes = lanes[l], .kind = "a net by itself"};
-                uint8_t *some = allocate((size_t)n_steps * n);
+                uint32_t *some = tiny_allocate((size_t)n_steps * n * sizeof *some);
                 uint32_t *trees = tiny_allocate((size_t)n_steps * n * 512 * sizeof *trees);
                 for (size_t step = 0; step < (size_t)n_steps; step++)
-                    memcpy(some + step * n, bytes + step * LMZ_MAX_LANES + first, n);
-                CHECK(lmz_bytelm_run(net, lanes[l], some, (size_t)n_steps, trees) == LMZ_DONE);
+                    memcpy(some + step * n, bytes + step * LMZ_MAX_LANES + first, n * sizeof *some);
+                CHECK(lmz_expert_run(net, lanes[l], 1, some, (size_t)n_steps, trees) == LMZ_DONE);
                 for (size_t step = 0; step < (size_t)n_steps; step++)
                     CHECK(!memcmp(trees + step * n * 512, expected + (step * LMZ_MAX_LANES + first) * 512,
                                   n * 512 * 4));

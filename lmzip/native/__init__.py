@@ -160,21 +160,21 @@ def _run(coder, spec: BlockSpec, expert: Expert | None, run: Run, predict: Predi
     lib.lmz_coder_set_threads(coder, run.n_threads)
     advance = _external_steps(coder, spec.n_lanes, expert, predict) if predict else _timed_steps(coder, spec.n_lanes)
     done = reached = 0
-    while (status := advance()) == lib.LMZ_MORE:
-        if run.progress:
+    while True:
+        status = advance()
+        if run.progress and status in (lib.LMZ_MORE, lib.LMZ_DONE):
             position = lib.lmz_coder_position(coder)
             run.progress(position - done)
             done = position
-        if run.reached and view is not None and lib.lmz_coder_reached(coder) > reached:
-            reached = lib.lmz_coder_reached(coder)
-            if not run.reached(view, reached):
-                return status
-    if status == lib.LMZ_E_DAMAGED and run.reached and view is not None and lib.lmz_coder_reached(coder) > reached:
-        run.reached(view, lib.lmz_coder_reached(coder))  # what is sound does not depend on where the calls divide it
+        # Of a damaged payload too: what is sound of it does not depend on where the calls divide it.
+        if run.reached and view is not None and status in (lib.LMZ_MORE, lib.LMZ_E_DAMAGED):
+            before, reached = reached, lib.lmz_coder_reached(coder)
+            if reached > before and not run.reached(view, reached):
+                break
+        if status != lib.LMZ_MORE:
+            break
     if status == lib.LMZ_E_ARGUMENT:
         raise ValueError("weights of an external expert are missing or out of range")
-    if run.progress and status == lib.LMZ_DONE:
-        run.progress(spec.raw_size - done)
     return status
 
 

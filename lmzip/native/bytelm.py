@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
-from lmzip.native.expert import Expert, check
+from lmzip.native.expert import Expert
 
-MAX_LANES: int = lib.LMZ_MAX_LANES
 MAX_TABLE_BITS = 24  # as in the kernel
 
 
@@ -26,7 +25,7 @@ class NetShape(NamedTuple):
 
 
 class Net(Expert):
-    """A net in the kernel, read only: any number of blocks may be coded with it at once."""
+    """A net in the kernel; run() returns trees of sums of exponentials (ARITHMETIC 10.7)."""
 
     def __init__(
         self, shape: NetShape, *, byte_embedding, tables, weights, multipliers, forget_biases, simd: str | None = None
@@ -55,17 +54,5 @@ class Net(Expert):
         c_weights.weights, c_weights.n_weights = matrices, len(matrices)
         c_weights.multipliers, c_weights.n_rows = rows, len(rows)
         c_weights.forget_biases = biases
-        refused = "weights of another shape or beyond the overflow budget"
-        super().__init__(refused, lib.lmz_bytelm_new, c_shape, c_weights, variant)
-
-    def run(self, data, n_lanes: int = 1) -> memoryview:
-        """Return trees (n_steps, n_lanes, 512) uint32: sums of exponentials that the net predicts before each byte.
-
-        data: (n_steps, n_lanes) bytes, one lane behind the other in every step.  Raises ValueError, MemoryError.
-        """
-        source = ffi.from_buffer("uint8_t[]", data)
-        if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
-            raise ValueError("bytes must come in whole steps")
-        trees = ffi.new_allocator(should_clear_after_alloc=False)("uint32_t[]", max(1, len(source) * 512))
-        check(lib.lmz_bytelm_run(self.handle, n_lanes, source, len(source) // n_lanes, trees), "no such lanes")
-        return memoryview(ffi.buffer(trees, len(source) * 2048)).cast("I")
+        complaint = "weights of another shape or beyond the overflow budget"
+        super().__init__(complaint, lib.lmz_bytelm_new, c_shape, c_weights, variant)

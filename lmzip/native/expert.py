@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lmzip.native._kernel import ffi, lib
 
 
+def check(status: int, complaint: str) -> None:
+    """Raise MemoryError or ValueError unless the kernel's status says that all went well."""
+    if status == lib.LMZ_E_MEMORY:
+        raise MemoryError("not enough memory for a model")
+    if status != lib.LMZ_DONE:
+        raise ValueError(complaint)
+
+
 class Expert:
     """An expert of the kernel; freed with this object."""
 
-    def __init__(self, refused: str, new: Callable[..., Any], *arguments: Any) -> None:
-        """new(*arguments) makes it.  Raises ValueError(refused) where that makes none, MemoryError."""
+    n_predicted = 512  # numbers that run() returns for each byte or token
+
+    def __init__(self, complaint: str, make: Callable[..., Any], *arguments: Any) -> None:
+        """make: the kernel's function.  Raises MemoryError, ValueError if it refuses the arguments."""
         ffi.errno = 0
-        handle = new(*arguments)
+        handle = make(*arguments)
         if handle == ffi.NULL:
-            check(lib.LMZ_E_MEMORY if ffi.errno == errno.ENOMEM else lib.LMZ_E_ARGUMENT, refused)
+            check(lib.LMZ_E_MEMORY if ffi.errno == errno.ENOMEM else lib.LMZ_E_ARGUMENT, complaint)
         self.handle = ffi.gc(handle, lib.lmz_expert_free)
 
     @property
@@ -25,10 +35,17 @@ class Expert:
         """What a step of a block with it is of: native.BYTES or native.TOKENS."""
         return lib.lmz_expert_unit(self.handle)
 
+    def run(self, symbols: Iterable[int], n_lanes: int = 1, n_threads: int = 1) -> memoryview:
+        """Return what it predicts, by itself, before each byte or token: (n_steps, n_lanes, n_predicted) uint32.
 
-def check(status: int, refused: str) -> None:
-    """Raise MemoryError, or ValueError(refused), for a status of the kernel that is not LMZ_DONE."""
-    if status == lib.LMZ_E_MEMORY:
-        raise MemoryError("not enough memory for a model")
-    if status != lib.LMZ_DONE:
-        raise ValueError(refused)
+        symbols: (n_steps, n_lanes), one lane behind the other in every step.  Raises ValueError, MemoryError.
+        """
+        source = ffi.new("uint32_t[]", list(symbols))
+        if n_lanes < 1 or len(source) % n_lanes:
+            raise ValueError("bytes or tokens must come in whole steps")
+        size = len(source) * self.n_predicted
+        predicted = ffi.new_allocator(should_clear_after_alloc=False)("uint32_t[]", max(1, size))
+        n_steps = len(source) // n_lanes
+        status = lib.lmz_expert_run(self.handle, n_lanes, n_threads, source, n_steps, predicted)
+        check(status, "no such token or number of lanes, or the model lacks a matrix")
+        return memoryview(ffi.buffer(predicted, size * 4)).cast("I")

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from lmzip.native._kernel import lib
 from lmzip.native.expert import Expert
 
-NO_VOCABULARY = "not a vocabulary: tokens are sorted, different, and every byte is one"
-
 
 class ExternalBytes(Expert):
     """Predicts bytes as the caller tells: weights within 1 .. 2^23, in the place of a byte-level net's."""
@@ -32,5 +30,6 @@ class ExternalTokens(Expert):
         """
         sizes = bytes(map(len, token_bytes))  # ValueError for more than 255
         data = b"".join(token_bytes)
-        super().__init__(NO_VOCABULARY, lib.lmz_external_tokens_new, data, len(data), sizes, len(sizes))
+        complaint = "not a vocabulary: tokens are sorted, different, and every byte is one"
+        super().__init__(complaint, lib.lmz_external_tokens_new, data, len(data), sizes, len(sizes))
         self.n_symbols = self.start = len(sizes)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
 from lmzip.native.expert import Expert, check
-from lmzip.native.external import NO_VOCABULARY
 
 MATRICES = ("qkv", "o", "gate_up", "down", "lm_head")  # by number, as `int15` of a weight file calls them
-MAX_LANES: int = lib.LMZ_MAX_LANES // 2
 _EMBED: int = lib.LMZ_W_EMBED
 
 
@@ -41,7 +38,7 @@ def scale_of_scores(head_dim: int) -> int:
 
 
 class Transformer(Expert):
-    """A transformer in the kernel; complete, and then read only, once every matrix is set."""
+    """A transformer in the kernel; complete, and then read only, once all is set.  run() returns exponentials."""
 
     def __init__(self, shape: TransformerShape, *, norms, gain_shifts, inv_freq, simd: str | None = None) -> None:
         """Start without matrices: contiguous buffers as in lmz_transformer_new (lmz.h).
@@ -57,6 +54,7 @@ class Transformer(Expert):
             raise ValueError("norms or frequencies of another shape")
         numbers = [*shape[:8], int15, shape.has_lm_head, shape.epsilon, scale_of_scores(max(1, shape.head_dim))]
         self.shape = shape
+        self.n_predicted = shape.n_vocab
         super().__init__(
             "not a transformer that this kernel runs",
             lib.lmz_llama_new,
@@ -91,23 +89,10 @@ class Transformer(Expert):
         source, n_bytes = ffi.from_buffer("uint8_t[]", data), ffi.from_buffer("uint8_t[]", sizes)
         if len(n_bytes) != self.shape.n_vocab:
             raise ValueError("vocabulary: of another size")
-        check(lib.lmz_llama_set_vocabulary(self.handle, source, len(source), n_bytes), NO_VOCABULARY)
+        status = lib.lmz_llama_set_vocabulary(self.handle, source, len(source), n_bytes)
+        check(status, "not a vocabulary: tokens are sorted, different, and every byte is one")
 
     def check_complete(self) -> None:
         """Raise ValueError if a matrix is missing."""
         if not lib.lmz_llama_is_complete(self.handle):
             raise ValueError("a matrix is missing")
-
-    def run(self, tokens: Iterable[int], n_lanes: int = 1, n_threads: int = 1) -> memoryview:
-        """Return exponentials (n_steps, n_lanes, n_vocab) uint32 that are predicted before each token.
-
-        tokens: (n_steps, n_lanes), one lane behind the other in every step.  Raises ValueError, MemoryError.
-        """
-        source = ffi.new("uint32_t[]", list(tokens))
-        if not 1 <= n_lanes <= MAX_LANES or len(source) % n_lanes:
-            raise ValueError("tokens must come in whole steps")
-        size = len(source) * self.shape.n_vocab
-        result = ffi.new("uint32_t[]", max(1, size))
-        status = lib.lmz_llama_run(self.handle, n_lanes, n_threads, source, len(source) // n_lanes, result)
-        check(status, "no such token, or the model lacks a matrix")
-        return memoryview(ffi.buffer(result, size * 4)).cast("I")

@@ -249,12 +249,11 @@ def test_an_external_expert_does_not_run_by_itself_nor_another_by_the_caller() -
             assert status == (lib.LMZ_MORE if allowed else lib.LMZ_E_ARGUMENT)
     result, vocabulary = ffi.new("uint32_t[]", max(N, 512)), ExternalTokens(STRINGS)
     for handle in (vocabulary.handle, ExternalBytes().handle, net().handle):
-        assert lib.lmz_llama_run(handle, 1, 1, symbols, 1, result) == lib.LMZ_E_ARGUMENT
         assert lib.lmz_llama_set_vocabulary(handle, b"\1", 1, b"\1") == lib.LMZ_E_ARGUMENT
         assert lib.lmz_llama_set(handle, 0, 0, b"", ffi.NULL, ffi.NULL, 0, 0) == lib.LMZ_E_ARGUMENT
         assert not lib.lmz_llama_is_complete(handle)
-    for handle in (vocabulary.handle, ExternalBytes().handle, transformer().handle):
-        assert lib.lmz_bytelm_run(handle, 1, b"a", 1, result) == lib.LMZ_E_ARGUMENT
+    for handle in (vocabulary.handle, ExternalBytes().handle):
+        assert lib.lmz_expert_run(handle, 1, 1, symbols, 1, result) == lib.LMZ_E_ARGUMENT
     with pytest.raises(ValueError, match="missing or out of range"):
         native.decode_block(b"ab", beside(8, PROFILE), ExternalBytes())
 

@@ -58,7 +58,7 @@ def net_of(name: str, simd: str) -> Net:
 
 
 def kernel_trees(net: Net, data: np.ndarray) -> np.ndarray:
-    return np.array(net.run(np.ascontiguousarray(data), data.shape[1]), np.uint32).reshape(*data.shape, 512)
+    return np.array(net.run(data.tobytes(), data.shape[1]), np.uint32).reshape(*data.shape, 512)
 
 
 # --- kernel and reference ---------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 #include "toy_base.h"
 
 #include "internal.h"
-#include "memory.h"
 
 /* It codes blocks by itself only. */
 static int toy_function(const lmz_block_spec *spec, const lmz_expert *expert)
@@ -11,12 +10,7 @@ static int toy_function(const lmz_block_spec *spec, const lmz_expert *expert)
     return expert ? -1 : 0;
 }
 
-static uint64_t toy_layout(struct lmz_coder *c, uint8_t *memory)
-{
-    uint64_t offset = 0;
-    c->base_state = arena_take(memory, &offset, sizeof(toy_state));
-    return offset;
-}
+static void toy_layout(struct lmz_coder *c) { c->base_state = arena_take(&c->memory, sizeof(toy_state)); }
 
 static void toy_start(struct lmz_coder *c)
 {

@@ -4,12 +4,6 @@
 #include "byte_tree.h"
 #include "internal.h"
 
-static int is_complete(const lmz_expert *expert)
-{
-    (void)expert;
-    return 1;
-}
-
 static void finish(struct lmz_coder *c, int first, int n)
 {
     for (int i = first; i < first + n; i++) {
@@ -22,13 +16,9 @@ static void finish(struct lmz_coder *c, int first, int n)
 
 static void toy_free(lmz_expert *expert) { free(expert); }
 
-static const expert_ops toy_ops = {.name = "toy",
-                                   .unit = LMZ_BYTES,
-                                   .n_contexts = 1,
-                                   .prior = PRIOR_OF_BYTES,
-                                   .is_complete = is_complete,
-                                   .finish = finish,
-                                   .free = toy_free};
+static const expert_ops toy_ops = {
+    .name = "toy", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES, .finish = finish,
+    .free = toy_free};
 
 lmz_expert *lmz_toy_new(void)
 {

@@ -16,8 +16,8 @@ typedef struct { /* NAME_base in a file of its own */
     const char *name;
     /* Which of its base_functions codes a block like this one; negative: there are no such blocks. */
     int (*function)(const lmz_block_spec *, const lmz_expert *);
-    /* Lay out all state at `memory`, zeroed; with NULL only return the size it takes.  c->base_state is free for it. */
-    uint64_t (*layout)(struct lmz_coder *, uint8_t *memory);
+    /* Take all state, zeroed, out of c->memory; it is called twice (memory.h).  c->base_state is free for it. */
+    void (*layout)(struct lmz_coder *);
     /* Fill it with its initial values, and the base's part of the lanes. */
     void (*start)(struct lmz_coder *);
 } base_ops;

@@ -4,7 +4,6 @@
 
 #include "internal.h"
 #include "lookahead.h"
-#include "memory.h"
 #include "mixer.h"
 
 /* The base of a kind of content (FORMAT 4.5). */
@@ -20,37 +19,37 @@ static int is_block(const lmz_block_spec *s, const lmz_expert *e)
 {
     return s->content >= 0 && s->content < N_BASES && s->raw_size <= LMZ_MAX_RAW_SIZE && s->n_lanes >= 1 &&
            s->n_lanes <= lmz_max_lanes(unit_of(e)) && s->context >= 0 && s->context < (e ? e->ops->n_contexts : 1) &&
-           (!e || e->ops->is_complete(e)) && bases[s->content]->function(s, e) >= 0;
+           (!e || is_complete(e)) && bases[s->content]->function(s, e) >= 0;
 }
 
-/* Lay out what is beside the base for an expert: trees, its lanes, and what its tokens need; with NULL only count. */
-static uint64_t expert_layout(struct lmz_coder *c, uint8_t *memory)
+/* Take what is beside the base for an expert: trees, its lanes, and what its tokens need. */
+static void expert_layout(struct lmz_coder *c)
 {
     const size_t n = (size_t)c->n_lanes, raw_size = c->spec.raw_size;
-    token_state *t = &c->tokens;
-    uint64_t offset = 0;
-    if (!c->expert)
-        return 0;
     const int has_tokens = has_unit(c, LMZ_TOKENS);
-    c->trees = arena_take(memory, &offset, n * (has_tokens ? 1024 : 512) * sizeof *c->trees);
+    token_state *t = &c->tokens;
+    arena *a = &c->memory;
+    c->trees = arena_take(a, n * (has_tokens ? 1024 : 512) * sizeof *c->trees);
     if (has_tokens) {
         t->mask = power_above((uint64_t)raw_size * 2 + 1024, 1u << BOUNDARY_TABLE_BITS) - 1;
-        t->active = arena_take(memory, &offset, n * sizeof *t->active);
-        t->last = arena_take(memory, &offset, n * sizeof *t->last);
-        t->largest_child_sums = arena_take(memory, &offset, n * sizeof *t->largest_child_sums);
-        t->is_token_end = arena_take(memory, &offset, raw_size + 1);
-        t->cells = arena_take(memory, &offset, ((size_t)t->mask + 1) * sizeof *t->cells);
-        t->match = arena_take(memory, &offset, 2 * sizeof *t->match);
-        t->weights = arena_take(memory, &offset, N_BOUNDARY_INPUTS * sizeof *t->weights);
+        t->active = arena_take(a, n * sizeof *t->active);
+        t->last = arena_take(a, n * sizeof *t->last);
+        t->largest_child_sums = arena_take(a, n * sizeof *t->largest_child_sums);
+        t->is_token_end = arena_take(a, raw_size + 1);
+        t->cells = arena_take(a, ((size_t)t->mask + 1) * sizeof *t->cells);
+        t->match = arena_take(a, 2 * sizeof *t->match);
+        t->weights = arena_take(a, N_BOUNDARY_INPUTS * sizeof *t->weights);
     }
-    return offset + (c->expert->ops->layout ? c->expert->ops->layout(c, memory ? memory + offset : NULL) : 0);
+    if (c->expert->ops->layout)
+        c->expert->ops->layout(c);
 }
 
-/* Lay out all state; with NULL only return the size it takes. */
-static uint64_t layout(struct lmz_coder *c, uint8_t *memory)
+/* Take all state out of c->memory. */
+static void layout(struct lmz_coder *c)
 {
-    const uint64_t size = c->base->layout(c, memory);
-    return size + expert_layout(c, memory ? memory + size : NULL);
+    c->base->layout(c);
+    if (c->expert)
+        expert_layout(c);
 }
 
 static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert)
@@ -68,7 +67,8 @@ uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert)
     if (!is_block(spec, expert))
         return 0;
     set_spec(&scratch, spec, expert);
-    return sizeof scratch + (size_t)spec->n_lanes * sizeof(lmz_lane) + layout(&scratch, NULL);
+    layout(&scratch);
+    return sizeof scratch + (size_t)spec->n_lanes * sizeof(lmz_lane) + scratch.memory.size;
 }
 
 static void start_tokens(struct lmz_coder *c)
@@ -79,9 +79,14 @@ static void start_tokens(struct lmz_coder *c)
     memcpy(t->match, c->ngram.match_map, 2 * sizeof *t->match);
     for (int i = 0; i < N_BOUNDARY_INPUTS; i++)
         t->weights[i] = i ? c->expert->ops->prior.base_weight : WEIGHT_ONE;
-    for (int i = 0; i < c->n_lanes; i++) {
-        t->active[i] = i;
-        t->last[i] = (uint32_t)c->expert->vocab.n_tokens;
+}
+
+/* Make the lanes of an expert ready, which has them all at their start. */
+static void start_expert(struct lmz_coder *c)
+{
+    for (int i = 0; i < c->n_lanes && has_unit(c, LMZ_TOKENS); i++) {
+        c->tokens.active[i] = i;
+        c->tokens.last[i] = n_symbols_of(c->expert);
     }
 }
 
@@ -110,19 +115,17 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     c->raw = raw;
     c->raw_size = (uint32_t)spec->raw_size;
     c->chunk_size = (uint32_t)((spec->raw_size + (size_t)spec->n_lanes - 1) / (size_t)spec->n_lanes);
-    c->memory_size = layout(c, NULL);
-    c->memory = allocate_zeroed(c->memory_size);
-    if (!c->memory) {
+    layout(c);
+    if (!arena_allocate(&c->memory)) {
         free(c);
         return NULL;
     }
-    layout(c, c->memory);
+    layout(c);
     cut_lanes(c);
     c->base->start(c);
+    start_expert(c);
     if (has_unit(c, LMZ_TOKENS))
         start_tokens(c);
-    if (expert && expert->ops->start)
-        expert->ops->start(c);
     return c;
 }
 
@@ -217,7 +220,7 @@ void lmz_coder_free(lmz_coder *c)
 {
     if (!c)
         return;
-    free_zeroed(c->memory, c->memory_size);
+    arena_free(&c->memory);
     free(c);
 }
 
@@ -227,4 +230,46 @@ void lmz_expert_free(lmz_expert *expert)
 {
     if (expert)
         expert->ops->free(expert);
+}
+
+int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *symbols, size_t n_steps,
+                   uint32_t *predicted)
+{
+    const expert_ops *ops = expert->ops;
+    const int has_tokens = ops->unit == LMZ_TOKENS;
+    const size_t n_symbols = n_symbols_of(expert), n_predicted = has_tokens ? n_symbols : 512;
+    if (n_lanes < 1 || n_lanes > lmz_max_lanes(ops->unit) || ops->is_external || !is_complete(expert))
+        return LMZ_E_ARGUMENT;
+    for (size_t i = 0; i < n_steps * (size_t)n_lanes; i++)
+        if (symbols[i] >= n_symbols)
+            return LMZ_E_ARGUMENT;
+    struct lmz_coder *c = calloc(1, sizeof *c + (size_t)n_lanes * sizeof(lmz_lane));
+    if (!c)
+        return LMZ_E_MEMORY;
+    c->expert = expert;
+    c->n_lanes = n_lanes;
+    c->n_threads = n_threads;
+    expert_layout(c);
+    if (!arena_allocate(&c->memory)) {
+        free(c);
+        return LMZ_E_MEMORY;
+    }
+    expert_layout(c);
+    start_expert(c);
+    for (size_t step = 0; step < n_steps; step++) {
+        if (has_tokens)
+            ops->step(c, n_lanes, NULL);
+        if (ops->begin)
+            ops->begin(c, 0, n_lanes);
+        if (ops->finish)
+            ops->finish(c, 0, n_lanes);
+        for (int i = 0; i < n_lanes; i++, predicted += n_predicted, symbols++) {
+            memcpy(predicted, has_tokens ? ops->token_weights(c, i) : tree_of(c, i), n_predicted * sizeof *predicted);
+            c->lanes[i].history = c->lanes[i].history << 8 | *symbols;
+            if (has_tokens)
+                c->tokens.last[i] = *symbols;
+        }
+    }
+    lmz_coder_free(c);
+    return LMZ_DONE;
 }

@@ -7,11 +7,9 @@
 #include "lmz.h"
 #include "matrix.h"
 
-struct bytelm;
-struct bytelm_lanes;
-
-typedef void bytelm_part(const struct bytelm *, struct bytelm_lanes *, int first, int n);
 struct step_part;
+
+typedef void bytelm_part(struct lmz_coder *, int first, int n);
 typedef void llama_step(const struct step_part *);
 typedef int block_loop(struct lmz_coder *, uint64_t n_steps);
 

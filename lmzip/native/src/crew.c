@@ -4,7 +4,6 @@
    than a processor for each, and it gives its own up. */
 #include "crew.h"
 
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 
@@ -16,6 +15,16 @@ typedef struct {
     void *argument;
     crew_worker workers[CREW_MAX];
 } job;
+
+int start_thread(pthread_t *id, void *(*work)(void *), void *argument)
+{
+    sigset_t all, before;
+    sigfillset(&all); /* a new thread blocks what its maker does */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int failed = pthread_create(id, NULL, work, argument);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return !failed;
+}
 
 void wait_a_round(int n_waited)
 {
@@ -58,13 +67,9 @@ void crew_run(crew_work *work, void *argument, int n_threads)
     int n_workers = 1;
     for (int i = 0; i < CREW_MAX; i++)
         j.workers[i] = (crew_worker){&j.crew, i};
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for threads that can act on them; a new thread blocks what its maker does */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (n_workers < n_threads && n_workers < CREW_MAX &&
-           !pthread_create(&threads[n_workers], NULL, join_in, &j.workers[n_workers]))
+           start_thread(&threads[n_workers], join_in, &j.workers[n_workers]))
         n_workers++;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     __atomic_store_n(&j.crew.n_workers, n_workers, __ATOMIC_RELEASE);
     work(&j.workers[0], argument);
     for (int i = 1; i < n_workers; i++)

@@ -3,6 +3,7 @@
 #ifndef LMZ_CREW_H
 #define LMZ_CREW_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 #define CREW_MAX 64 /* workers */
@@ -34,6 +35,9 @@ static inline int crew_slice_end(const crew_worker *m, int n) { return n * (m->i
 
 /* End the phase: wait until every worker is through with it, and see what all have written. */
 void crew_barrier(const crew_worker *m);
+
+/* Start a thread that blocks all signals: they are for threads that can act on them.  Returns whether it runs. */
+int start_thread(pthread_t *id, void *(*work)(void *), void *argument);
 
 /* To be called in each round of waiting for another thread. */
 void wait_a_round(int n_waited);

@@ -39,13 +39,11 @@ typedef struct {
     int is_external; /* the caller computes the distributions (external.c) */
     mixer_prior prior;
 
-    /* Whether it can predict, for what is put together piece by piece. */
+    /* Whether it can predict, for what is put together piece by piece; or NULL. */
     int (*is_complete)(const lmz_expert *);
-    /* Lay out the state of a block's lanes at `memory`, zeroed, and remember it in the coder; with NULL only return the
-       size that it takes. */
-    uint64_t (*layout)(struct lmz_coder *, uint8_t *memory);
-    /* Make ready for a block, every lane at its start; NULL: zeros do. */
-    void (*start)(struct lmz_coder *);
+    /* Take the state of a block's lanes, zeroed, out of c->memory, and remember it as c->expert_lanes; it is called
+       twice (memory.h). */
+    void (*layout)(struct lmz_coder *);
     /* Of bytes: predict the next byte of n lanes from the first on, in two parts; the first, which may be NULL, may run
        ahead in another thread, the second fills the lanes' trees (byte_tree.h). */
     void (*begin)(struct lmz_coder *, int first, int n);
@@ -63,6 +61,16 @@ struct lmz_expert { /* the first member of every expert; read only once it is co
     int is_slow;       /* of bytes: a step takes much longer than to code what it predicts */
     vocab_trie vocab;  /* of tokens */
 };
+
+static inline uint32_t n_symbols_of(const lmz_expert *expert)
+{
+    return expert->ops->unit == LMZ_BYTES ? 256 : (uint32_t)expert->vocab.n_tokens;
+}
+
+static inline int is_complete(const lmz_expert *expert)
+{
+    return !expert->ops->is_complete || expert->ops->is_complete(expert);
+}
 
 static inline int unit_of(const lmz_expert *expert) { return expert ? expert->ops->unit : LMZ_ALONE; }
 

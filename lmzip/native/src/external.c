@@ -13,12 +13,6 @@
 
 static const expert_ops external_bytes_ops, external_tokens_ops; /* below */
 
-static int is_complete(const lmz_expert *expert)
-{
-    (void)expert;
-    return 1;
-}
-
 static lmz_expert *external_new(const expert_ops *ops)
 {
     lmz_expert *e = calloc(1, sizeof *e);
@@ -62,8 +56,7 @@ int lmz_coder_run_external(lmz_coder *c, const uint32_t *weights, uint32_t *symb
     const int n = lmz_coder_lanes(c, lanes), has_tokens = has_unit(c, LMZ_TOKENS);
     if (!c->expert || !c->expert->ops->is_external || !n)
         return LMZ_E_ARGUMENT;
-    const size_t n_symbols = has_tokens ? c->expert->vocab.n_tokens : 256;
-    if (!are_weights(weights, (size_t)n * n_symbols, has_tokens ? MAX_TOKEN_WEIGHT : MAX_BYTE_WEIGHT))
+    if (!are_weights(weights, (size_t)n * n_symbols_of(c->expert), has_tokens ? MAX_TOKEN_WEIGHT : MAX_BYTE_WEIGHT))
         return LMZ_E_ARGUMENT;
     c->external = weights;
     const int status = coder_run(c, 1);
@@ -112,8 +105,8 @@ static const uint32_t *token_weights(const struct lmz_coder *c, int place)
 
 static const expert_ops external_bytes_ops = {
     .name = "external bytes", .unit = LMZ_BYTES, .n_contexts = 1, .is_external = 1, .prior = PRIOR_OF_BYTES,
-    .is_complete = is_complete, .finish = finish_bytes, .free = external_free};
+    .finish = finish_bytes, .free = external_free};
 
 static const expert_ops external_tokens_ops = {
-    .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1, .prior = PRIOR_OF_TOKENS,
-    .is_complete = is_complete, .step = step_tokens, .token_weights = token_weights, .free = external_free};
+    .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1,
+    .prior = PRIOR_OF_TOKENS, .step = step_tokens, .token_weights = token_weights, .free = external_free};

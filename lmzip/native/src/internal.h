@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "expert.h"
 #include "lmz.h"
+#include "memory.h"
 #include "profiles.h"
 #include "range_coder.h"
 
@@ -90,8 +91,7 @@ struct lmz_coder {
     token_state tokens;
     lookahead lookahead;
     int n_threads, n_groups;  /* threads that may be used; groups of lanes that take turns */
-    void *memory;             /* all arrays */
-    uint64_t memory_size;
+    arena memory;             /* all arrays */
 
     int n_lanes;
     lmz_lane lanes[]; /* (n_lanes) */

@@ -5,9 +5,9 @@
 
 #include "cpu.h"
 #include "crew.h"
-#include "expert.h"
-#include "matrix.h"
+#include "internal.h"
 
+#define LLAMA_MAX_LAYERS 128
 #define RESIDUAL_LIMIT (1 << 30)
 #define SIZE_LIMIT (1 << 22) /* of a packed key or value */
 #define VALUE_BLOCK 128      /* tokens in a matrix of values */
@@ -31,16 +31,16 @@ struct llama_lanes;
 typedef struct step_part { /* of a step, what a crew's worker takes part in: */
     const struct llama *t;
     struct llama_lanes *lanes;
-    int n; /* active lanes, the first ones */
+    struct lmz_coder *coder; /* its active lanes are those of the step, up to the n-th */
+    int n;
     lane_work *then; /* or NULL */
-    void *coder;     /* of it */
     const crew_worker *me;
 } step_part;
 
 struct llama {
     lmz_expert expert;
     lmz_llama_shape shape;
-    llama_layer *layers; /* (n_layer) */
+    llama_layer layers[LLAMA_MAX_LAYERS]; /* (n_layer) */
     weight_matrix lm_head;
     int8_t *embedding;              /* (n_vocab + 1, n_embd) */
     int32_t *embedding_multiplier;  /* (n_vocab + 1) */
@@ -52,18 +52,16 @@ struct llama {
     int has_embedding;
     matrix_packing packing;
     llama_step *step;
-    void *memory;
-    uint64_t memory_size;
+    arena memory;
 };
 
 /* The states of a block's lanes and room for one step of them all.  Keys of a head are a matrix with a row for each of
-   the last tokens, whose multiplier is the key's size; values are matrices with a column for each. */
+   the last tokens, whose multiplier is the key's size; values are matrices with a column for each.
+   Arrays are by the place of a lane among the active ones, or `by lane`. */
 typedef struct llama_lanes {
-    int n_lanes, window;      /* the last tokens of a lane that it sees */
+    int window;               /* the last tokens of a lane that it sees */
     int int15;                 /* the products that take 15 bits, as in lmz_llama_shape */
-    const int *active;        /* (n_lanes) lanes with tokens to come; what follows is by place here, or `by lane` */
     uint32_t *n_tokens;       /* (n_lanes) by lane: taken in */
-    const uint32_t *last;     /* (n_lanes) by lane: token to take in next */
     uint8_t *keys;            /* by lane: (n_lanes, n_layer, n_kv_head, window, head_dim) packed */
     int32_t *key_multiplier;  /* by lane: (n_lanes, n_layer, n_kv_head, window) 2^8 times the size */
     uint8_t *values;          /* by lane: (n_lanes, n_layer, n_kv_head, window / VALUE_BLOCK, head_dim, VALUE_BLOCK) */
@@ -85,17 +83,10 @@ typedef struct llama_lanes {
 /* Numbers that ROWS_AT_ONCE rows give for n lanes, in two parts at most. */
 static inline size_t sums_size(int n) { return 2 * (size_t)n * ROWS_AT_ONCE; }
 
-static inline int whole_tiles(int n) { return (n + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN; }
-
 /* What a worker may use for itself, within a phase. */
 static inline int32_t *scratch_of(const step_part *p)
 {
     return p->lanes->scratch + (size_t)p->me->index * p->lanes->scratch_size;
-}
-
-static inline uint32_t *llama_token_weights(const struct llama *t, const llama_lanes *lanes, int place)
-{
-    return (uint32_t *)lanes->logits + (size_t)place * (size_t)whole_tiles(t->shape.n_vocab);
 }
 
 #endif

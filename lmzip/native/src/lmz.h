@@ -40,6 +40,12 @@ typedef struct lmz_expert lmz_expert;
 void lmz_expert_free(lmz_expert *expert);
 int lmz_expert_unit(const lmz_expert *expert);
 
+/* Run an expert by itself, from the start, over bytes or tokens (n_steps, n_lanes): what it predicts before each of
+   them is a tree of sums (n_steps, n_lanes, 512), or weights (n_steps, n_lanes, n_vocab).  Return LMZ_DONE,
+   LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
+int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *symbols, size_t n_steps,
+                   uint32_t *predicted);
+
 /* Experts whose distributions the caller computes, by lmz_coder_run_external: of bytes as the byte-level net's, or of
    tokens as the transformer's.  bytes, n_bytes, sizes: as of lmz_llama_set_vocabulary, at most 2^24 - 1 tokens.  Return
    NULL when there is no memory or for what is no vocabulary. */
@@ -66,10 +72,6 @@ typedef struct { /* matrices in the order of use: embed, (in, out, up, down) of 
 /* Make a net that any number of coders may share; all is copied.  simd: an available variant.
    Return NULL when there is no memory or the weights are of another shape or beyond the overflow budget. */
 lmz_expert *lmz_bytelm_new(const lmz_bytelm_shape *shape, const lmz_bytelm_weights *weights, int simd);
-
-/* Run a net by itself over bytes (n_steps, n_lanes) from zero states: trees (n_steps, n_lanes, 512) are what it
-   predicts before each byte.  For tests and measurements.  Return LMZ_DONE, LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
-int lmz_bytelm_run(const lmz_expert *net, int n_lanes, const uint8_t *bytes, size_t n_steps, uint32_t *trees);
 
 /* --- the transformer (TRANSFORMER) -------------------------------------------------------------------------------- */
 
@@ -99,11 +101,6 @@ int lmz_llama_set_vocabulary(lmz_expert *t, const uint8_t *bytes, size_t n_bytes
 
 /* Whether all matrices are there. */
 int lmz_llama_is_complete(const lmz_expert *t);
-
-/* Run it by itself: before step s it takes in tokens (n_steps, n_lanes) of step s - 1, the start at first; weights
-   (n_steps, n_lanes, n_vocab) are what it predicts.  Return LMZ_DONE, LMZ_E_MEMORY, LMZ_E_ARGUMENT. */
-int lmz_llama_run(const lmz_expert *t, int n_lanes, int n_threads, const uint32_t *tokens, size_t n_steps,
-                  uint32_t *weights);
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 

@@ -8,8 +8,6 @@
    made; where that happens often, the coder goes on alone for a while, twice as long each time. */
 #include "lookahead.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "crew.h"
@@ -81,13 +79,8 @@ void lookahead_start(struct lmz_coder *c, uint64_t n_steps)
     memset(t->predicted, 0, sizeof t->predicted);
     t->n_late = 0;
     t->stop = 0;
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for threads that can act on them; a new thread blocks what its maker does */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&t->id, NULL, run, c);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    t->running = !failed;
-    if (failed)
+    t->running = start_thread(&t->id, run, c);
+    if (!t->running)
         c->n_groups = 1;
 }
 

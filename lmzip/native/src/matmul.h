@@ -57,26 +57,16 @@ static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, 
         for (int j = 0; j < n_lanes;) {
             const int8_t *x = q + (size_t)j * (size_t)m->n_in;
             int32_t *y = out + (size_t)j * out_stride;
-            int n = n_lanes - j;
-            if (n >= 8) {
-                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 8);
-                j += 8;
-            } else if (n == 6) {
-                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 6);
-                j += 6;
-            } else if (n >= 4) {
-                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 4);
-                j += 4;
-            } else if (n == 3) {
-                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 3);
-                j += 3;
-            } else if (n >= 2) {
-                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 2);
-                j += 2;
-            } else {
-                matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 1);
-                j += 1;
+            const int left = n_lanes - j, n = left >= 8 ? 8 : left == 7 || left == 5 ? 4 : left;
+            switch (n) {
+            case 8: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 8); break;
+            case 6: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 6); break;
+            case 4: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 4); break;
+            case 3: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 3); break;
+            case 2: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 2); break;
+            default: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 1);
             }
+            j += n;
         }
 }
 

@@ -16,15 +16,11 @@ static void configure_cached_tiles(int n_lanes) /* at most 16 */
     _tile_loadconfig(&config);
 }
 
-#define ADD_ROWS(i)                                             \
-    do {                                                            \
-        _tile_loadd(5, w + (size_t)(i) * tile_size + (size_t)k * 16, 64); \
-        _tile_dpbsud(i, 4, 5);                                      \
-    } while (0)
-#define ADD_ROWS_TAIL(i)                                                 \
-    do {                                                            \
-        _tile_loadd(7, w + (size_t)(i) * tile_size + (size_t)k * 16, 64); \
-        _tile_dpbsud(i, 6, 7);                                      \
+/* Add what the columns from k on give for the i-th 16 rows; x, y: the tiles of activations and of weights. */
+#define ADD_ROWS(i, x, y)                                                 \
+    do {                                                                  \
+        _tile_loadd(y, w + (size_t)(i) * tile_size + (size_t)k * 16, 64); \
+        _tile_dpbsud(i, x, y);                                            \
     } while (0)
 
 /* 64 rows from `row` on for n <= 16 lanes, or 32. */
@@ -44,20 +40,20 @@ static void amx_cached_tiles(const weight_matrix *m, int row, int n_tiles, const
     }
     for (; k + 64 <= m->n_in; k += 64) {
         _tile_loadd(4, q + k, stride);
-        ADD_ROWS(0);
-        ADD_ROWS(1);
+        ADD_ROWS(0, 4, 5);
+        ADD_ROWS(1, 4, 5);
         if (n_tiles == 4) {
-            ADD_ROWS(2);
-            ADD_ROWS(3);
+            ADD_ROWS(2, 4, 5);
+            ADD_ROWS(3, 4, 5);
         }
     }
     if (k < m->n_in) {
         _tile_loadd(6, q + k, stride);
-        ADD_ROWS_TAIL(0);
-        ADD_ROWS_TAIL(1);
+        ADD_ROWS(0, 6, 7);
+        ADD_ROWS(1, 6, 7);
         if (n_tiles == 4) {
-            ADD_ROWS_TAIL(2);
-            ADD_ROWS_TAIL(3);
+            ADD_ROWS(2, 6, 7);
+            ADD_ROWS(3, 6, 7);
         }
     }
     _tile_stored(0, sum[0], 64);

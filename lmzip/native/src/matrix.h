@@ -6,22 +6,39 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "memory.h"
+
 #define SCALE_BITS 24         /* of a row's multiplier */
 #define MATMUL_LIMIT_BITS 26 /* what a matrix product may give, checked when weights are loaded */
 #define MAX_DIM 8192          /* longest row */
 #define ROW_ALIGN 32          /* rows of a matrix and their lengths are multiples of this */
 
 typedef struct { /* a matrix of n_out rows of n_in weights */
-    int n_in, n_out;
-    const uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4) weights + 128 or weights, by variant; portable:
-                                  (n_out, n_in) weights of 16 bits */
-    const int32_t *multiplier; /* (n_out) */
+    int n_in, n_out;     /* n_out: 0 until it is set */
+    uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4) weights + 128 or weights, by variant; portable:
+                            (n_out, n_in) weights of 16 bits */
+    int32_t *multiplier; /* (n_out) */
+    int n_rows;          /* for which there is room; n_out are these in whole tiles */
 } weight_matrix;
 
 typedef struct { /* how a variant packs */
     int offset; /* added to weights: 128 for variants that multiply unsigned weights */
     int int16;   /* weights of 16 bits in rows, for compilers to vectorise, not tiles of 8 bits */
 } matrix_packing;
+
+static inline int max_of(int a, int b) { return a > b ? a : b; }
+
+/* floor(sqrt(n)) */
+static inline int64_t root(int64_t n)
+{
+    int64_t r = 0;
+    for (int64_t bit = (int64_t)1 << 30; bit; bit >>= 1)
+        if ((r + bit) * (r + bit) <= n)
+            r += bit;
+    return r;
+}
+
+static inline int whole_tiles(int n) { return (n + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN; }
 
 /* Bytes of packed weights. */
 static inline uint64_t matrix_size(matrix_packing p, uint64_t n_in, uint64_t n_out) { return n_in * n_out << p.int16; }
@@ -60,9 +77,11 @@ static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_ou
             packed[matrix_place(p, n_in, r, k)] = (uint8_t)(weights[r] + p.offset);
 }
 
-/* Pack n_rows rows of weights and their multipliers; rows from there to n_out are zero.  Returns whether what the
-   product gives stays below 2^26, as ARITHMETIC 10.3 demands. */
-int matrix_pack(matrix_packing p, const int8_t *weights, const int32_t *multipliers, int n_in, int n_rows, int n_out,
-                uint8_t *packed, int32_t *kept);
+/* Take room for a matrix. */
+void matrix_take(weight_matrix *m, matrix_packing p, int n_in, int n_rows, arena *a);
+
+/* Pack all rows of weights and their multipliers; rows that make the last tile whole are zero.  Return LMZ_E_ARGUMENT
+   if it is set already, or if what the product gives does not stay below 2^26, as ARITHMETIC 10.3 demands. */
+int matrix_set(weight_matrix *m, matrix_packing p, const int8_t *weights, const int32_t *multipliers);
 
 #endif

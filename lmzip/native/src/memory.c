@@ -24,22 +24,22 @@ static void *zeroed(size_t size)
 #endif
 }
 
-void *allocate_zeroed(uint64_t wanted)
+int arena_allocate(arena *a)
 {
-    void *memory = wanted > PTRDIFF_MAX ? NULL : zeroed((size_t)wanted);
-    if (!memory)
+    a->base = a->size > PTRDIFF_MAX ? NULL : zeroed((size_t)a->size);
+    if (!a->base)
         errno = ENOMEM;
-    return memory;
+    a->size = 0;
+    return a->base != NULL;
 }
 
-void free_zeroed(void *memory, uint64_t size)
+void arena_free(arena *a)
 {
-    if (!memory)
+    if (!a->base)
         return;
 #if defined(USE_MMAP)
-    munmap(memory, (size_t)size);
+    munmap(a->base, (size_t)a->size);
 #else
-    (void)size;
-    free(memory);
+    free(a->base);
 #endif
 }

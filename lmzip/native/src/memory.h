@@ -15,19 +15,25 @@
 #define GUARD(start, size) ((void)0)
 #endif
 
-/* Zeroed memory, 64-aligned; without it NULL, and errno says so.  free_zeroed takes NULL too. */
-void *allocate_zeroed(uint64_t size);
-void free_zeroed(void *memory, uint64_t size);
+typedef struct
+{ /* memory that is taken twice in the same order: counted at first, when there is no base, and then carved */
+    uint8_t *base;
+    uint64_t size; /* of what has been taken */
+} arena;
 
-/* Carve `size` bytes, 64-aligned, out of memory; with base NULL only count.  Checked builds guard every array. */
-static inline void *arena_take(uint8_t *base, uint64_t *offset, uint64_t size)
+/* Get zeroed memory for all that has been counted, to be taken anew.  Return 0 without memory, and errno says so. */
+int arena_allocate(arena *a);
+void arena_free(arena *a);
+
+/* The next `size` bytes, 64-aligned; NULL while it counts.  Checked builds guard every array. */
+static inline void *arena_take(arena *a, uint64_t size)
 {
-    const uint64_t at = *offset;
-    *offset += (size + GUARD_SIZE + 63) & ~(uint64_t)63;
-    if (!base)
+    const uint64_t at = a->size;
+    a->size += (size + GUARD_SIZE + 63) & ~(uint64_t)63;
+    if (!a->base)
         return NULL;
-    GUARD(base + at + size, *offset - at - size);
-    return base + (size_t)at;
+    GUARD(a->base + at + size, a->size - at - size);
+    return a->base + (size_t)at;
 }
 
 #endif

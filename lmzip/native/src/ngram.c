@@ -17,7 +17,7 @@ static int ngram_function(const lmz_block_spec *spec, const lmz_expert *expert)
     return shape == NO_SHAPE ? -1 : shape;
 }
 
-static uint64_t ngram_layout(struct lmz_coder *c, uint8_t *memory)
+static void ngram_layout(struct lmz_coder *c)
 {
     ngram_state *g = &c->ngram;
     const ngram_shape *s = g->shape = &ngram_shapes[c->function];
@@ -25,26 +25,25 @@ static uint64_t ngram_layout(struct lmz_coder *c, uint8_t *memory)
     const size_t n_inputs = (size_t)N_INPUTS(s->n_contexts, c->expert);
     const uint64_t raw_size = c->spec.raw_size, n_lines = raw_size * (uint64_t)s->slots_per_byte / 4 + 64;
     const uint32_t max_lines = (uint32_t)1 << row->of[unit_of(c->expert)].max_lines_bits;
-    uint64_t offset = 0;
+    arena *a = &c->memory;
     g->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
     g->match_mask = power_above(raw_size + 64, 1u << MATCH_TABLE_BITS) - 1;
     g->apm_mask = power_above(raw_size * 2 + 256, 1u << APM_BITS) - 1;
-    g->slots = arena_take(memory, &offset, (uint64_t)g->n_lines * LINE_SIZE);
-    g->map = arena_take(memory, &offset, (size_t)s->n_contexts * sizeof *g->map);
-    g->direct0 = arena_take(memory, &offset, 256 * sizeof *g->direct0);
-    g->direct1 = arena_take(memory, &offset, 65536 * sizeof *g->direct1);
+    g->slots = arena_take(a, (uint64_t)g->n_lines * LINE_SIZE);
+    g->map = arena_take(a, (size_t)s->n_contexts * sizeof *g->map);
+    g->direct0 = arena_take(a, 256 * sizeof *g->direct0);
+    g->direct1 = arena_take(a, 65536 * sizeof *g->direct1);
     for (int k = 0; k < 2; k++)
-        g->match_table[k] = arena_take(memory, &offset, ((size_t)g->match_mask + 1) * sizeof *g->match_table[k]);
-    g->match_map = arena_take(memory, &offset, 2 * sizeof *g->match_map);
+        g->match_table[k] = arena_take(a, ((size_t)g->match_mask + 1) * sizeof *g->match_table[k]);
+    g->match_map = arena_take(a, 2 * sizeof *g->match_map);
     for (int i = 0; i < s->n_sets; i++)
-        g->weights[i] = arena_take(memory, &offset, set_size[i] * n_inputs * sizeof *g->weights[i]);
-    g->final_weights = arena_take(memory, &offset, 256 * MAX_SETS * sizeof *g->final_weights);
-    for (int a = 0; a < s->n_apms; a++)
-        g->apm[a] = arena_take(memory, &offset, ((size_t)g->apm_mask + 1) * APM_ROW * sizeof *g->apm[a]);
-    g->indirect1 = arena_take(memory, &offset, 256 * sizeof *g->indirect1);
-    g->indirect2 = arena_take(memory, &offset, 65536 * sizeof *g->indirect2);
-    g->stride_score = arena_take(memory, &offset, (MAX_STRIDE + 1) * sizeof *g->stride_score);
-    return offset;
+        g->weights[i] = arena_take(a, set_size[i] * n_inputs * sizeof *g->weights[i]);
+    g->final_weights = arena_take(a, 256 * MAX_SETS * sizeof *g->final_weights);
+    for (int i = 0; i < s->n_apms; i++)
+        g->apm[i] = arena_take(a, ((size_t)g->apm_mask + 1) * APM_ROW * sizeof *g->apm[i]);
+    g->indirect1 = arena_take(a, 256 * sizeof *g->indirect1);
+    g->indirect2 = arena_take(a, 65536 * sizeof *g->indirect2);
+    g->stride_score = arena_take(a, (MAX_STRIDE + 1) * sizeof *g->stride_score);
 }
 
 static void set_initial_cells(ngram_state *g)

@@ -17,6 +17,22 @@ static inline uint32_t squash(int32_t stretch)
     return (lmz_squash_table[x >> 3] * (8 - f) + lmz_squash_table[(x >> 3) + 1] * f + 4) >> 3;
 }
 
+/* 2^18 * 2^(-f / 4096), f = x & 4095 (ARITHMETIC 10.7). */
+static inline int32_t power(int32_t x)
+{
+    const int32_t f = x & 4095;
+    return (1 << 18) - ((f * (181252 - ((f * (60439 - ((f * 10259) >> 12))) >> 12))) >> 12);
+}
+
+/* 2^31 / sqrt(n / 2^e), e being the largest even number with 2^e <= n. */
+static inline uint32_t inverse_root(uint64_t n, int *e)
+{
+    *e = (63 - __builtin_clzll(n)) & ~1;
+    const uint32_t m = (uint32_t)(*e >= 30 ? n >> (*e - 30) : n << (30 - *e)); /* 2^30 <= m < 2^32 */
+    const uint32_t at = (m >> 24) - 64, f = m >> 8 & 65535;
+    return lmz_rsqrt_table[at] - (uint32_t)((uint64_t)(lmz_rsqrt_table[at] - lmz_rsqrt_table[at + 1]) * f >> 16);
+}
+
 /* A 24-bit probability that the coder can be given. */
 static inline uint32_t bounded(uint32_t p) { return p < 64 ? 64 : p > (1u << 24) - 64 ? (1u << 24) - 64 : p; }
 

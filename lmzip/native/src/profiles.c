@@ -17,17 +17,8 @@ static const uint8_t max_lane_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), LANE_OR
 static const uint8_t max_expert_contexts[] = {MAX_CONTEXTS_WITH(FIELD), INDIRECT_1, INDIRECT_2};
 static const uint8_t max_expert_lane_contexts[] = {MAX_CONTEXTS_WITH(FIELD), LANE_ORDER_3, LANE_WORD};
 
-#define fast_lane_contexts fast_contexts
-#define quick_lane_contexts quick_contexts
-#define full_bytes_contexts full_contexts
-#define full_bytes_lane_contexts full_lane_contexts
-#define max_bytes_contexts max_expert_contexts
-#define max_bytes_lane_contexts max_expert_lane_contexts
-#define max_tokens_contexts max_expert_contexts
-#define max_tokens_lane_contexts max_expert_lane_contexts
-
-#define SHAPE_ROW(name, n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) \
-    [NGRAM_##name] = {{name##_contexts, name##_lane_contexts}, n_contexts, flags, n_sets, n_apms, slots_per_byte},
+#define SHAPE_ROW(name, contexts, lane_contexts, n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) \
+    [NGRAM_##name] = {{contexts##_contexts, lane_contexts##_contexts}, n_contexts, n_sets, n_apms, slots_per_byte},
 const ngram_shape ngram_shapes[N_NGRAM_SHAPES] = {NGRAM_SHAPES(SHAPE_ROW)};
 
 static const profile_row profiles[] = {

@@ -18,24 +18,24 @@ enum {
 #define WITH_TOKENS 2
 #define HAS_FIELDS 4 /* an expert knows the last bytes well: a context and a set of theirs go to the fields of lines */
 
-/* The shapes of the ngram base, each compiled with its numbers as constants:
-   X(name, n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte)
-   n_own_lines: the first contexts, which take lines of their own for second nibbles (slots.h). */
-#define NGRAM_SHAPES(X)                                       \
-    X(fast, 4, 1, ALONE, 2, 0, 4)                             \
-    X(quick, 8, 2, ALONE, 3, 3, 4)                            \
-    X(full, 12, 3, ALONE, 4, 3, 6)                            \
-    X(max, 19, 4, ALONE, 5, 3, 6)                             \
-    X(full_bytes, 12, 3, WITH_BYTES, 5, 4, 6)                 \
-    X(max_bytes, 19, 4, WITH_BYTES | HAS_FIELDS, 6, 4, 6)     \
-    X(max_tokens, 19, 4, WITH_TOKENS | HAS_FIELDS, 6, 0, 6)
+/* The shapes of the ngram base, each compiled with its numbers as constants: X(name, contexts, lane_contexts,
+   n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) contexts: in blocks of one lane, of several
+   lanes.  n_own_lines: the first contexts, which take lines of their own for second nibbles (slots.h). */
+#define NGRAM_SHAPES(X)                                                                           \
+    X(fast, fast, fast, 4, 1, ALONE, 2, 0, 4)                                                     \
+    X(quick, quick, quick, 8, 2, ALONE, 3, 3, 4)                                                  \
+    X(full, full, full_lane, 12, 3, ALONE, 4, 3, 6)                                               \
+    X(max, max, max_lane, 19, 4, ALONE, 5, 3, 6)                                                  \
+    X(full_bytes, full, full_lane, 12, 3, WITH_BYTES, 5, 4, 6)                                    \
+    X(max_bytes, max_expert, max_expert_lane, 19, 4, WITH_BYTES | HAS_FIELDS, 6, 4, 6)            \
+    X(max_tokens, max_expert, max_expert_lane, 19, 4, WITH_TOKENS | HAS_FIELDS, 6, 0, 6)
 
 #define SHAPE_NUMBER(name, ...) NGRAM_##name,
 enum { NO_SHAPE, NGRAM_SHAPES(SHAPE_NUMBER) N_NGRAM_SHAPES };
 
 typedef struct {
     const uint8_t *contexts[2]; /* context kinds in blocks of one lane, of several lanes */
-    int n_contexts, flags, n_sets, n_apms, slots_per_byte;
+    int n_contexts, n_sets, n_apms, slots_per_byte;
 } ngram_shape;
 
 extern const ngram_shape ngram_shapes[N_NGRAM_SHAPES];

@@ -11,12 +11,6 @@ static inline int32_t saturate(int64_t v)
     return (int32_t)(v > RESIDUAL_LIMIT ? RESIDUAL_LIMIT : v < -RESIDUAL_LIMIT ? -RESIDUAL_LIMIT : v);
 }
 
-/* (v * a + half) >> n, kept (TRANSFORMER 1). */
-static inline int32_t scale(int64_t v, int64_t a, int n)
-{
-    return saturate(n > 0 ? (v * a + ((int64_t)1 << (n - 1))) >> n : v * a * ((int64_t)1 << -n));
-}
-
 /* Fetch a vector, such as one that the other workers wrote. */
 static inline void fetch_vector(const int32_t *v, int n)
 {
@@ -82,8 +76,9 @@ static inline i64v product_times(const int32_t *high, const int32_t *low, int r,
     return low ? i64_add(i64_shift_left(v, 7), i64_times(low + r, factor)) : v;
 }
 
-/* Bring n numbers of a lane's product, a multiple of N_I64, to units: scale(product, a, shift) with shift > 0. */
-static inline void rescale(const int32_t *high, const int32_t *low, int n, int64_t a, int shift, int32_t *y)
+/* Bring n numbers of a lane's product, a multiple of N_I64, to units: (product * a + half) >> shift, kept, with
+   shift > 0 (TRANSFORMER 1). */
+static inline void scale(const int32_t *high, const int32_t *low, int n, int64_t a, int shift, int32_t *y)
 {
     const i64v factor = i64_of(a), half = i64_of((int64_t)1 << (shift - 1));
     if (a >> 31)
@@ -109,13 +104,6 @@ static inline void add_rescaled(const int32_t *high, const int32_t *low, int n, 
         i64_store(y, v, RESIDUAL_LIMIT);
         i64_store(x + r, i64_add(i64_load(x + r), i64_load(y)), RESIDUAL_LIMIT);
     }
-}
-
-/* 2^18 * 2^(-f / 4096), f = x & 4095 (ARITHMETIC 10.7). */
-static inline int32_t power(int32_t x)
-{
-    const int32_t f = x & 4095;
-    return (1 << 18) - ((f * (181252 - ((f * (60439 - ((f * 10259) >> 12))) >> 12))) >> 12);
 }
 
 #endif

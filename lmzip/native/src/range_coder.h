@@ -31,21 +31,12 @@ static inline uint64_t rc_next_byte(range_coder *rc)
 
 static inline void rc_start_encoder(range_coder *rc, uint8_t *out, size_t capacity)
 {
-    rc->low = 0;
-    rc->range = UINT64_MAX;
-    rc->out = out;
-    rc->in = NULL;
-    rc->position = 0;
-    rc->size = capacity;
-    rc->decoding = 0;
-    rc->failed = 0;
+    *rc = (range_coder){.range = UINT64_MAX, .out = out, .size = capacity};
 }
 
 static inline void rc_start_decoder(range_coder *rc, const uint8_t *in, size_t size)
 {
-    rc_start_encoder(rc, NULL, size);
-    rc->in = in;
-    rc->decoding = 1;
+    *rc = (range_coder){.range = UINT64_MAX, .in = in, .size = size, .decoding = 1};
     for (int i = 0; i < 8; i++)
         rc->low = rc->low << 8 | rc_next_byte(rc);
     if (rc->low == UINT64_MAX) /* outside of [0, range): no encoder writes it */

@@ -1,12 +1,7 @@
-/* The loop of blocks and the steps of experts for AVX2; the loops of the mixer are left to the compiler's vectoriser.
-   */
+/* The loop of blocks and the steps of experts for AVX2 and BMI2. */
 #if defined(__x86_64__)
-#include <immintrin.h>
-#include "variant_begin_avx2.h"
 #define VARIANT(function) function##_avx2
+#define TARGET "avx2,bmi,bmi2,lzcnt"
 #define LMZ_AVX2 1
-#include "block_loop.inc"
-#include "bytelm_step.inc"
-#include "llama_step.inc"
-#include "variant_end.h"
+#include "variant_x86.inc"
 #endif
