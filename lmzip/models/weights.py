@@ -107,7 +107,7 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> bytelm.Net:
             raise ValueError("it holds a transformer")
         numbers = {key: _integer(config[key]) for key in bytelm.NetShape._fields if key != "orders"}
         shape = bytelm.NetShape(**numbers, orders=tuple(_integer(order) for order in config["orders"]))
-        # The judge of shapes is the kernel (is_shape in net.c); these two limits only keep what follows small.
+        # The judge of shapes is the kernel (is_shape in bytelm.c); these two limits only keep what follows small.
         if shape.n_layer > MAX_LAYERS or shape.table_bits > bytelm.MAX_TABLE_BITS:
             raise ValueError("too large")
         tensors = parse_header(data, len(data), path.name).tensors
