@@ -26,8 +26,8 @@ from lmzip.system import free_memory
 from lmzip.tokenizers.bpe import to_json
 from lmzip.tokenizers.vocabulary import Vocabulary, vocabulary_of
 from lmzip.weights.files import sha256_of, sha256_of_open
-from lmzip.weights.publish import published
 from lmzip.weights.safetensors import Layout, Writer
+from lmzip.weights.temporary import published
 
 FORMAT = "transformer-1"
 MATRICES = ("qkv", "o", "gate_up", "down", "lm_head")

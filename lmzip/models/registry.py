@@ -170,11 +170,6 @@ class Registry:
         """Return whether a registry that is given no path finds the model with this digest."""
         return any(m.digest == digest for m in self._nets(with_given=False)) or self._has_float(digest)
 
-    def discard_pending(self) -> None:
-        """Remove files that are there only while models are loaded; safe to call from a signal handler at any time."""
-        if self._floats is not None:
-            self._floats.discard_pending()
-
     # --- places -------------------------------------------------------------------------------------------------------
 
     def _configured(self) -> list[Path]:

@@ -13,6 +13,11 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says, its class if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def integer(value: Any, name: str, low: int, high: int) -> int:
     """Return value if it is an integer from low to high; raises UnsupportedError."""
     if type(value) is not int or not low <= value <= high:

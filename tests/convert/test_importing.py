@@ -20,7 +20,7 @@ from tiny_llama import tiny_llama as make
 from lmzip.convert import DEFAULT_INT15, import_model
 from lmzip.convert.quantize import inv_freq_of, quantize_norm, quantize_rows
 from lmzip.tokenizers.vocabulary import vocabulary_of
-from lmzip.weights.publish import published
+from lmzip.weights.temporary import published
 
 LAYER = "model.layers.0."
 MATRICES = {

@@ -198,21 +198,23 @@ def test_what_transformers_sees_of_a_model_is_gone_afterwards(tmp_path: Path, mo
     import tempfile
 
     from lmzip.models.hf import loading
+    from lmzip.weights import temporary
 
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     links = {"config.json": Path(__file__), "gone": tmp_path / "nothing"}
     with loading.staged(links) as place:
         assert sorted(path.name for path in Path(place).iterdir()) == sorted(links)
         assert (Path(place) / "config.json").read_bytes() == Path(__file__).read_bytes()
-        assert loading.without_folder(f"no {place}/gone in {place}", place) == "no gone in the model"
+        told = loading.failure(ValueError(f"no {place}/gone in {place}\nand more"), "it", place)
+        assert str(told) == "it (no gone in the model)"
     assert not list(tmp_path.iterdir()) and Path(__file__).exists()
     with loading.staged(links):
-        loading.discard_pending()
+        temporary.discard_pending()
         assert not list(tmp_path.iterdir())
     monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path / "nowhere"))
     with pytest.raises(OSError), loading.staged(links):
         pass
-    assert not loading._pending
+    assert not temporary._pending
 
 
 @pytest.mark.parametrize(

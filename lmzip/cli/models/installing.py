@@ -18,6 +18,7 @@ from lmzip.cli.option_table import STANDARD_OUTPUT
 from lmzip.cli.progress import Meter
 from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.fileio import Target
+from lmzip.weights.temporary import discard_pending
 
 if TYPE_CHECKING:
     from lmzip.models.catalog import KnownModel
@@ -70,6 +71,7 @@ def import_source(source: str, request: Request, reporter: Reporter) -> str:
 
 
 def _told(asked: str, install: Callable[[], Installed], request: Request, reporter: Reporter) -> str:
+    signals.on_end(discard_pending)
     try:
         _refuse_without_memory()
         path, known = install()
@@ -159,9 +161,9 @@ def _downloaded(
     reporter: Reporter,
 ) -> Iterator[Path]:
     """Give what is downloaded, and show how far that is; also a signal leaves nothing of it."""
-    from lmzip.models.download import discard_pending
+    from lmzip.models.download import stop_pip
 
-    signals.on_end(discard_pending, first=True)
+    signals.on_end(stop_pip, first=True)
     with ExitStack() as stack:
         with Meter(reporter, name, ("download",), size, request.progress) as meter:
             path = stack.enter_context(fetch(lambda n: meter.advance("download", n)))
@@ -205,9 +207,7 @@ def _refuse_taken(path: Path, force: bool) -> None:
 
 def _import(source: Path, out: Path, name: str, request: Request, reporter: Reporter) -> None:
     from lmzip.convert import import_model
-    from lmzip.weights.publish import discard_pending
 
-    signals.on_end(discard_pending)
     n_counted = 0
     with Meter(reporter, name, ("import",), None, request.progress) as meter, signals.reporting(meter.report):
 

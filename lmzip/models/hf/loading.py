@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,8 @@ from lmzip.errors import NumericsError, UnsupportedError
 from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, count_weights
 from lmzip.models.hf.numerics import MAX_THREADS, Numerics, Settings, plain_version
 from lmzip.packages import needed
-
-_pending: set[str] = set()
-
-
-def discard_pending() -> None:
-    """Remove all such directories; safe to call from a signal handler at any time."""
-    for folder in tuple(_pending):
-        _remove(folder)
+from lmzip.weights.temporary import temporary_folder
+from lmzip.weights.values import first_line
 
 
 @contextmanager
@@ -32,31 +26,10 @@ def staged(links: dict[str, Path]) -> Iterator[str]:
 
     Whatever else lies beside them (adapters, code, other weights) changes what transformers does with a directory.
     """
-    import secrets
-    import tempfile
-
-    folder = os.path.join(tempfile.gettempdir(), f"lmzip-{secrets.token_hex(8)}")
-    _pending.add(folder)
-    try:
-        os.mkdir(folder, 0o700)
+    with temporary_folder() as folder:
         for name, file in links.items():
-            os.symlink(file, os.path.join(folder, name))
-        yield folder
-    finally:
-        _remove(folder)
-
-
-def _remove(folder: str) -> None:
-    with suppress(OSError):
-        for name in os.listdir(folder):
-            os.unlink(os.path.join(folder, name))
-        os.rmdir(folder)
-    _pending.discard(folder)
-
-
-def without_folder(text: str, folder: str) -> str:
-    """Return a message of transformers about a file without where its link lay."""
-    return text.replace(folder + os.sep, "").replace(folder, "the model")
+            os.symlink(file, folder / name)
+        yield str(folder)
 
 
 _NEED = "models of Hugging Face need"
@@ -145,10 +118,10 @@ def load_module(files: ModelFiles, device: str, dtype: str) -> Any:
 
 def failure(error: BaseException, what: str, folder: str = "") -> Exception:
     """Return the error to raise for one of torch or transformers; folder: that of staged(), which it may name."""
-    from lmzip.models.hf.tokens import first_line
-
     text, line = str(error), first_line(error)
-    line = without_folder(line, folder) if folder else line
+    if folder:
+        line = line.replace(folder + os.sep, "").replace(folder, "the model")
+    line = line if len(line) <= 160 else line[:157] + "..."
     if type(error).__name__ == "OutOfMemoryError" or "not enough memory" in text or "can't allocate memory" in text:
         return MemoryError()
     if "does not have a deterministic implementation" in text:

@@ -82,10 +82,6 @@ class FloatModels:
             raise _other_arithmetic(record.name, there, here)
         return model
 
-    def discard_pending(self) -> None:
-        """Remove what loading has lying about; safe to call from a signal handler at any time."""
-        loading.discard_pending()
-
     def _arithmetic_for(self, there: Numerics) -> tuple[str, Numerics]:
         """Return the device, and what is computed with on it, for a frame; raises UnsupportedError."""
         chosen = self._settings

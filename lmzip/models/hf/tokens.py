@@ -108,12 +108,6 @@ def _check_sentencepiece(files: ModelFiles) -> None:
         import sentencepiece  # noqa: F401
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says, cut where it is long."""
-    text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return text if len(text) <= 160 else text[:157] + "..."
-
-
 def _of_json(data: Json, n_vocab: int) -> Tokens:
     """Return the tokens of a tokenizer.json."""
     model = data.get("model")

@@ -1,15 +1,16 @@
-"""A new file that appears under its name when it is whole."""
+"""What is there only for a while: files that appear under their names when they are whole, folders."""
 
 from __future__ import annotations
 
 import errno
 import os
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from secrets import token_hex
 
-_pending: set[Path] = set()  # unfinished files
+_pending: dict[Path, Callable[[Path], object]] = {}  # how each of them is removed
 
 
 @contextmanager
@@ -18,8 +19,8 @@ def published(path: Path, *, overwrite: bool = True) -> Iterator[int]:
 
     overwrite: whether a file of that name makes room; otherwise FileExistsError is raised.
     """
-    temporary = path.with_name(f".lmz{secrets.token_hex(4)}")
-    _pending.add(temporary)
+    temporary = path.with_name(f".lmz{token_hex(4)}")
+    _pending[temporary] = os.unlink
     try:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
@@ -29,7 +30,7 @@ def published(path: Path, *, overwrite: bool = True) -> Iterator[int]:
             os.close(descriptor)
         _give_name(temporary, path, overwrite)
     finally:
-        discard_pending(temporary)
+        _discard(temporary)
 
 
 def _bring_to_disk(descriptor: int) -> None:
@@ -54,9 +55,30 @@ def _give_name(temporary: Path, path: Path, overwrite: bool) -> None:
     os.replace(temporary, path)
 
 
-def discard_pending(*temporary: Path) -> None:
-    """Remove what is unfinished, all of it or these files; safe to call from a signal handler at any time."""
-    for path in temporary or tuple(_pending):
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a new folder, which is gone at the end with all that is in it; raises OSError."""
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.gettempdir(), f"lmzip-{token_hex(8)}")
+    _pending[folder] = partial(shutil.rmtree, ignore_errors=True)
+    try:
+        os.mkdir(folder, 0o700)
+        yield folder
+    finally:
+        _discard(folder)
+
+
+def _discard(path: Path) -> None:
+    remove = _pending.get(path)
+    if remove:
         with suppress(OSError):
-            os.unlink(path)
-        _pending.discard(path)
+            remove(path)
+        _pending.pop(path, None)
+
+
+def discard_pending() -> None:
+    """Remove all of it; safe to call from a signal handler at any time."""
+    for path in tuple(_pending):
+        _discard(path)
