@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.errors import ModelMissingError
+
+
+@contextmanager
+def readable(name: str | Path) -> Iterator[None]:
+    """Within: what cannot be read is a model that is missing; name: what was asked for, or where it lies."""
+    try:
+        yield
+    except OSError as error:
+        raise ModelMissingError(f"cannot read the model {name}: {error.strerror or error}") from None
 
 
 class Model(ABC):
@@ -14,6 +27,7 @@ class Model(ABC):
     """
 
     name: str
+    path: Path  # where it lies, if it has weights
     kind: int = 0  # of the model in a frame's header (FORMAT 3.2); 0 for the built-in one, which no header names
     has_tokens: bool = False  # whether a step of it is a token, not a byte
     prefers_batching: bool = False  # whether many lanes at once take hardly longer than one: on a GPU

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from lmzip import native
 from lmzip.errors import ModelMissingError
 from lmzip.models import weights
+from lmzip.models.base import readable
 from lmzip.models.ngram import NgramModel
 from lmzip.native.bytelm import Net
 
@@ -32,29 +32,21 @@ class ByteLmModel(NgramModel):
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 of the weight file, read when first asked for; raises ModelMissingError, UnsupportedError."""
-        return self._read(weights.digest_of_file)
+        with readable(self.path):
+            return weights.digest_of_file(self.path)
 
-    @property
-    def net(self) -> Net:
-        """The net in the kernel, unpacked when first asked for; raises ModelMissingError, UnsupportedError."""
+    def expert(self) -> Net:
+        """Return the net in the kernel, unpacked when first asked for; raises ModelMissingError, UnsupportedError."""
         with self._lock:
             if self._net is None:
-                data = self._read(weights.read)
+                with readable(self.path):
+                    data = weights.read(self.path)
                 digest = sha256(data).digest()
                 # What was asked for by its digest is not to be another file by now; where nobody asked, this is it.
                 if vars(self).setdefault("digest", digest) != digest:
                     raise ModelMissingError(f"the model {self.path} changed meanwhile")
                 self._net = weights.load_net(data, self.path)
             return self._net
-
-    def _read(self, read: Callable[[Path], bytes]) -> bytes:
-        try:
-            return read(self.path)
-        except OSError as error:
-            raise ModelMissingError(f"cannot read the model {self.path}: {error.strerror}") from None
-
-    def expert(self) -> Net:
-        return self.net
 
     def weights_size(self) -> int:
         return 2 * self.size  # the file and the net are both there while it is unpacked

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmzip.errors import ModelMissingError, UnsupportedError
 from lmzip.format.header import FLOAT_KIND, ModelRecord
-from lmzip.models import kinds
-from lmzip.models.base import Model
+from lmzip.models.base import Model, readable
 from lmzip.models.hf.numerics import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -56,16 +57,10 @@ class Registry:
         self._by_path: dict[Path, Model] = {}
         self._by_name: dict[str, Model] = {}
         self._by_digest: dict[bytes, Model] = {}
-        self._floats: FloatModels | None = None
 
     def built_in(self) -> Model:
         """Return the model without weights, which every frame may use."""
-        found = self._by_name.get(BUILT_IN)
-        if found is None:
-            from lmzip.models.ngram import NgramModel  # loads the kernel
-
-            found = self._by_name.setdefault(BUILT_IN, NgramModel())
-        return found
+        return self.model(BUILT_IN)
 
     def model(self, name: str) -> Model:
         """Return the model of that name, that of the weight file at that path, or behind hf: one in floating point.
@@ -73,8 +68,6 @@ class Registry:
         What was given by path is found by its name and by frames from then on.  Raises ModelMissingError,
         UnsupportedError for a file that holds no model.
         """
-        if name == BUILT_IN:
-            return self.built_in()
         found = self._by_name.get(name)
         return found if found is not None else self._by_name.setdefault(name, self._find(name))
 
@@ -90,10 +83,8 @@ class Registry:
         if not name.startswith(PREFIX):
             self.model(name)
             return
-        try:
-            self._given_floats.append(self._float_models().place_of(name.removeprefix(PREFIX)))
-        except OSError as error:
-            raise _unreadable(name, error) from None
+        with readable(name):
+            self._given_floats.append(self._floats.place_of(name.removeprefix(PREFIX)))
 
     def of_record(self, record: ModelRecord | None, check: Callable[[Model], None] | None = None) -> Model:
         """Return the model that a frame's header names (FORMAT 3.2); None: no other than the built-in one.
@@ -106,8 +97,8 @@ class Registry:
             return self.built_in()
         if not record.is_known:
             raise UnsupportedError(f"needs a newer lmzip: model {record.name} (sha256 {record.digest.hex()}...)")
-        if not kinds.by_number(record.kind).exact:
-            return self._float_models().of_record(record, self._float_places(), check)
+        if record.kind == FLOAT_KIND:
+            return self._floats.of_record(record, self.float_models(), check)
         model = self.of_digest(record.digest, record.name)
         if model.kind != record.kind:
             named = f"{record.name} (sha256 {record.digest.hex()})"
@@ -144,23 +135,14 @@ class Registry:
 
         found: dict[Path, ModelFiles] = {}
         for place in self._float_places():
-            try:
+            with suppress(*_NO_MODEL):
                 files = find_files(place)
-            except _NO_MODEL:
-                continue
-            found.setdefault(files.path, files)
+                found.setdefault(files.path, files)
         return list(found.values())
 
     def strongest(self) -> Model:
         """Return the largest transformer that is here; raises ModelMissingError if there is none."""
-        found = []
-        for path in self.weight_files():
-            try:
-                model = self._load(path)
-            except _NO_MODEL:
-                continue
-            if model.has_tokens:
-                found.append(model)
+        found = [model for model in self._opened() if model.has_tokens]
         if not found:
             raise ModelMissingError("no transformer here; lmzip-models get smollm2 installs one")
         # Of files of the same size it is the first in the order of the search.
@@ -168,7 +150,13 @@ class Registry:
 
     def is_installed(self, digest: bytes) -> bool:
         """Return whether a registry that is given no path finds the model with this digest."""
-        return any(m.digest == digest for m in self._nets(with_given=False)) or self._has_float(digest)
+        from lmzip.models.hf.directory import has_digest
+
+        other = Registry(environment=self._environment)
+        other._by_path = self._by_path  # whose digests are known
+        return any(m.digest == digest for m in other._nets()) or any(
+            has_digest(files, digest) for files in other.float_models()
+        )
 
     # --- places -------------------------------------------------------------------------------------------------------
 
@@ -176,21 +164,18 @@ class Registry:
         places = self._environment.get("LMZIP_MODEL_PATH", "").split(os.pathsep)
         return [*(Path(place) for place in places if place), user_folder(self._environment)]
 
-    def weight_files(self, *, with_given: bool = True) -> Iterator[Path]:
-        """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read.
-
-        with_given: those too that only this registry was told of.
-        """
-        for place in [_SHIPPED, *(self._given if with_given else []), *self._configured()]:
+    def weight_files(self) -> Iterator[Path]:
+        """Yield the weight files that are here, the shipped ones first; passes over places that cannot be read."""
+        for place in [_SHIPPED, *self._given, *self._configured()]:
             try:
                 found = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place] if place.is_file() else []
             except (OSError, ValueError):
                 continue
             yield from found
 
-    def _float_places(self, *, with_given: bool = True) -> Iterator[Path]:
+    def _float_places(self) -> Iterator[Path]:
         """Yield what may be models in floating point: directories with config.json, GGUF files; or folders of such."""
-        yield from self._given_floats if with_given else ()
+        yield from self._given_floats
         for place in self._configured():
             try:
                 all_here = (place, *(sorted(place.iterdir()) if place.is_dir() else []))
@@ -198,62 +183,45 @@ class Registry:
             except (OSError, ValueError):
                 continue
 
-    def _nets(self, first: str = "", *, with_given: bool = True) -> Iterator[Model]:
-        """Yield a model for each weight file, its digest known; passes over those that hold none or cannot be read.
+    def _opened(self, first: str = "") -> Iterator[Model]:
+        """Yield a model for each weight file, those called `first` first; passes over files that hold none."""
+        for path in sorted(self.weight_files(), key=lambda path: path.stem != first):
+            with suppress(*_NO_MODEL):
+                yield self._load(path)
 
-        Files called `first` come first: a digest takes a while.
-        """
-        for path in sorted(self.weight_files(with_given=with_given), key=lambda path: path.stem != first):
-            try:
-                model = self._load(path)
+    def _nets(self, first: str = "") -> Iterator[Model]:
+        """Yield those whose digests can be read; each takes a while."""
+        for model in self._opened(first):
+            with suppress(*_NO_MODEL):
                 assert model.digest
-            except _NO_MODEL:
-                continue
-            yield model
-
-    def _has_float(self, digest: bytes) -> bool:
-        from lmzip.models.hf.directory import digest_of, find_files
-
-        for place in self._float_places(with_given=False):
-            try:
-                if digest_of(find_files(place)) == digest:
-                    return True
-            except _NO_MODEL:
-                continue
-        return False
+                yield model
 
     # --- opening ------------------------------------------------------------------------------------------------------
 
     def _find(self, name: str) -> Model:
+        if name == BUILT_IN:
+            from lmzip.models.ngram import NgramModel  # loads the kernel
+
+            return NgramModel()
         if name.startswith(PREFIX):
-            return self._open_float(name)
+            with readable(name):
+                model: Model = self._floats.open(name.removeprefix(PREFIX))
+            self._given_floats.append(model.path)
+            return model
         shipped = _SHIPPED / f"{name}{SUFFIX}"
         if os.sep not in name and shipped.is_file():
             return self._load(shipped)
         if os.sep in name or name.endswith(SUFFIX):
-            return self._open_path(name)
+            path = Path(name).absolute()
+            with readable(name):
+                model = self._load(path)
+            self._given.append(path)
+            return model
         for model in self._nets():
             if model.name == name:
                 return model
         hint = f"; --model {BUILT_IN} does without" if name == default_name() else _hint(name)
         raise ModelMissingError(f"no model {name} here; there is {', '.join(self.names())}{hint}")
-
-    def _open_path(self, name: str) -> Model:
-        path = Path(name).absolute()
-        try:
-            model = self._load(path)
-        except OSError as error:
-            raise _unreadable(name, error) from None
-        self._given.append(path)
-        return model
-
-    def _open_float(self, name: str) -> Model:
-        try:
-            model = self._float_models().open(name.removeprefix(PREFIX))
-        except OSError as error:
-            raise _unreadable(name, error) from None
-        self._given_floats.append(model.path)
-        return model
 
     def _load(self, path: Path) -> Model:
         """Return the model of a weight file, of which only the header is read; raises OSError, UnsupportedError."""
@@ -263,17 +231,22 @@ class Registry:
             from lmzip.models import weights
 
             config, _ = weights.inspect(path)
-            found = self._by_path.setdefault(path, kinds.by_name(config["format"]).load_opener()(path))
+            if config["format"] == weights.FORMAT:
+                from lmzip.models.bytelm import ByteLmModel
+
+                found = ByteLmModel(path)
+            else:
+                from lmzip.models.llama import LlamaModel
+
+                found = LlamaModel(path)
+            found = self._by_path.setdefault(path, found)
         return found
 
-    def _float_models(self) -> FloatModels:
-        if self._floats is None:
-            self._floats = kinds.by_number(FLOAT_KIND).load_opener()(self._settings)
-        return self._floats
+    @cached_property
+    def _floats(self) -> FloatModels:
+        from lmzip.models.hf.opening import FloatModels
 
-
-def _unreadable(name: str, error: OSError) -> ModelMissingError:
-    return ModelMissingError(f"cannot read the model {name}: {error.strerror or error}")
+        return FloatModels(self._settings)
 
 
 def _hint(name: str, digest: bytes | None = None) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -43,6 +44,11 @@ def sha256_of_open(descriptor: int) -> bytes:
         digest.update(piece)
         offset += len(piece)
     return digest.digest()
+
+
+def identity_of(paths: Iterable[Path]) -> tuple[tuple[int, ...], ...]:
+    """Return what tells that no file was replaced or changed; raises OSError."""
+    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in map(os.stat, paths))
 
 
 def parse_json(data: bytes, name: str) -> dict[str, Any]:

@@ -235,9 +235,9 @@ def test_the_file_changes(imported: Path, tmp_path: Path) -> None:
     data[-1] ^= 1  # of the vocabulary: it is damaged, too
     path.write_bytes(data)
     os.utime(path, ns=(1, 1))
-    for part in ("transformer", "tokenizer"):
+    for load in (model.expert, lambda: model.tokenizer):
         with pytest.raises(ModelMissingError, match="changed meanwhile"):
-            getattr(model, part)
+            load()
     path.write_bytes(imported.read_bytes())
     with pytest.raises(ModelMissingError, match="changed meanwhile"):
         model.encode(TEXT, SPEC)

@@ -21,6 +21,7 @@ from lmzip.convert import llama as convert
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import WITH_MODEL
 from lmzip.levels import DEFAULT_LEVEL, get_level
+from lmzip.models import transformer_file
 from lmzip.stream import shared
 
 TEXT = SAMPLE.read_bytes()[:3000]
@@ -55,7 +56,8 @@ def model(folder, packed, monkeypatch):
     """The model, its weights not loaded, and not to be."""
     model = shared.registry.model(str(folder / "w.safetensors"))
     monkeypatch.setattr(model, "_loaded", None)
-    monkeypatch.setattr(model, "_read", lambda what: pytest.fail(f"{what} is read"))
+    for part in ("load", "tokenizer"):
+        monkeypatch.setattr(transformer_file, part, lambda *_: pytest.fail("it is read"))
     return model
 
 

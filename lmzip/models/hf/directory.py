@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmzip.errors import UnsupportedError
-from lmzip.weights.files import sha256_of
+from lmzip.errors import LmzipError, UnsupportedError
+from lmzip.weights.files import identity_of, sha256_of
 from lmzip.weights.gguf import GgufFile
 from lmzip.weights.huggingface import INDEX_NAME, WEIGHTS_NAME, read_config, weight_files
 from lmzip.weights.values import integer, shown
@@ -177,21 +177,19 @@ _digests: dict[tuple[tuple[int, ...], ...], bytes] = {}  # by identity_of: gigab
 
 def digest_of(files: ModelFiles) -> bytes:
     """Return SHA-256 over the names, sizes and digests of all files; raises OSError, UnsupportedError."""
-    identity = identity_of(files)
+    identity = identity_of(files.named.values())
     if identity not in _digests:
-        _digests[identity] = _hashed(files)
+        total = hashlib.sha256(_LABEL)
+        for name, path in sorted(files.named.items()):
+            size = os.stat(path).st_size
+            total.update(name.encode() + b"\0" + size.to_bytes(8, "little") + sha256_of(path))
+        _digests[identity] = total.digest()
     return _digests[identity]
 
 
-def _hashed(files: ModelFiles) -> bytes:
-    total = hashlib.sha256(_LABEL)
-    for name, path in sorted(files.named.items()):
-        size = os.stat(path).st_size
-        total.update(name.encode() + b"\0" + size.to_bytes(8, "little") + sha256_of(path))
-    return total.digest()
-
-
-def identity_of(files: ModelFiles) -> tuple[tuple[int, ...], ...]:
-    """Return what tells that no file was replaced or changed; raises OSError."""
-    stats = (os.stat(path) for path in files.others + files.weights)
-    return tuple((s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns) for s in stats)
+def has_digest(files: ModelFiles, digest: bytes) -> bool:
+    """Return whether these files can be read and have this digest."""
+    try:
+        return digest_of(files) == digest
+    except (LmzipError, OSError):
+        return False

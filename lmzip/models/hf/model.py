@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lmzip import native
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
-from lmzip.errors import LmzipError, ModelMissingError
+from lmzip.errors import LmzipError
 from lmzip.format import outside
-from lmzip.models.hf.directory import ModelFiles, count_weights, digest_of, identity_of
+from lmzip.models.base import readable
+from lmzip.models.hf.directory import ModelFiles, count_weights, digest_of
 from lmzip.models.hf.numerics import Numerics
-from lmzip.models.ngram import NgramModel
+from lmzip.models.token_model import TokenModel
 from lmzip.native.external import ExternalTokens
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 _WAIT = 0.1  # seconds between two looks at whether a waiting block is still wanted
 _ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
-_T = TypeVar("_T")
 _torch_lock = threading.RLock()  # of all models: how torch computes is a setting of the process
 
 
@@ -41,29 +42,27 @@ class Loaded:
     footprint: Footprint
 
 
-class HfModel(NgramModel):
+class HfModel(TokenModel):
     """The built-in model with one in floating point: blocks without it are the base's alone.
 
     Loading, and coding with it, takes place in one thread at a time.
     """
 
     kind = 3
-    has_tokens = True
-    unit = native.TOKENS
 
     def __init__(self, files: ModelFiles, device: str, numerics: Numerics) -> None:
         """device: by its name in torch.  Reads nothing yet."""
         self.files, self.device, self.arithmetic = files, device, numerics
-        self.path, self.name, self.config = files.path, files.name, files.config
+        super().__init__(files.path, files.name)
         self.numerics, self.prefers_batching = numerics.text(), numerics.device_kind == "cuda"
+        self._lock = _torch_lock
         self._loaded: Loaded | None = None
-        self._tokenizer: Tokenizer | None = None
 
-    @cached_property
-    def digest(self) -> bytes:
-        """SHA-256 of all files (HF.md), read when first asked for; raises ModelMissingError, UnsupportedError."""
-        self._identity = self._read(identity_of)
-        return self._read(digest_of)
+    def _files(self) -> Iterable[Path]:
+        return self.files.named.values()
+
+    def _hash(self) -> bytes:
+        return digest_of(self.files)
 
     @property
     def fingerprint(self) -> bytes:
@@ -73,44 +72,21 @@ class HfModel(NgramModel):
     @property
     def size(self) -> int:
         """Bytes of the weights' files."""
-        return self._read(lambda files: files.size)
+        with readable(self.path):
+            return self.files.size
 
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """What cuts text for the encoder; raises UnsupportedError without the package `tokenizers`."""
-        tokens = self._load().tokens
-        with _torch_lock:
-            if self._tokenizer is None:
-                self._tokenizer = tokens.tokenizer()
-            return self._tokenizer
+    def _load_tokenizer(self) -> Tokenizer:
+        return self._load().tokens.tokenizer()
 
     def _load(self) -> Loaded:
-        with _torch_lock:
+        with self._lock:
             if self._loaded is None:
                 from lmzip.models.hf.opening import load
 
-                assert self.digest
-                try:
+                with self._unchanged():
                     loaded = load(self.files, self.device, self.arithmetic)
-                except OSError as error:
-                    raise self._missing(error) from None
-                finally:
-                    self._check_unchanged()
                 self._loaded = loaded
             return self._loaded
-
-    def _check_unchanged(self) -> None:
-        if self._read(identity_of) != self._identity:
-            raise ModelMissingError(f"the model {self.path} changed meanwhile")
-
-    def _read(self, read: Callable[[ModelFiles], _T]) -> _T:
-        try:
-            return read(self.files)
-        except OSError as error:
-            raise self._missing(error) from None
-
-    def _missing(self, error: OSError) -> ModelMissingError:
-        return ModelMissingError(f"cannot read the model {self.path}: {error.strerror or error}")
 
     @contextmanager
     def _alone(self, progress: Callable[[int], None] | None) -> Iterator[None]:
@@ -138,7 +114,7 @@ class HfModel(NgramModel):
         if not spec.uses_model:
             return super().encode(raw, spec, run)
         loaded = self._load()
-        sizes = b"".join(self.tokenizer.sizes(bytes(raw[start:end])) for start, end in spec.chunks())
+        sizes = self.token_sizes(raw, spec)
         number = outside.pack(_n_outside(raw, sizes, loaded.tokens))
         with self._alone(run.progress):
             predict = _predictor(loaded.runner, spec)
@@ -180,7 +156,8 @@ class HfModel(NgramModel):
     @cached_property
     def _n_params(self) -> int:
         """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
-        return self._read(count_weights).n_params
+        with readable(self.path):
+            return count_weights(self.files).n_params
 
 
 def _n_outside(raw, sizes: bytes, tokens: Tokens) -> int:

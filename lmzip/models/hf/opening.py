@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from lmzip.errors import LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.format.header import ModelRecord
 from lmzip.models.hf import loading
-from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles, digest_of, find_files
+from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles, find_files, has_digest
 from lmzip.models.hf.model import HfModel, Loaded
 from lmzip.models.hf.numerics import Numerics, Settings, parse
 from lmzip.models.hf.probe import fixed
@@ -51,11 +51,11 @@ class FloatModels:
         return find_files(path if path.exists() else _download(name, self._settings)).path
 
     def of_record(
-        self, record: ModelRecord, places: Iterator[Path], check: Callable[[HfModel], None] | None = None
+        self, record: ModelRecord, models: Iterable[ModelFiles], check: Callable[[HfModel], None] | None = None
     ) -> HfModel:
         """Return the model of a frame, once it predicts here what the probe did there.
 
-        places: directories and GGUF files that may be it; check: called before weights are loaded.  Raises
+        models: those that are here; check: called before weights are loaded.  Raises
         ModelMissingError where none has the digest, NumericsError where another arithmetic comes out,
         UnsupportedError, what check raises.
         """
@@ -66,7 +66,7 @@ class FloatModels:
             raise NumericsError(
                 f"needs the model {named} and an arithmetic that is not known here: {record.numerics}"
             ) from None
-        path = _find(record.digest, record.name, places)
+        path = _find(record.digest, record.name, models)
         try:
             device, here = self._arithmetic_for(there)
         except UnsupportedError as error:
@@ -93,14 +93,10 @@ class FloatModels:
         return self._opened.get(key) or self._opened.setdefault(key, HfModel(find_files(path), device, numerics))
 
 
-def _find(digest: bytes, name: str, places: Iterator[Path]) -> Path:
-    for place in sorted(dict.fromkeys(places), key=lambda path: name not in (path.name, path.stem)):
-        try:
-            files = find_files(place)
-            if digest_of(files) == digest:
-                return files.path
-        except (LmzipError, OSError):
-            continue
+def _find(digest: bytes, name: str, models: Iterable[ModelFiles]) -> Path:
+    for files in sorted(models, key=lambda files: files.name != name):
+        if has_digest(files, digest):
+            return files.path
     raise ModelMissingError(
         f"needs the model {name} (sha256 {digest.hex()}) of Hugging Face, which is not here; --model hf:PATH or "
         "LMZIP_MODEL_PATH can give it"
