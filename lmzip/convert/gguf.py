@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lmzip.convert.source import Config, Source, check_config, token_number
+from lmzip.convert.source import Config, Source, check_config
 from lmzip.errors import UnsupportedError
 from lmzip.tokenizers.bpe import from_gguf
 from lmzip.weights.gguf import GgufFile, gguf_package
 from lmzip.weights.values import integer, shown
 
-_NAMES = {
-    "attn_q": "q",
-    "attn_k": "k",
-    "attn_v": "v",
-    "attn_output": "o",
-    "ffn_gate": "gate",
-    "ffn_up": "up",
-    "ffn_down": "down",
-    "attn_norm": "qkv.norm",
-    "ffn_norm": "gate_up.norm",
-}
-_ROOT_NAMES = {"token_embd.weight": "embed", "output.weight": "lm_head", "output_norm.weight": "lm_head.norm"}
-
 
 class GgufSource(Source):
-    """Raises OSError, UnsupportedError."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = GgufFile(path)
-        try:
-            gguf_package()
-            self.weight_files = [path]
-            self._places = {_canonical(name): name for name in self._file.tensors}
-            self.config = check_config(self._config(path))
-            self.bpe = from_gguf(self._file.fields)
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        self._file.close()
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: self._file.tensors[place].shape for name, place in self._places.items()}
+    def _open(self, path: Path) -> None:
+        file = GgufFile(path)
+        self._add(file)
+        gguf_package()
+        self.weight_files = [path]
+        self.config = check_config(self._config(path, file.fields))
+        self.bpe = from_gguf(file.fields)
 
     def load(self, name: str) -> np.ndarray:
-        result = self._file.load(self._places[name])
+        result = super().load(name)
         is_rotated = name.split(".")[2:3] in (["q"], ["k"])
         return _unpermuted(result, self.config.head_dim) if is_rotated and self._is_permuted else result
 
-    def _config(self, path: Path) -> Config:
-        fields = self._file.fields
+    def _config(self, path: Path, fields: dict[str, Any]) -> Config:
         architecture = fields.get("general.architecture")
         if architecture not in ("llama", "qwen2"):
             raise UnsupportedError(f"the architecture {shown(architecture)} is not supported, only llama and qwen2 are")
@@ -85,19 +58,12 @@ class GgufSource(Source):
             rope_theta=_shortest(field("rope.freq_base", 10000.0)),
             rms_epsilon=_shortest(field("attention.layer_norm_rms_epsilon")),
             context_size=field("context_length"),
-            bos_id=token_number(start),
+            bos_id=start,
             is_tied="lm_head" not in self._places,
-            has_bias=architecture == "qwen2" or any(name.endswith("q.bias") for name in self._places),
+            has_bias=architecture == "qwen2" or self.has_biases,
             name=str(fields.get("general.name", path.stem)),
             licence=str(fields.get("general.license", "unknown")),
         )
-
-
-def _canonical(name: str) -> str:
-    match = re.fullmatch(r"blk\.(0|[1-9][0-9]{0,3})\.([a-z_]+)\.(weight|bias)", name)
-    if match and match[2] in _NAMES and (match[3] == "weight" or match[2] in ("attn_q", "attn_k", "attn_v")):
-        return f"layers.{match[1]}.{_NAMES[match[2]]}" + (".bias" if match[3] == "bias" else "")
-    return _ROOT_NAMES.get(name, name)
 
 
 def _refuse_variants(fields: dict[str, Any], architecture: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from lmzip.convert.source import Config, Source, check_config, token_number
+from lmzip.convert.source import Config, Source, check_config
 from lmzip.errors import UnsupportedError
 from lmzip.tokenizers.bpe import from_hugging_face
 from lmzip.weights.files import read_json
@@ -16,71 +13,19 @@ from lmzip.weights.huggingface import read_config, weight_files
 from lmzip.weights.safetensors import SafetensorsFile
 from lmzip.weights.values import integer, shown
 
-_NAMES = {
-    "self_attn.q_proj.weight": "q",
-    "self_attn.k_proj.weight": "k",
-    "self_attn.v_proj.weight": "v",
-    "self_attn.o_proj.weight": "o",
-    "mlp.gate_proj.weight": "gate",
-    "mlp.up_proj.weight": "up",
-    "mlp.down_proj.weight": "down",
-    "input_layernorm.weight": "qkv.norm",
-    "post_attention_layernorm.weight": "gate_up.norm",
-    "self_attn.q_proj.bias": "q.bias",
-    "self_attn.k_proj.bias": "k.bias",
-    "self_attn.v_proj.bias": "v.bias",
-}
-_ROOT_NAMES = {"model.embed_tokens.weight": "embed", "lm_head.weight": "lm_head", "model.norm.weight": "lm_head.norm"}
-
 
 class HuggingFaceSource(Source):
-    """Raises ModelMissingError, OSError, UnsupportedError."""
-
-    def __init__(self, path: Path) -> None:
+    def _open(self, path: Path) -> None:
         config = read_config(path)
         _refuse_variants(config)
         self.weight_files = weight_files(path)
-        self._files: list[SafetensorsFile] = []
-        self._places: dict[str, tuple[SafetensorsFile, str]] = {}
-        try:
-            self._open()
-            self.config = check_config(_config(config, path, self._places))
-            if not (path / "tokenizer.json").exists():
-                raise UnsupportedError("tokenizer.json is missing")
-            n_vocab = self.shapes().get("embed", (0,))[:1] or (0,)
-            self.bpe = from_hugging_face(read_json(path / "tokenizer.json"), n_vocab[0])
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        for file in self._files:
-            file.close()
-
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {name: file.shapes[place] for name, (file, place) in self._places.items()}
-
-    def load(self, name: str) -> np.ndarray:
-        file, place = self._places[name]
-        return file.load(place)
-
-    def _open(self) -> None:
-        for path in self.weight_files:
-            file = SafetensorsFile(path)
-            self._files.append(file)
-            for place in file.shapes:
-                name = _canonical(place)
-                if name in self._places:
-                    raise UnsupportedError(f"the tensor {shown(place)} is there twice")
-                if not place.endswith(".rotary_emb.inv_freq"):  # old files have them; the configuration says the same
-                    self._places[name] = file, place
-
-
-def _canonical(name: str) -> str:
-    match = re.fullmatch(r"model\.layers\.(0|[1-9][0-9]{0,3})\.(.+)", name)
-    if match and match[2] in _NAMES:
-        return f"layers.{match[1]}.{_NAMES[match[2]]}"
-    return _ROOT_NAMES.get(name, name)
+        for file in self.weight_files:
+            self._add(SafetensorsFile(file))
+        self.config = check_config(_config(config, path, self.has_biases))
+        if not (path / "tokenizer.json").exists():
+            raise UnsupportedError("tokenizer.json is missing")
+        n_vocab = self.shapes().get("embed", (0,))[:1] or (0,)
+        self.bpe = from_hugging_face(read_json(path / "tokenizer.json"), n_vocab[0])
 
 
 def _refuse_variants(config: dict[str, Any]) -> None:
@@ -109,7 +54,7 @@ def _refuse_variants(config: dict[str, Any]) -> None:
         raise UnsupportedError("partial_rotary_factor is not supported")
 
 
-def _config(config: dict[str, Any], path: Path, places: dict[str, Any]) -> Config:
+def _config(config: dict[str, Any], path: Path, has_biases: bool) -> Config:
     def field(name: str, default: Any = None) -> Any:
         value = config.get(name)
         value = default if value is None else value
@@ -120,7 +65,7 @@ def _config(config: dict[str, Any], path: Path, places: dict[str, Any]) -> Confi
     n_embd = integer(field("hidden_size"), "hidden_size", 32, 8192)
     n_head = integer(field("num_attention_heads"), "num_attention_heads", 1, 128)
     rope = config.get("rope_parameters") or {}
-    start = config.get("bos_token_id")
+    start: Any = config.get("bos_token_id")
     if start is None:
         start = config.get("eos_token_id")
         start = start[0] if isinstance(start, list) and start else start
@@ -134,9 +79,9 @@ def _config(config: dict[str, Any], path: Path, places: dict[str, Any]) -> Confi
         rope_theta=field("rope_theta", rope.get("rope_theta", 10000.0)),
         rms_epsilon=field("rms_norm_eps", 1e-6),
         context_size=field("max_position_embeddings", 2048),
-        bos_id=token_number(start),
+        bos_id=start,
         is_tied=field("tie_word_embeddings", False) is True,
-        has_bias=config["model_type"] == "qwen2" or any(name.endswith(".q.bias") for name in places),
+        has_bias=config["model_type"] == "qwen2" or has_biases,
         name=path.resolve().name,
         licence="unknown",
     )

@@ -7,16 +7,16 @@ number j + head_dim / 2.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lmzip.errors import UnsupportedError
 from lmzip.tokenizers.bpe import Bpe
+from lmzip.weights.files import TensorFile
 from lmzip.weights.values import integer, real, shown
 
 WINDOW_UNIT = 128  # windows are multiples of it
@@ -42,6 +42,35 @@ class Config:
     licence: str
 
 
+_NAMES = [  # canonical, of Hugging Face, of GGUF; in a layer, then those outside
+    ("q", "self_attn.q_proj.weight", "attn_q.weight"),
+    ("k", "self_attn.k_proj.weight", "attn_k.weight"),
+    ("v", "self_attn.v_proj.weight", "attn_v.weight"),
+    ("o", "self_attn.o_proj.weight", "attn_output.weight"),
+    ("gate", "mlp.gate_proj.weight", "ffn_gate.weight"),
+    ("up", "mlp.up_proj.weight", "ffn_up.weight"),
+    ("down", "mlp.down_proj.weight", "ffn_down.weight"),
+    ("qkv.norm", "input_layernorm.weight", "attn_norm.weight"),
+    ("gate_up.norm", "post_attention_layernorm.weight", "ffn_norm.weight"),
+    ("q.bias", "self_attn.q_proj.bias", "attn_q.bias"),
+    ("k.bias", "self_attn.k_proj.bias", "attn_k.bias"),
+    ("v.bias", "self_attn.v_proj.bias", "attn_v.bias"),
+    ("embed", "model.embed_tokens.weight", "token_embd.weight"),
+    ("lm_head", "lm_head.weight", "output.weight"),
+    ("lm_head.norm", "model.norm.weight", "output_norm.weight"),
+]
+_CANONICAL = {other: canonical for canonical, *others in _NAMES for other in others}
+_LAYER = re.compile(r"(?:model\.layers|blk)\.(0|[1-9][0-9]{0,3})\.(.+)")
+
+
+def _canonical(name: str) -> str:
+    """Return the canonical name of a tensor; one that is not known stays as it is."""
+    match = _LAYER.fullmatch(name)
+    if match and match[2] in _CANONICAL:
+        return f"layers.{match[1]}.{_CANONICAL[match[2]]}"
+    return _CANONICAL.get(name, name)
+
+
 class Source(ABC):
     """The files of one model, open to be read tensor by tensor."""
 
@@ -49,22 +78,47 @@ class Source(ABC):
     bpe: Bpe
     weight_files: list[Path]
 
+    def __init__(self, path: Path) -> None:
+        """Raises ModelMissingError, OSError, UnsupportedError."""
+        self._files: list[TensorFile] = []
+        self._places: dict[str, tuple[TensorFile, str]] = {}  # by canonical name
+        try:
+            self._open(path)
+        except BaseException:
+            self.close()
+            raise
+
     @abstractmethod
+    def _open(self, path: Path) -> None:
+        """Add the files, and tell what else there is to know."""
+
+    def _add(self, file: TensorFile) -> None:
+        self._files.append(file)
+        for place in file.shapes:
+            name = _canonical(place)
+            if name in self._places:
+                raise UnsupportedError(f"the tensor {shown(place)} is there twice")
+            if not place.endswith(".rotary_emb.inv_freq"):  # old files have them; the configuration says the same
+                self._places[name] = file, place
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether files hold any of queries, which some of the kind llama have."""
+        return any(name.endswith(".q.bias") for name in self._places)
+
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of all tensors by canonical name; names that are not known stay as the file has them."""
+        return {name: file.shapes[place] for name, (file, place) in self._places.items()}
 
-    @abstractmethod
     def load(self, name: str) -> np.ndarray:
         """Return a tensor in float32; raises UnsupportedError for a damaged file, OSError."""
+        file, place = self._places[name]
+        return file.load(place)
 
-    @abstractmethod
     def close(self) -> None:
         """Close the files."""
-
-
-def token_number(value: Any) -> int | None:
-    """Return the number of a token that a model names, None where it names none; raises UnsupportedError."""
-    return None if value is None else integer(value, "the start token", 0, (1 << 31) - 1)
+        for file in self._files:
+            file.close()
 
 
 def check_config(config: Config) -> Config:
@@ -80,6 +134,8 @@ def check_config(config: Config) -> Config:
     if config.n_head > 64 * config.n_kv_head:
         raise UnsupportedError(f"{config.n_head} heads are too many for {config.n_kv_head} key heads")
     integer(config.n_head * config.head_dim, "n_head * head_dim", 32, 8192)
+    if config.bos_id is not None:
+        integer(config.bos_id, "the start token", 0, (1 << 31) - 1)
     integer(config.context_size, "the context size", WINDOW_UNIT, 1 << 31)
     real(config.rope_theta, "the base of rotary positions", 1, 1e12)
     real(config.rms_epsilon, "the epsilon of norms", 0, 256 / config.n_embd)
@@ -113,16 +169,12 @@ def check_shapes(source: Source) -> int:
     if not c.is_tied:
         expected["lm_head"] = (n_vocab, c.n_embd)
     expected |= {f"layers.{i}.{name}": shape for i in range(c.n_layer) for name, shape in layer.items()}
-    _compare(found, expected, {"lm_head"} if c.is_tied else set())
-    return n_vocab
-
-
-def _compare(found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], ignored: Iterable[str]) -> None:
     for name, shape in expected.items():
         if name not in found:
             raise UnsupportedError(f"the tensor {name} is missing")
         if found[name] != shape:
             raise UnsupportedError(f"the tensor {name} has the shape {shown(found[name])}, not {shape}")
-    others = sorted(set(found) - set(expected) - set(ignored))
+    others = sorted(set(found) - set(expected) - {"lm_head"})
     if others:
         raise UnsupportedError(f"it has a tensor that lmzip does not know: {shown(others[0])}")
+    return n_vocab

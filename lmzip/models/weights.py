@@ -7,15 +7,14 @@ model's digest is the SHA-256 of exactly the file's bytes.
 from __future__ import annotations
 
 import json
-import sys
-from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmzip.errors import UnsupportedError
 from lmzip.weights.files import open_regular, sha256_of
-from lmzip.weights.safetensors import MAX_HEADER_SIZE, parse_header
+from lmzip.weights.safetensors import MAX_HEADER_SIZE, Layout, SafetensorsFile
+from lmzip.weights.values import integer
 
 if TYPE_CHECKING:
     from lmzip.native import bytelm
@@ -26,6 +25,7 @@ METADATA_KEY = "lmzip"
 MAX_FILE_SIZE = 1 << 30  # of a net: it is read whole
 MAX_TRANSFORMER_SIZE = 1 << 34
 MAX_LAYERS = 12
+_MAX_INTEGER = (1 << 31) - 1
 MAX_NAME_SIZE = 32  # bytes of UTF-8, as in a frame's model record (FORMAT 3.2)
 
 
@@ -35,12 +35,18 @@ def matrix_names(n_layer: int) -> list[str]:
     return ["embed", *layers, "head"]
 
 
-def matrix_sizes(shape: bytelm.NetShape) -> dict[str, list[int]]:
-    """Return rows and columns of each matrix, in the order of use."""
+def layout_of(shape: bytelm.NetShape) -> dict[str, Layout]:
+    """Return type and shape of each tensor of a net (ARITHMETIC 10.8)."""
     s, n_input = shape, shape.byte_dim + len(shape.orders) * shape.table_dim
-    layer = [[3 * s.n_state, s.n_embd], [s.n_embd, s.n_state], [s.n_hidden, s.n_embd], [s.n_embd, s.n_hidden]]
-    sizes = [[s.n_embd, n_input], *(layer * s.n_layer), [256, s.n_embd]]
-    return dict(zip(matrix_names(s.n_layer), sizes, strict=True))
+    layer = [(3 * s.n_state, s.n_embd), (s.n_embd, s.n_state), (s.n_hidden, s.n_embd), (s.n_embd, s.n_hidden)]
+    sizes = [(s.n_embd, n_input), *(layer * s.n_layer), (256, s.n_embd)]
+    tensors = {
+        "byte_embedding": Layout("I8", (256, s.byte_dim)),
+        "tables": Layout("I8", (len(s.orders), 1 << s.table_bits, s.table_dim)),
+    }
+    for name, size in zip(matrix_names(s.n_layer), sizes, strict=True):
+        tensors |= {f"{name}.weight": Layout("I8", size), f"{name}.multiplier": Layout("I32", size[:1])}
+    return tensors | {f"layers.{i}.forget_bias": Layout("I32", (s.n_state,)) for i in range(s.n_layer)}
 
 
 def read(path: Path) -> bytes:
@@ -105,46 +111,28 @@ def load_net(data: bytes, path: Path, simd: str | None = None) -> bytelm.Net:
     try:
         if config["format"] != FORMAT:
             raise ValueError("it holds a transformer")
-        numbers = {key: _integer(config[key]) for key in bytelm.NetShape._fields if key != "orders"}
-        shape = bytelm.NetShape(**numbers, orders=tuple(_integer(order) for order in config["orders"]))
+        fields = [key for key in bytelm.NetShape._fields if key != "orders"]
+        numbers = {key: integer(config[key], key, 0, _MAX_INTEGER) for key in fields}
+        orders = tuple(integer(order, "an order", 0, _MAX_INTEGER) for order in config["orders"])
+        shape = bytelm.NetShape(**numbers, orders=orders)
         # The judge of shapes is the kernel (is_shape in bytelm.c); these two limits only keep what follows small.
         if shape.n_layer > MAX_LAYERS or shape.table_bits > bytelm.MAX_TABLE_BITS:
             raise ValueError("too large")
-        tensors = parse_header(data, len(data), path.name).tensors
-        sizes = matrix_sizes(shape)
-        rows = {name: size[:1] for name, size in sizes.items()}
+        with SafetensorsFile(path, data=data) as file:
+            file.expect(layout_of(shape))
 
-        def tensor(name: str, dtype: str, shape: list[int]) -> memoryview:
-            found = tensors[name]
-            if (found.dtype, list(found.shape)) != (dtype, shape):
-                raise ValueError(f"{name} is {found.dtype} {list(found.shape)}, not {dtype} {shape}")
-            return memoryview(data)[found.start : found.start + found.size]
+            def joined(names: Iterable[str]) -> bytes:
+                return b"".join(map(file.raw, names))
 
-        # Bytes, not views, for what cffi holds: CPython's collector crashes on such a view inside an exception.
-        return bytelm.Net(
-            shape,
-            byte_embedding=bytes(tensor("byte_embedding", "I8", [256, shape.byte_dim])),
-            tables=bytes(tensor("tables", "I8", [len(shape.orders), 1 << shape.table_bits, shape.table_dim])),
-            weights=b"".join(tensor(f"{name}.weight", "I8", size) for name, size in sizes.items()),
-            multipliers=_numbers(tensor(f"{name}.multiplier", "I32", size) for name, size in rows.items()),
-            forget_biases=_numbers(
-                tensor(f"layers.{i}.forget_bias", "I32", [shape.n_state]) for i in range(shape.n_layer)
-            ),
-            simd=simd,
-        )
+            names = matrix_names(shape.n_layer)
+            return bytelm.Net(
+                shape,
+                byte_embedding=file.raw("byte_embedding"),
+                tables=file.raw("tables"),
+                weights=joined(f"{name}.weight" for name in names),
+                multipliers=joined(f"{name}.multiplier" for name in names),
+                forget_biases=joined(f"layers.{i}.forget_bias" for i in range(shape.n_layer)),
+                simd=simd,
+            )
     except (ValueError, KeyError, TypeError, OverflowError, UnsupportedError) as error:
         raise UnsupportedError(f"{path}: not a net that this lmzip runs ({error})") from None
-
-
-def _integer(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 1 << 31:
-        raise ValueError("a number is out of range")
-    return value
-
-
-def _numbers(parts: Iterable[memoryview]) -> array:
-    """Join 32-bit numbers, which safetensors holds little-endian, in this machine's order."""
-    numbers = array("i", b"".join(parts))
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers

@@ -1,4 +1,4 @@
-"""Files as such: opened only where they are regular ones, hashed in pieces, read as JSON."""
+"""Files as such: opened only where they are regular ones, hashed in pieces, read as JSON or tensor by tensor."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import hashlib
 import json
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lmzip.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from typing_extensions import Self
 
 MAX_JSON_SIZE = 1 << 27  # the tokenizer.json of a vocabulary of 256 Ki tokens has some 30 MB
 _PIECE_SIZE = 1 << 20
@@ -28,6 +34,60 @@ def open_regular(path: Path, max_size: int | None = None) -> tuple[BinaryIO, int
     file.close()
     what = "too large" if stat.S_ISREG(status.st_mode) else "not a regular file"
     raise UnsupportedError(f"{path.name} is {what}")
+
+
+class TensorFile(ABC):
+    """A file of tensors, open to be read one by one; closed by `with` or close().
+
+    `shapes` by name: the last dimension is contiguous, as in NumPy.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+
+    def __init__(self, path: Path, max_size: int | None = None, data: bytes | None = None) -> None:
+        """Check all that the file says of itself; data: its bytes where they are here already.
+
+        Raises OSError, UnsupportedError.
+        """
+        self.name = path.name
+        self._file, self._size = open_regular(path, max_size) if data is None else (BytesIO(data), len(data))
+        try:
+            self._parse()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _parse(self) -> None:
+        """Read and check what is before the tensors; raises UnsupportedError, OSError."""
+
+    @abstractmethod
+    def load(self, name: str) -> np.ndarray:
+        """Return a tensor in float32; raises UnsupportedError for one of another kind of numbers, OSError."""
+
+    def check(self, start: int, size: int) -> None:
+        """Raise UnsupportedError if the file does not have these bytes."""
+        if start + size > self._size:
+            raise UnsupportedError(f"{self.name} is truncated")
+
+    def read(self, size: int, start: int | None = None) -> bytes:
+        """Return bytes from `start` or where the last ones ended; raises UnsupportedError if some lack, OSError."""
+        self.check(start or 0, size)
+        if start is not None:
+            self._file.seek(start)
+        data = self._file.read(size)
+        if len(data) != size:
+            raise UnsupportedError(f"{self.name} is truncated")
+        return data
 
 
 def sha256_of(path: Path, max_size: int | None = None) -> bytes:

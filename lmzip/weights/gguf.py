@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import math
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lmzip.errors import UnsupportedError
 from lmzip.packages import needed
-from lmzip.weights.files import open_regular
+from lmzip.weights.files import TensorFile
 from lmzip.weights.values import shown
 
 if TYPE_CHECKING:
@@ -38,34 +37,10 @@ class Tensor(NamedTuple):
     start: int  # in the file
 
 
-class GgufFile:
-    """An open file; `fields` by key, `tensors` by name.  Raises OSError, UnsupportedError."""
-
-    def __init__(self, path: Path) -> None:
-        self.name = path.name
-        self._file, self._size = open_regular(path)
-        try:
-            self.fields, self.tensors = self._parse()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def close(self) -> None:
-        self._file.close()
-
-    def check(self, start: int, size: int) -> None:
-        """Raise UnsupportedError if the file does not have these bytes."""
-        if start + size > self._size:
-            raise UnsupportedError(f"{self.name} is truncated")
-
-    def read(self, start: int, size: int) -> bytes:
-        """Return bytes of the file; raises UnsupportedError if there are not so many, OSError."""
-        self.check(start, size)
-        self._file.seek(start)
-        return self._take(size)
+class GgufFile(TensorFile):
+    """A GGUF file: `fields` by key, `tensors` by name."""
 
     def load(self, name: str) -> np.ndarray:
-        """Return a tensor in float32; raises OSError, UnsupportedError."""
         import numpy as np
 
         quants, constants = gguf_package()
@@ -84,7 +59,7 @@ class GgufFile:
         step = max(1, _PIECE_SIZE // width)
         for row in range(0, n_rows, step):
             n = min(step, n_rows - row)
-            data = np.frombuffer(self.read(tensor.start + row * row_size, n * row_size), np.uint8)
+            data = np.frombuffer(self.read(n * row_size, tensor.start + row * row_size), np.uint8)
             try:
                 with np.errstate(all="ignore"):  # what is not finite is refused by those who use it
                     values[row : row + n] = quants.dequantize(data.reshape(n, row_size), kind)
@@ -94,8 +69,8 @@ class GgufFile:
                 ) from None
         return values.reshape(tensor.shape)
 
-    def _parse(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        if self._take(4) != b"GGUF":
+    def _parse(self) -> None:
+        if self.read(4) != b"GGUF":
             raise UnsupportedError(f"{self.name} is not a GGUF file")
         version = self._scalar("I")
         if version not in (2, 3):
@@ -103,7 +78,7 @@ class GgufFile:
         n_tensors, n_fields = self._scalar("Q"), self._scalar("Q")
         if max(n_tensors, n_fields) > MAX_COUNT:
             raise UnsupportedError(f"{self.name} has a damaged header")
-        fields = {}
+        fields: dict[str, Any] = {}
         for _ in range(n_fields):
             key = self._string()
             fields[key] = self._value(self._scalar("I"))
@@ -120,20 +95,16 @@ class GgufFile:
         if type(alignment) is not int or not 1 <= alignment <= 1 << 20:
             raise UnsupportedError(f"{self.name} has a damaged header")
         start = -(-self._file.tell() // alignment) * alignment
-        return fields, {name: t._replace(start=start + t.start) for name, t in tensors.items()}
-
-    def _take(self, size: int) -> bytes:
-        data = self._file.read(size) if size <= self._size else b""
-        if len(data) != size:
-            raise UnsupportedError(f"{self.name} is truncated")
-        return data
+        self.fields = fields
+        self.tensors = {name: t._replace(start=start + t.start) for name, t in tensors.items()}
+        self.shapes = {name: t.shape for name, t in tensors.items()}
 
     def _scalar(self, code: str) -> Any:
-        return struct.unpack("<" + code, self._take(struct.calcsize("<" + code)))[0]
+        return struct.unpack("<" + code, self.read(struct.calcsize("<" + code)))[0]
 
     def _string(self) -> str:
         try:
-            return self._take(self._scalar("Q")).decode()
+            return self.read(self._scalar("Q")).decode()
         except UnicodeDecodeError:
             raise UnsupportedError(f"{self.name} has a text that is not UTF-8") from None
 
@@ -152,4 +123,4 @@ class GgufFile:
         if item not in _SCALARS:
             raise UnsupportedError(f"{self.name} has an array of the type {item}")
         code = f"<{count}{_SCALARS[item]}"
-        return list(struct.unpack(code, self._take(struct.calcsize(code))))
+        return list(struct.unpack(code, self.read(struct.calcsize(code))))

@@ -18,7 +18,6 @@ def cost_text(path: Path) -> str:
 
     What 8 bits for weights cost is not in it: that takes the model in floating point, hence torch.
     """
-    from lmzip.convert.llama import MATRICES
     from lmzip.models import transformer_file, weights
 
     config, size = weights.inspect(path)
@@ -29,7 +28,7 @@ def cost_text(path: Path) -> str:
     own = _bits(path, config, text, sizes) / n_bytes
     line = f"{own:.3f} bits/byte on {n_bytes} bytes of lmzip's own help"
     try:
-        finest = _bits(path, config | {"int15": list(MATRICES)}, text, sizes) / n_bytes
+        finest = _bits(path, config | {"int15": list(transformer_file.MATRICES)}, text, sizes) / n_bytes
     except UnsupportedError:  # beyond the overflow budget
         return line
     return f"{line}, {finest:.3f} if all activations had 15 bits; what 8-bit weights cost only the float model tells"
