@@ -7,7 +7,7 @@ that looks like a control token is data.  Numbers of tokens are those of the wei
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from lmzip.errors import UnsupportedError
@@ -21,7 +21,7 @@ _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 _BEHAVIOURS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")  # without "Removed", which loses text
 _LEFT_OUT = ("NFC", "NFD", "NFKC", "NFKD", "Prepend")
 _NORMAL, _BYTE = 1, 6  # types of tokens of GGUF with a text; others are unknown, control, user-defined, unused ones
-_SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
+SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ class Bpe:
     controls: dict[str, int] = field(default_factory=dict)  # numbers of those tokens that have a name, but no text
 
 
-def merges_of(value: Any) -> list[tuple[str, str]]:
+def _merges_of(value: Any) -> list[tuple[str, str]]:
     """Return merges, each a pair or two tokens with a space between; raises UnsupportedError."""
     if not isinstance(value, list):
         raise UnsupportedError("the merges of the tokenizer are missing")
@@ -73,15 +73,8 @@ def merges_of(value: Any) -> list[tuple[str, str]]:
     return result
 
 
-def byte_level(tokens: list[str | None], merges: list[tuple[str, str]], pre: object) -> Bpe:
-    """Return GGUF's tokenizer `gpt2` with the pre-tokenizer of that name; raises UnsupportedError."""
-    if pre not in _PRE_TOKENIZERS:
-        raise UnsupportedError(f"the pre-tokenizer {shown(pre)} is not supported, only {', '.join(_PRE_TOKENIZERS)}")
-    return Bpe(True, tokens, merges, None, _PRE_TOKENIZERS[str(pre)], ignores_merges=pre == "llama-bpe")
-
-
-def sentencepiece(tokens: list[str | None], scores: list[float]) -> Bpe:
-    """Return GGUF's tokenizer `llama`, its merges rebuilt from scores as transformers does: the best first."""
+def _merges_of_scores(tokens: list[str | None], scores: list[float]) -> list[tuple[str, str]]:
+    """Return merges rebuilt from scores as transformers does: the best first."""
     numbers = {token: i for i, token in enumerate(tokens) if token is not None}
     merges = []
     for token, number in numbers.items():
@@ -90,7 +83,7 @@ def sentencepiece(tokens: list[str | None], scores: list[float]) -> Bpe:
         pairs.sort(key=lambda pair: (numbers[pair[0]], numbers[pair[1]]))
         merges += [(scores[number], left, right) for left, right in pairs]
     merges.sort(key=lambda merge: (merge[0], len(merge[1]), len(merge[2])), reverse=True)
-    return Bpe(False, tokens, [(left, right) for _, left, right in merges], _SPACES, None)
+    return [(left, right) for _, left, right in merges]
 
 
 def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
@@ -101,7 +94,7 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
     if model.get("continuing_subword_prefix") or model.get("end_of_word_suffix"):
         raise UnsupportedError("a tokenizer that marks the ends of words is not supported")
     tokens: list[str | None] = [None] * n_vocab
-    added = [t for t in _list(data.get("added_tokens")) if isinstance(t, dict)]
+    added = [t for t in as_list(data.get("added_tokens")) if isinstance(t, dict)]
     no_text = {text for text in [*(t.get("content") for t in added), model.get("unk_token")] if isinstance(text, str)}
     numbers = [(t.get("content"), t.get("id", model["vocab"].get(str(t.get("content"))))) for t in added]
     controls = {text: n for text, n in numbers if isinstance(text, str) and type(n) is int and 0 <= n < n_vocab}
@@ -117,7 +110,7 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
     return Bpe(
         is_byte_level,
         tokens,
-        merges_of(model.get("merges")),
+        _merges_of(model.get("merges")),
         _normalizer(data.get("normalizer")),
         pre_tokenizer,
         ignores_merges=model.get("ignore_merges") is True,
@@ -137,18 +130,22 @@ def from_gguf(fields: dict[str, Any]) -> Bpe:
     texts = [token if kind in usable else None for token, kind in zip(tokens, types, strict=True)]
     controls = {token: number for number, token in enumerate(tokens) if types[number] not in usable}
     if model == "gpt2":
-        merges = fields.get("tokenizer.ggml.merges")
+        merges = _merges_of(fields.get("tokenizer.ggml.merges"))
         pre = fields.get("tokenizer.ggml.pre", "default")
-        return replace(byte_level(texts, merges_of(merges), pre), controls=controls)
+        if str(pre) not in _PRE_TOKENIZERS:
+            known = ", ".join(_PRE_TOKENIZERS)
+            raise UnsupportedError(f"the pre-tokenizer {shown(pre)} is not supported, only {known}")
+        return Bpe(True, texts, merges, None, _PRE_TOKENIZERS[str(pre)], pre == "llama-bpe", controls)
     if model == "llama":
         scores = fields.get("tokenizer.ggml.scores")
         if not isinstance(scores, list) or len(scores) != len(tokens):
             raise UnsupportedError("the scores of tokens are missing")
-        return replace(sentencepiece(texts, scores), controls=controls)
+        return Bpe(False, texts, _merges_of_scores(texts, scores), SPACES, None, controls=controls)
     raise UnsupportedError(f"the tokenizer {shown(model)} is not supported, only gpt2 and llama are")
 
 
-def _list(value: Any) -> list:
+def as_list(value: Any) -> list:
+    """Return a value that is to be a list, nothing in the place of others."""
     return value if isinstance(value, list) else []
 
 
@@ -159,9 +156,9 @@ def _normalizer(value: Any) -> Json | None:
     parts = value["normalizers"] if is_sequence else [value]
     for part in parts:
         kind = part.get("type") if isinstance(part, dict) else part
-        if kind not in _LEFT_OUT and part != _SPACES:
+        if kind not in _LEFT_OUT and part != SPACES:
             raise UnsupportedError(f"the normalizer {shown(kind)} is not supported")
-    return _SPACES if _SPACES in parts else None
+    return SPACES if SPACES in parts else None
 
 
 def _pre_tokenizer(value: Any) -> Json | None:
@@ -203,6 +200,21 @@ def bpe_model(bpe: Bpe, numbers: dict[str, int]) -> Json:
     }
 
 
+def tokenizer_json(model: Json, normalizer: Json | None, pre_tokenizer: Json | None, added: list[Json]) -> Json:
+    """Return the JSON of a tokenizer that gives back what it is given; added: tokens as texts."""
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": normalizer,
+        "pre_tokenizer": pre_tokenizer,
+        "post_processor": None,
+        "decoder": None,
+        "model": model,
+    }
+
+
 def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
     """Return the JSON of a tokenizer whose numbers are those of a sorted vocabulary; raises UnsupportedError."""
     numbers: dict[str, int] = {}
@@ -210,18 +222,7 @@ def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
         token = token_of_byte(string[0], bpe.is_byte_level) if source is None else bpe.tokens[source]
         assert token is not None
         numbers[token] = number
-    model = bpe_model(bpe, numbers)
-    data: Json = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [],
-        "normalizer": bpe.normalizer,
-        "pre_tokenizer": bpe.pre_tokenizer,
-        "post_processor": None,
-        "decoder": None,
-        "model": model,
-    }
+    data = tokenizer_json(bpe_model(bpe, numbers), bpe.normalizer, bpe.pre_tokenizer, [])
     try:
         return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:

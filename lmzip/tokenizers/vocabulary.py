@@ -47,20 +47,32 @@ def byte_string(token: str, is_byte_level: bool) -> bytes | None:
         return None
 
 
-def vocabulary_of(tokens: list[str | None], is_byte_level: bool) -> Vocabulary:
-    """Return the sorted vocabulary of a tokenizer; tokens: as Bpe has them.  Raises UnsupportedError.
+def strings_of(tokens: list[str | None], is_byte_level: bool) -> list[bytes | None]:
+    """Return the bytes that each token stands for; tokens: as Bpe has them."""
+    return [None if token is None else byte_string(token, is_byte_level) for token in tokens]
+
+
+def numbers_of(strings: list[bytes | None], tokens: list[str | None]) -> dict[bytes, int]:
+    """Return the number of each string that is neither empty nor too long; tokens: how they are spelt.
 
     Of two tokens for the same bytes the first is kept, but one like <0x41> only where there is no other: models meet
-    it for bytes without a token of their own alone.  Some vocabularies lack bytes that text never has, such as 0xFF.
+    it for bytes without a token of their own alone.
     """
     found: dict[bytes, int] = {}
     fallbacks: dict[bytes, int] = {}
-    for number, token in enumerate(tokens):
-        string = None if token is None else byte_string(token, is_byte_level)
-        if token is not None and string and len(string) <= MAX_STRING_SIZE:
-            is_fallback = not is_byte_level and _BYTE_TOKEN.fullmatch(token)
+    for number, (string, token) in enumerate(zip(strings, tokens, strict=True)):
+        if string and len(string) <= MAX_STRING_SIZE:
+            is_fallback = token is not None and _BYTE_TOKEN.fullmatch(token)
             (fallbacks if is_fallback else found).setdefault(string, number)
-    sources: dict[bytes, int | None] = {**fallbacks, **found}
+    return fallbacks | found
+
+
+def vocabulary_of(tokens: list[str | None], is_byte_level: bool) -> Vocabulary:
+    """Return the sorted vocabulary of a tokenizer; tokens: as Bpe has them.  Raises UnsupportedError.
+
+    Some vocabularies lack bytes that text never has, such as 0xFF.
+    """
+    sources: dict[bytes, int | None] = {**numbers_of(strings_of(tokens, is_byte_level), tokens)}
     missing = [byte for byte in range(256) if bytes([byte]) not in sources]
     if len(missing) > MAX_MISSING or _ALWAYS_THERE & set(missing):
         raise UnsupportedError(f"the vocabulary lacks {len(missing)} of the 256 single bytes")

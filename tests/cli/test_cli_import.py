@@ -228,7 +228,7 @@ STUCK = """
 from lmzip.convert import llama as convert
 from lmzip.stream import shared
 import time
-convert._Conversion._matrix = lambda *_: (print(flush=True), time.sleep(60))
+convert._write_weights = lambda *_: [print(flush=True), time.sleep(60)][:0]
 """
 
 

@@ -6,6 +6,7 @@ Nothing in a directory is ever executed: weights are safetensors or GGUF, and th
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lmzip.errors import LmzipError, UnsupportedError
 from lmzip.weights.files import identity_of, sha256_of
 from lmzip.weights.gguf import GgufFile
 from lmzip.weights.huggingface import INDEX_NAME, WEIGHTS_NAME, read_config, weight_files
+from lmzip.weights.safetensors import SafetensorsFile
 from lmzip.weights.values import integer, shown
 
 GGUF_SUFFIX = ".gguf"
@@ -140,36 +142,19 @@ def _check_numbers(value: Any, key: str) -> None:
 
 def check_gguf(files: ModelFiles) -> None:
     """Raise UnsupportedError where a GGUF file, taken for a model, would not end; OSError."""
-    file = GgufFile(files.path)
-    file.close()
-    for key, value in file.fields.items():
-        if key.endswith((".block_count", ".expert_count")):
-            _check_numbers(value, key)
+    with GgufFile(files.path) as file:
+        for key, value in file.fields.items():
+            if key.endswith((".block_count", ".expert_count")):
+                _check_numbers(value, key)
 
 
-@dataclass(frozen=True)
-class WeightCount:
-    tensors: int
-    n_params: int  # in all of them
-
-
-def count_weights(files: ModelFiles) -> WeightCount:
-    """Return how much the weights' files hold; raises OSError, UnsupportedError for damaged ones."""
-    from math import prod
-
-    from lmzip.weights.safetensors import SafetensorsFile
-
+def tensor_sizes(files: ModelFiles) -> list[int]:
+    """Return how many numbers each tensor of the weights holds; raises OSError, UnsupportedError for damaged files."""
     sizes: list[int] = []
     for path in files.weights:
-        if files.is_gguf:
-            gguf = GgufFile(path)
-            sizes += (prod(tensor.shape) for tensor in gguf.tensors.values())
-            gguf.close()
-        else:
-            file = SafetensorsFile(path)
-            sizes += map(prod, file.shapes.values())
-            file.close()
-    return WeightCount(len(sizes), sum(sizes))
+        with GgufFile(path) if files.is_gguf else SafetensorsFile(path) as file:
+            sizes += map(math.prod, file.shapes.values())
+    return sizes
 
 
 _digests: dict[tuple[tuple[int, ...], ...], bytes] = {}  # by identity_of: gigabytes take seconds

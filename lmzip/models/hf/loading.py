@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lmzip.errors import NumericsError, UnsupportedError
-from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, count_weights
-from lmzip.models.hf.numerics import MAX_THREADS, Numerics, Settings, plain_version
+from lmzip.models.hf.directory import GGUF_NAME, ModelFiles, check_gguf, tensor_sizes
+from lmzip.models.hf.numerics import MAX_THREADS, Numerics, plain_version
 from lmzip.packages import needed
 from lmzip.weights.temporary import temporary_folder
 from lmzip.weights.values import first_line
@@ -63,24 +63,26 @@ def quiet_transformers() -> Any:
     return transformers
 
 
-def resolve_device(settings: Settings) -> str:
-    """Return the device to use, by its name in torch; raises UnsupportedError where it is not here."""
+def resolve_device(wanted: str) -> str:
+    """Return the device to use, by its name in torch; wanted: as Settings have it.
+
+    Raises UnsupportedError where it is not here.
+    """
     torch = quiet_torch()
     n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    wanted = settings.device
     if wanted == "auto":
-        return "cuda:0" if n_cuda else "cpu"
+        wanted = "cuda" if n_cuda else "cpu"
     kind, _, number = wanted.partition(":")
     if kind not in ("cpu", "cuda") or not (number.isdecimal() or wanted == kind):
         raise UnsupportedError(f"there is no device {wanted}")
-    if kind == "cuda" and not n_cuda:
+    if kind == "cpu":
+        return kind
+    if not n_cuda:
         raise UnsupportedError("no CUDA device that torch can use is here; --device cpu does without")
-    if kind == "cuda":
-        index = int(number or 0)
-        if index >= n_cuda:
-            raise UnsupportedError(f"there is no CUDA device {index} here, only {n_cuda}")
-        return f"cuda:{index}"
-    return "cpu"
+    index = int(number or 0)
+    if index >= n_cuda:
+        raise UnsupportedError(f"there is no CUDA device {index} here, only {n_cuda}")
+    return f"cuda:{index}"
 
 
 def numerics_of(device: str, dtype: str | None, threads: int) -> Numerics:
@@ -142,24 +144,21 @@ def _config(torch: Any, transformers: Any, files: ModelFiles, folder: str) -> An
             import accelerate  # noqa: F401
             import gguf  # noqa: F401
         options["gguf_file"] = GGUF_NAME
-    there = count_weights(files)
+    sizes = tensor_sizes(files)
     config = transformers.AutoConfig.from_pretrained(folder, **options)
     config._attn_implementation = "eager"  # not what the file says, which may need other packages
     if getattr(config, "use_mamba_kernels", False):  # nor these, without which older versions refuse to run on CPUs
         config.use_mamba_kernels = False
-    with torch.device("meta"), _at_most(32 * there.tensors + 1000):
+    with torch.device("meta"), _at_most(32 * len(sizes) + 1000):
         module = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     module.tie_weights()  # what is there once counts once: older versions do so only when weights are loaded
     wanted = sum(p.numel() for p in module.parameters())
-    if wanted > there.n_params:
-        raise _too_few(files, there.n_params, str(wanted))
-    if sum(b.numel() for b in module.buffers()) > max(_MAX_BUFFERS, there.n_params):
-        raise _too_few(files, there.n_params, "far more memory")
+    there = f"{files.path}: its files hold {sum(sizes)} weights, its configuration asks for"
+    if wanted > sum(sizes):
+        raise UnsupportedError(f"{there} {wanted}")
+    if sum(b.numel() for b in module.buffers()) > max(_MAX_BUFFERS, sum(sizes)):
+        raise UnsupportedError(f"{there} far more memory")
     return config
-
-
-def _too_few(files: ModelFiles, there: int, wanted: str) -> UnsupportedError:
-    return UnsupportedError(f"{files.path}: its files hold {there} weights, its configuration asks for {wanted}")
 
 
 @contextmanager

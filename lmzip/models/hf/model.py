@@ -8,23 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from lmzip import native
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
-from lmzip.errors import LmzipError
+from lmzip.errors import LmzipError, UnsupportedError
 from lmzip.format import outside
 from lmzip.models.base import readable
-from lmzip.models.hf.directory import ModelFiles, count_weights, digest_of
+from lmzip.models.hf.directory import ModelFiles, digest_of, tensor_sizes
+from lmzip.models.hf.loading import failure, load_module
 from lmzip.models.hf.numerics import Numerics
+from lmzip.models.hf.probe import Footprint, fingerprint_of, fixed, footprint_of
+from lmzip.models.hf.stepping import Lanes, Runner, halved
+from lmzip.models.hf.tokens import Tokens, read_tokens
 from lmzip.models.token_model import TokenModel
 from lmzip.native.external import ExternalTokens
-
-if TYPE_CHECKING:
-    from lmzip.models.hf.probe import Footprint
-    from lmzip.models.hf.stepping import Runner
-    from lmzip.models.hf.tokens import Tokens
-    from lmzip.tokenizers.tokenizer import Tokenizer
+from lmzip.tokenizers.tokenizer import Tokenizer
 
 _WAIT = 0.1  # seconds between two looks at whether a waiting block is still wanted
 _ITEM_SIZE = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -33,13 +32,17 @@ _torch_lock = threading.RLock()  # of all models: how torch computes is a settin
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a model is once its files have been read."""
+    """What a model is once its files have been read and its probe has run."""
 
     runner: Runner
     vocabulary: ExternalTokens
     tokens: Tokens
     fingerprint: bytes
     footprint: Footprint
+
+    def window(self, spec: BlockSpec) -> int:
+        """Return how many tokens a lane of such a block sees."""
+        return halved(self.runner.window, spec.context)
 
 
 class HfModel(TokenModel):
@@ -81,27 +84,20 @@ class HfModel(TokenModel):
     def _load(self) -> Loaded:
         with self._lock:
             if self._loaded is None:
-                from lmzip.models.hf.opening import load
-
                 with self._unchanged():
-                    loaded = load(self.files, self.device, self.arithmetic)
+                    loaded = _load(self.files, self.device, self.arithmetic)
                 self._loaded = loaded
             return self._loaded
 
     @contextmanager
     def _alone(self, progress: Callable[[int], None] | None) -> Iterator[None]:
         """Within: no other block is coded with this model, and torch computes as it is to."""
-        from lmzip.models.hf.loading import failure
-        from lmzip.models.hf.probe import fixed
-
         while not _torch_lock.acquire(timeout=_WAIT):
             if progress:
                 progress(0)
         try:
             with fixed(self.arithmetic.threads, self.device):
                 yield
-        except (LmzipError, MemoryError, ValueError, OSError):
-            raise
         except RuntimeError as error:  # of torch
             raise failure(error, f"{self.path} cannot be run") from None
         finally:
@@ -117,7 +113,7 @@ class HfModel(TokenModel):
         sizes = self.token_sizes(raw, spec)
         number = outside.pack(_n_outside(raw, sizes, loaded.tokens))
         with self._alone(run.progress):
-            predict = _predictor(loaded.runner, spec)
+            predict = Lanes(loaded.runner, spec.n_lanes, loaded.window(spec)).predict
             coded = native.encode_block(raw, spec, loaded.vocabulary, run, token_sizes=sizes, predict=predict)
         return number + coded if coded is not None and len(number) + len(coded) < len(raw) else None
 
@@ -128,14 +124,15 @@ class HfModel(TokenModel):
         coded = bytes(memoryview(payload)[number_size:])  # no view: CPython's collector crashes on one that cffi holds
         loaded = self._load()
         with self._alone(run.progress):
-            return native.decode_block(coded, spec, loaded.vocabulary, run, predict=_predictor(loaded.runner, spec))
+            predict = Lanes(loaded.runner, spec.n_lanes, loaded.window(spec)).predict
+            return native.decode_block(coded, spec, loaded.vocabulary, run, predict=predict)
 
     def memory_size(self, spec: BlockSpec) -> int:
         own = super().memory_size(spec)
         if not spec.uses_model:
             return own
         loaded = self._load()
-        state = loaded.footprint.of_window(_window(loaded.runner, spec))
+        state = loaded.footprint.of_window(loaded.window(spec))
         # Weights of tokens, logits and what becomes of them, in four places at once, of each lane; and its state, twice
         # while it changes.
         return own + spec.n_lanes * (16 * loaded.runner.n_vocab + 2 * state)
@@ -157,7 +154,7 @@ class HfModel(TokenModel):
     def _n_params(self) -> int:
         """As the heads of the files tell; raises ModelMissingError, UnsupportedError."""
         with readable(self.path):
-            return count_weights(self.files).n_params
+            return sum(tensor_sizes(self.files))
 
 
 def _n_outside(raw, sizes: bytes, tokens: Tokens) -> int:
@@ -171,13 +168,41 @@ def _n_outside(raw, sizes: bytes, tokens: Tokens) -> int:
     return int(np.isin(alone, np.frombuffer(b"".join(tokens.missing), np.uint8)).sum())
 
 
-def _predictor(runner: Runner, spec: BlockSpec) -> native.Predict:
-    from lmzip.models.hf.stepping import Lanes
+def _load(files: ModelFiles, device: str, numerics: Numerics) -> Loaded:
+    """Read a model's files and run its probe; raises UnsupportedError, NumericsError, OSError, MemoryError."""
+    module = load_module(files, device, numerics.dtype)
+    config = module.config.get_text_config(decoder=True)
+    n_vocab = _n_vocab(module, config)
+    tokens = read_tokens(files, n_vocab)
+    strings, numbers = zip(*tokens.vocabulary, strict=True)
+    runner = Runner(module, device, list(numbers), _bos_id_of(config, n_vocab))
+    try:
+        vocabulary = ExternalTokens(strings)
+        with fixed(numerics.threads, device):
+            fingerprint = fingerprint_of(runner)
+            footprint = footprint_of(runner)
+    except (LmzipError, MemoryError):
+        raise
+    except Exception as error:  # of a module that does not run as others do
+        raise failure(error, f"{files.path} cannot be run") from None
+    return Loaded(runner, vocabulary, tokens, fingerprint, footprint)
 
-    return Lanes(runner, spec.n_lanes, _window(runner, spec)).predict
+
+def _n_vocab(module: Any, config: Any) -> int:
+    """Return how many tokens a module predicts; raises UnsupportedError."""
+    head = module.get_output_embeddings()
+    weight = getattr(head, "weight", None)
+    size = weight.shape[0] if weight is not None else getattr(config, "vocab_size", 0)
+    if type(size) is not int or size < 1:
+        raise UnsupportedError("the model predicts no tokens")
+    return size
 
 
-def _window(runner: Runner, spec: BlockSpec) -> int:
-    from lmzip.models.hf.stepping import halved
-
-    return halved(runner.window, spec.context)
+def _bos_id_of(config: Any, n_vocab: int) -> int:
+    """Return the token that every text begins with: the model's own start, else its end, else its first."""
+    for name in ("bos_token_id", "eos_token_id"):
+        found = getattr(config, name, None)
+        found = found[0] if isinstance(found, list) and found else found
+        if type(found) is int and 0 <= found < n_vocab:
+            return found
+    return 0

@@ -57,17 +57,10 @@ class Numerics:
 
     def differences(self, other: Numerics) -> list[str]:
         """Return in words what is different there, the versions as far as both tell them."""
-        found = []
-        if self.device != other.device:
-            found.append("the processor")
-        if self.dtype != other.dtype:
-            found.append("--dtype")
-        if self.threads != other.threads:
-            found.append("the number of threads")
-        for name, own, its in (
-            ("torch", self.torch, other.torch),
-            ("transformers", self.transformers, other.transformers),
-        ):
+        words = {"device": "the processor", "dtype": "--dtype", "threads": "the number of threads"}
+        found = [word for name, word in words.items() if getattr(self, name) != getattr(other, name)]
+        for name in ("torch", "transformers"):
+            own, its = getattr(self, name), getattr(other, name)
             if own != its and not (own + ".").startswith(its + ".") and not (its + ".").startswith(own + "."):
                 found.append(f"{name} {its}, not {own}")
         return found

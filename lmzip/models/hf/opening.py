@@ -5,17 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
-from lmzip.errors import LmzipError, ModelMissingError, NumericsError, UnsupportedError
+from lmzip.errors import ModelMissingError, NumericsError, UnsupportedError
 from lmzip.format.header import ModelRecord
-from lmzip.models.hf import loading
 from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles, find_files, has_digest
-from lmzip.models.hf.model import HfModel, Loaded
+from lmzip.models.hf.loading import numerics_of, resolve_device
+from lmzip.models.hf.model import HfModel
 from lmzip.models.hf.numerics import Numerics, Settings, parse
-from lmzip.models.hf.probe import fixed
-from lmzip.models.hf.tokens import read_tokens
-from lmzip.native.external import ExternalTokens
 from lmzip.system import available_threads
 
 _HUB_NAME = re.compile(r"((?:[A-Za-z0-9_.-]{1,96}/)?[A-Za-z0-9_.-]{1,96})(?:@([0-9a-f]{40}))?")  # name@commit
@@ -36,9 +32,9 @@ class FloatModels:
         """
         chosen = self._settings
         path = self.place_of(name)
-        device = loading.resolve_device(chosen)
+        device = resolve_device(chosen.device)
         threads = chosen.threads or available_threads()
-        return self._model(path, device, loading.numerics_of(device, chosen.dtype, threads))
+        return self._model(path, device, numerics_of(device, chosen.dtype, threads))
 
     def place_of(self, name: str) -> Path:
         """Return the directory or GGUF file of that path, or of that name on the hub; loads no torch.
@@ -85,8 +81,8 @@ class FloatModels:
     def _arithmetic_for(self, there: Numerics) -> tuple[str, Numerics]:
         """Return the device, and what is computed with on it, for a frame; raises UnsupportedError."""
         chosen = self._settings
-        device = loading.resolve_device(Settings(there.device_kind) if chosen.device == "auto" else chosen)
-        return device, loading.numerics_of(device, chosen.dtype or there.dtype, chosen.threads or there.threads)
+        device = resolve_device(there.device_kind if chosen.device == "auto" else chosen.device)
+        return device, numerics_of(device, chosen.dtype or there.dtype, chosen.threads or there.threads)
 
     def _model(self, path: Path, device: str, numerics: Numerics) -> HfModel:
         key = (path, device, numerics)
@@ -124,46 +120,3 @@ def _download(name: str, chosen: Settings) -> Path:
     from lmzip.models.download import hub_snapshot
 
     return hub_snapshot(match[1], _HUB_PATTERNS, match[2])
-
-
-def load(files: ModelFiles, device: str, numerics: Numerics) -> Loaded:
-    """Read a model's files and run its probe; raises UnsupportedError, NumericsError, OSError, MemoryError."""
-    from lmzip.models.hf.probe import fingerprint_of, footprint_of
-    from lmzip.models.hf.stepping import Runner
-
-    module = loading.load_module(files, device, numerics.dtype)
-    config = module.config.get_text_config(decoder=True)
-    n_vocab = _n_vocab(module, config)
-    tokens = read_tokens(files, n_vocab)
-    strings, numbers = zip(*tokens.vocabulary, strict=True)
-    runner = Runner(module, device, list(numbers), _bos_id_of(config, n_vocab))
-    try:
-        vocabulary = ExternalTokens(strings)
-        with fixed(numerics.threads, device):
-            fingerprint = fingerprint_of(runner)
-            footprint = footprint_of(runner)
-    except (LmzipError, MemoryError):
-        raise
-    except Exception as error:  # of a module that does not run as others do
-        raise loading.failure(error, f"{files.path} cannot be run") from None
-    return Loaded(runner, vocabulary, tokens, fingerprint, footprint)
-
-
-def _n_vocab(module: Any, config: Any) -> int:
-    """Return how many tokens a module predicts; raises UnsupportedError."""
-    head = module.get_output_embeddings()
-    weight = getattr(head, "weight", None)
-    size = weight.shape[0] if weight is not None else getattr(config, "vocab_size", 0)
-    if type(size) is not int or size < 1:
-        raise UnsupportedError("the model predicts no tokens")
-    return size
-
-
-def _bos_id_of(config: Any, n_vocab: int) -> int:
-    """Return the token that every text begins with: the model's own start, else its end, else its first."""
-    for name in ("bos_token_id", "eos_token_id"):
-        found = getattr(config, name, None)
-        found = found[0] if isinstance(found, list) and found else found
-        if type(found) is int and 0 <= found < n_vocab:
-            return found
-    return 0

@@ -46,8 +46,8 @@ class Interface:
 
     def __init__(self, module: Any) -> None:
         """Raises UnsupportedError for a module that keeps nothing between steps."""
-        self._module = module
-        self._config = module.config.get_text_config(decoder=True)
+        self.module = module
+        self.config = module.config.get_text_config(decoder=True)
         taken = inspect.signature(module.forward).parameters
         names = [name for name in _KEPT if name in taken]
         if not names:
@@ -67,7 +67,7 @@ class Interface:
 
         if self._makes_its_own:
             return None, self._name in _RECURRENT
-        cache = new_cache(self._config, room)
+        cache = new_cache(self.config, room)
         return cache, is_recurrent(cache)
 
     def forward(self, tokens: Any, cache: Any) -> tuple[Any, Any]:
@@ -75,7 +75,7 @@ class Interface:
         options = self._options | {self._name: cache}
         if self._wants_place and cache is not None:
             options["cache_position"] = tokens.new_full((1,), _LATER)
-        output = self._module(input_ids=tokens, **options)
+        output = self.module(input_ids=tokens, **options)
         kept = next((value for name, value in output.items() if name in _KEPT), None)
         if kept is None:
             raise _keeps_nothing()
@@ -105,7 +105,7 @@ def halved(window: int, n_halvings: int) -> int:
     return max(min(window, _LEAST_HALVED), (window >> n_halvings) // 2 * 2)
 
 
-class Runner:
+class Runner(Interface):
     """A loaded module with the numbers of its tokens: makes lanes; holds no state of its own."""
 
     def __init__(self, module: Any, device: str, numbers: list[int | None], bos_id: int) -> None:
@@ -116,24 +116,14 @@ class Runner:
         """
         import torch
 
-        self.module, self.device = module, device
-        self.config = module.config.get_text_config(decoder=True)
-        self.window = window_of(self.config)
+        super().__init__(module)
+        self.device, self.window = device, window_of(self.config)
         self.n_vocab, self.bos_id = len(numbers), bos_id
         self.fed = np.array([*(bos_id if n is None else n for n in numbers), bos_id], np.int64)  # (n_vocab + 1)
         # The module's number of each token, (n_vocab); any of them for the missing.
         some = next((n for n in numbers if n is not None), 0)
         self.kept = torch.tensor([some if n is None else n for n in numbers], dtype=torch.int64, device=device)
         self.missing = [token for token, n in enumerate(numbers) if n is None]
-        self._interface = Interface(module)
-
-    def new_cache(self, room: int) -> tuple[Any, bool]:
-        """Return what a module is given before the first token, and whether it never gets full."""
-        return self._interface.new_cache(room)
-
-    def forward(self, tokens: Any, cache: Any) -> tuple[Any, Any]:
-        """Take in tokens (n_lanes, n) int64; return logits (n_lanes, n_logits) behind the last, and the cache."""
-        return self._interface.forward(tokens, cache)
 
 
 class Lanes:
@@ -166,17 +156,9 @@ class Lanes:
         if not self._is_endless:
             self._tokens[:, self._n_tokens] = self._last
             self._n_tokens += 1
-        found = self._run(self._last[:, None])
+        found = token_weights_of(self._take_in(self._last[:, None]), runner.kept)
         found[:, runner.missing] = 1
         return found if len(lanes) == len(found) else found[lanes]
-
-    def _run(self, tokens: np.ndarray) -> np.ndarray:
-        """Take in tokens (n_lanes, n); return weights (n_lanes, n_vocab), of no meaning for missing tokens."""
-        import torch
-
-        taken = torch.from_numpy(tokens).to(self._runner.device)
-        logits, self._cache = self._runner.forward(taken, self._cache)
-        return token_weights_of(logits, self._runner.kept)
 
     def _slide(self) -> None:
         """Make room: begin anew with the start and the tokens of the last half of the window but one."""
@@ -189,8 +171,10 @@ class Lanes:
         for at in range(0, half, size):
             self._take_in(self._tokens[:, at : min(at + size, half)])
 
-    def _take_in(self, tokens: np.ndarray) -> None:
+    def _take_in(self, tokens: np.ndarray) -> Any:
+        """Take in tokens (n_lanes, n); return the logits behind the last."""
         import torch
 
         taken = torch.from_numpy(np.ascontiguousarray(tokens)).to(self._runner.device)
-        _, self._cache = self._runner.forward(taken, self._cache)
+        logits, self._cache = self._runner.forward(taken, self._cache)
+        return logits

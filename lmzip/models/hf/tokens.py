@@ -7,23 +7,21 @@ cannot be followed, text is cut into the longest tokens: that costs ratio, nothi
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from lmzip.errors import UnsupportedError
 from lmzip.models.hf.directory import TOKENIZER_FILES, ModelFiles
-from lmzip.models.hf.loading import staged
+from lmzip.models.hf.loading import failure, quiet_transformers, staged
 from lmzip.packages import needed
-from lmzip.tokenizers.bpe import Bpe, bpe_model, from_gguf, from_hugging_face
+from lmzip.tokenizers.bpe import SPACES, Bpe, as_list, bpe_model, from_gguf, from_hugging_face, tokenizer_json
 from lmzip.tokenizers.tokenizer import Tokenizer
-from lmzip.tokenizers.vocabulary import MAX_STRING_SIZE, SPACE, byte_string, token_of_byte
+from lmzip.tokenizers.vocabulary import byte_string, numbers_of, strings_of, token_of_byte
 from lmzip.weights.files import read_json
 from lmzip.weights.gguf import GgufFile
 
 _BYTES = [bytes([byte]) for byte in range(256)]
-_BYTE_TOKEN = re.compile("<0x[0-9A-F]{2}>")
 _MAX_SPECIAL = 256  # of a vocabulary of bytes
 _BYT5_SPECIAL = 3
 _NO_CUTTING = b'{"version":"1.0","added_tokens":[],"model":{"type":"WordLevel","vocab":{"?":0},"unk_token":"?"}}'
@@ -57,9 +55,8 @@ class Tokens:
 def read_tokens(files: ModelFiles, n_vocab: int) -> Tokens:
     """Return the tokens of a model that predicts n_vocab of them; raises OSError, UnsupportedError."""
     if files.is_gguf:
-        gguf = GgufFile(files.path)
-        gguf.close()
-        bpe = from_gguf(gguf.fields)
+        with GgufFile(files.path) as gguf:
+            bpe = from_gguf(gguf.fields)
         return _of_bpe(bpe, bpe.tokens[:n_vocab], [])
     if files.has("tokenizer_config.json"):
         name = read_json(files.path / "tokenizer_config.json").get("tokenizer_class")
@@ -84,8 +81,6 @@ def _of_bytes(first: int, n_vocab: int) -> Tokens:
 
 def _converted(files: ModelFiles) -> Json:
     """Return the JSON that transformers makes of older tokenizers' files; raises UnsupportedError."""
-    from lmzip.models.hf.loading import failure, quiet_transformers
-
     transformers = quiet_transformers()
     if any(file.suffix == ".model" for file in files.others):
         _check_sentencepiece(files)
@@ -112,7 +107,7 @@ def _of_json(data: Json, n_vocab: int) -> Tokens:
     """Return the tokens of a tokenizer.json."""
     model = data.get("model")
     kind = model.get("type", "BPE") if isinstance(model, dict) else None
-    added = [token for token in _list(data.get("added_tokens")) if isinstance(token, dict)]
+    added = [token for token in as_list(data.get("added_tokens")) if isinstance(token, dict)]
     texts = [token for token in added if token.get("special") is not True and _is_text(token, n_vocab)]
     special = {str(token.get("content")) for token in added if token.get("special") is True}
     if not isinstance(model, dict) or kind not in ("BPE", "Unigram", "WordPiece", "WordLevel"):
@@ -132,59 +127,31 @@ def _of_json(data: Json, n_vocab: int) -> Tokens:
     is_byte_level = '"ByteLevel"' in json.dumps([data.get("pre_tokenizer"), data.get("decoder")])
     unknown = model.get("unk_token")
     unknown_number = model.get("unk_id")
-    strings: list[bytes | None] = [
-        None
-        if name is None or name in special or name == unknown or number == unknown_number
-        else _string(name, kind, is_byte_level)
+    texts_of = [
+        None if name in special or name == unknown or number == unknown_number else name
         for number, name in enumerate(names)
     ]
-    strings = _without_doubles(_with_texts(strings, texts, is_byte_level), names)
-    return Tokens(strings, _cutting_unigram(model, kind, texts))
+    if kind == "WordPiece":
+        found = [name if name is None else name.removeprefix("##").encode("utf-8", "ignore") for name in texts_of]
+    else:
+        found = strings_of(texts_of, is_byte_level)
+    strings = _distinct(found, names, texts, is_byte_level)
+    # Only Unigram is followed.
+    return Tokens(strings, _cutting(model, SPACES, None, texts) if kind == "Unigram" else _NO_CUTTING)
 
 
 def _of_bpe(bpe: Bpe, tokens: list[str | None], texts: list[Json]) -> Tokens:
-    found = [None if token is None else byte_string(token, bpe.is_byte_level) for token in tokens]
-    strings = _without_doubles(_with_texts(found, texts, bpe.is_byte_level), tokens)
+    strings = _distinct(strings_of(tokens, bpe.is_byte_level), tokens, texts, bpe.is_byte_level)
     vocab = {token: number for number, token in enumerate(tokens) if token is not None}
     for number, byte in enumerate(_missing(strings), len(strings)):
         vocab.setdefault(token_of_byte(byte[0], bpe.is_byte_level), number)
-    model = bpe_model(bpe, vocab)
-    tokenizer = _tokenizer_json(model, bpe.normalizer, bpe.pre_tokenizer, texts)
-    return Tokens(strings, tokenizer)
+    return Tokens(strings, _cutting(bpe_model(bpe, vocab), bpe.normalizer, bpe.pre_tokenizer, texts))
 
 
-def _tokenizer_json(model: Json, normalizer: Json | None, pre_tokenizer: Json | None, texts: list[Json]) -> bytes:
-    data = {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [
-            {
-                "id": token["id"],
-                "content": token["content"],
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": False,
-            }
-            for token in texts
-        ],
-        "normalizer": normalizer,
-        "pre_tokenizer": pre_tokenizer,
-        "post_processor": None,
-        "decoder": None,
-        "model": model,
-    }
-    return json.dumps(data).encode()
-
-
-def _cutting_unigram(model: Json, kind: str, texts: list[Json]) -> bytes:
-    """Return a tokenizer for a Unigram model; others are not followed."""
-    if kind != "Unigram":
-        return _NO_CUTTING
-    spaces = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
-    return _tokenizer_json(model, spaces, None, texts)
+def _cutting(model: Json, normalizer: Json | None, pre_tokenizer: Json | None, texts: list[Json]) -> bytes:
+    ways = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+    added = [{"id": token["id"], "content": token["content"]} | ways for token in texts]
+    return json.dumps(tokenizer_json(model, normalizer, pre_tokenizer, added)).encode()
 
 
 def _names(model: Json, kind: str, n_vocab: int) -> list[str | None]:
@@ -202,12 +169,6 @@ def _names(model: Json, kind: str, n_vocab: int) -> list[str | None]:
     return names
 
 
-def _string(name: str, kind: str, is_byte_level: bool) -> bytes | None:
-    if kind == "WordPiece":
-        return name.removeprefix("##").encode("utf-8", "ignore")
-    return byte_string(name, is_byte_level)
-
-
 def _is_text(token: Json, n_vocab: int) -> bool:
     content, number = token.get("content"), token.get("id")
     return (
@@ -218,34 +179,21 @@ def _is_text(token: Json, n_vocab: int) -> bool:
     )
 
 
-def _with_texts(strings: list[bytes | None], texts: list[Json], is_byte_level: bool) -> list[bytes | None]:
-    """Return strings with those of tokens that were added as texts, such as runs of spaces.
+def _distinct(
+    strings: list[bytes | None], names: list[str | None], texts: list[Json], is_byte_level: bool
+) -> list[bytes | None]:
+    """Return strings, each of them once, with those of tokens that were added as texts, such as runs of spaces.
 
     Their bytes stand for themselves in byte-level tokenizers; others list pieces of their vocabulary there.
     """
     for token in texts:
         text = token["content"]
         strings[token["id"]] = text.encode("utf-8", "replace") if is_byte_level else byte_string(text, False)
-    return strings
-
-
-def _without_doubles(strings: list[bytes | None], names: list[str | None]) -> list[bytes | None]:
-    """Return strings of which each is there once: the first, but one like <0x41> only where there is no other."""
-    kept: dict[bytes, int] = {}
-    fallbacks = [i for i, name in enumerate(names) if name is not None and _BYTE_TOKEN.fullmatch(name)]
-    later = set(fallbacks)
-    for number in [*(i for i in range(len(strings)) if i not in later), *fallbacks]:
-        string = strings[number]
-        if string and len(string) <= MAX_STRING_SIZE:
-            kept.setdefault(string, number)
-    return [string if string and kept.get(string) == i else None for i, string in enumerate(strings)]
+    numbers = numbers_of(strings, names)
+    return [string if string and numbers.get(string) == i else None for i, string in enumerate(strings)]
 
 
 def _missing(strings: list[bytes | None]) -> list[bytes]:
     """Return the single bytes that are no token; their numbers follow those of the model's own."""
     there = set(strings)
     return [byte for byte in _BYTES if byte not in there]
-
-
-def _list(value: Any) -> list:
-    return value if isinstance(value, list) else []
