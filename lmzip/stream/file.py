@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import builtins
 import io
 import os
+import sys
 import threading
+import weakref
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 from lmzip import arguments, levels
 from lmzip.codec.settings import settings_for
 from lmzip.codec.workers import JOIN_SECONDS
 from lmzip.models.base import Model
-from lmzip.stream import at_exit, shared
-from lmzip.stream.output import OutputFile
+from lmzip.stream import shared
 from lmzip.stream.reading import raw_reader
-from lmzip.stream.writing import FrameSink
-
-if TYPE_CHECKING:
-    import weakref
+from lmzip.stream.writing import FrameSink, OutputFile
 
 _MODES = {"r": "rb", "w": "wb", "x": "xb", "a": "ab"}
+
+_written_files: weakref.WeakSet[LmzipFile] = weakref.WeakSet()  # to be settled at exit if they are still open then
 
 
 class LmzipFile(io.BufferedIOBase):
@@ -97,7 +98,7 @@ class LmzipFile(io.BufferedIOBase):
         settings = replace(settings, block_size=settings.block_size if block_size is None else block_size)
         self._open_file()
         self._sink = FrameSink(self._file, settings, chosen, n_threads)
-        at_exit.settle(self)
+        _written_files.add(self)
 
     def _open_file(self) -> None:
         is_reader = self.mode == "rb"
@@ -269,3 +270,13 @@ def _check_file(file: Any, is_reader: bool) -> None:
         raise ValueError("file is closed")
     if hasattr(file, may) and not getattr(file, may)():
         raise io.UnsupportedOperation(f"file is not {may}")
+
+
+@atexit.register
+def _settle_all() -> None:
+    """Have what files that are still open hold written while everything still works."""
+    for file in list(_written_files):
+        try:
+            file._settle()
+        except Exception:
+            sys.excepthook(*sys.exc_info())

@@ -1,7 +1,8 @@
-"""Takes content in pieces and writes frames of it; holds what has not filled a block."""
+"""Takes content in pieces and writes frames of it, holding what has not filled a block; and the file below."""
 
 from __future__ import annotations
 
+import builtins
 import errno
 import io
 import os
@@ -109,10 +110,6 @@ class FrameSink:
         with suppress(LmzipError):  # what is still to come will meet it again
             self._new_writer(len, Workers(1)).push(b"to have all loaded", last=True)
 
-    @property
-    def _is_whole(self) -> bool:
-        return bool(self._n_frames) and not self._writer and not self._raw
-
     def _check_process(self) -> None:
         if self.is_inherited:
             raise io.UnsupportedOperation("only the process that opened the file can write to it")
@@ -150,7 +147,7 @@ class FrameSink:
 
     def _end_frame(self) -> None:
         """Write the end of the frame, unless there is one and nothing came after it; then no threads are left."""
-        if self._is_whole:
+        if self._n_frames and not self._writer and not self._raw:
             return
         self._push(last=True)
         assert self._workers
@@ -164,3 +161,28 @@ class FrameSink:
         if taken is None and isinstance(self._file, io.RawIOBase):
             raise BlockingIOError(errno.EAGAIN, "write() would block, and only what blocks can be written to", 0)
         return taken
+
+
+class OutputFile:
+    """A file opened for writing, less than those of the standard library in two respects.
+
+    It has no buffer: a forked child would write once more what waits in it.  It has no finalizer: garbage is finalized
+    in any order, and the file must still be open when what is above it writes its end.
+    """
+
+    def __init__(self, path: str | bytes | os.PathLike, mode: str) -> None:
+        with builtins.open(path, mode, buffering=0) as file:
+            self.name: Any = file.name
+            self._fd: int = os.dup(file.fileno())
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self, data) -> int:
+        """Write some of data and return how much; raises OSError."""
+        return os.write(self._fd, data)
+
+    def close(self) -> None:
+        """Close the file, to be called once; raises OSError."""
+        fd, self._fd = self._fd, -1  # the number may be another file's at once
+        os.close(fd)
