@@ -14,7 +14,7 @@ from share_files.models_page import models_page
 
 from lmzip.cli.completion import completion_script
 from lmzip.cli.helptext import SUMMARIES
-from lmzip.cli.models.main import make_group
+from lmzip.cli.models.commands import models_program
 from lmzip.cli.option_table import SHELLS, make_command
 
 SHARE = Path(__file__).resolve().parent.parent / "share"
@@ -24,7 +24,7 @@ COMPLETION_NAMES = {"bash": "{}.bash", "zsh": "_{}", "fish": "{}.fish"}
 
 def commands() -> list[click.Command]:
     """Return the command of each program."""
-    return [*map(make_command, SUMMARIES), make_group()]
+    return [*map(make_command, SUMMARIES), models_program]
 
 
 def write_share(folder: Path) -> None:

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any
 
 from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
 
 
-class Action(Protocol):
+class Action:
     """Something done for one input after another."""
+
+    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
+        self.options = options
+        self.reporter = reporter
+        self.chosen = chosen
+
+    def coding(self) -> dict[str, Any]:
+        """Return what the options say to the codec, as arguments of its functions in both directions."""
+        limit = self.options.memory_limit
+        return {"registry": self.chosen.registry, "threads": self.options.threads or None, "memory_limit": limit}
+
+    def compression(self) -> dict[str, Any]:
+        """Return what they say to compress_stream()."""
+        options = self.options
+        own = {"level": options.level, "model": self.chosen.model, "block_size": options.block_size}
+        return self.coding() | own
 
     def run(self, name: str, shown: str) -> None:
         """Do it for the input of that name ("-": standard input); shown: its name in messages."""
+        raise NotImplementedError
 
     def finish(self) -> None:
-        """Do what comes after the last input."""
+        """Do what comes after the last input, if there is something."""
 
 
-def make_action(options: Options, reporter: Reporter, chosen: ChosenModel) -> Action:
+def action_class(options: Options) -> type[Action]:
     """Return what the options ask for."""
     if options.action == "list":
         from lmzip.cli.listing import Listing
 
-        return Listing(options, reporter)
+        return Listing
     if options.action == "estimate":
         from lmzip.cli.estimate import Estimating
 
-        return Estimating(options, reporter, chosen)
+        return Estimating
     if options.action == "bench":
         from lmzip.cli.bench import Bench
 
-        return Bench(options, reporter, chosen)
+        return Bench
     from lmzip.cli.work import Work
 
-    return Work(options, reporter, chosen)
+    return Work

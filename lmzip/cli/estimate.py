@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lmzip.cli.actions import Action
 from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN
-from lmzip.cli.messages import Reporter, printable
+from lmzip.cli.messages import printable
 from lmzip.cli.options import Options
 from lmzip.cli.progress import duration
 from lmzip.cli.results import put_json, put_result
@@ -128,13 +129,8 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     )
 
 
-class Estimating:
+class Estimating(Action):
     """Prints a line for each file."""
-
-    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
-        self.options = options
-        self.reporter = reporter
-        self.chosen = chosen
 
     def run(self, name: str, shown: str) -> None:
         """Estimate one file; raises LmzipError, OSError, OutputError."""
@@ -160,6 +156,3 @@ class Estimating:
         nearly = expected.xz_size <= expected.compressed_size * _NEARLY
         parts.append(f"xz -9 {xz_bits:.3f} bits/byte{', nearly as good' if nearly else ''}")
         put_result(f"{printable(shown)}: {', '.join(parts)}\n")
-
-    def finish(self) -> None:
-        """Nothing comes after the last file."""

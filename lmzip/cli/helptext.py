@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from click.formatting import HelpFormatter
 
-from lmzip.cli.option_table import EPILOGUE, option_groups
+from lmzip.cli.option_table import EPILOGUE, OPTIONS
 
 SUMMARIES = {
     "lmzip": "Compress FILEs with a language model as predictor; -d decompresses.",
@@ -17,7 +17,7 @@ _WIDTH = 100
 def option_rows() -> dict[str, list[tuple[str, str]]]:
     """Return (names with the argument, description) by heading; the nine levels share one row."""
     groups = {}
-    for heading, options in option_groups().items():
+    for heading, options in OPTIONS.items():
         rows = []
         levels = [option.opts[0] for option in options if option.opts[0][1:].isdigit()]
         for option in options:

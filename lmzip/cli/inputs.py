@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 
 from lmzip.cli.messages import Reporter, reason
 from lmzip.cli.options import Options
-from lmzip.fileio import existing_compressed_name, has_suffix, open_source, read_some
+from lmzip.fileio import Source, existing_compressed_name, has_suffix, open_source
 
 STDIN = "-"
+
+
+def open_input(name: str, *, in_place: bool = False, force: bool = False) -> Source:
+    """Return the input of that name, as open_source() does; raises Skipped, LmzipError, OSError."""
+    return Source(0) if name == STDIN else open_source(name, in_place=in_place, force=force)
 
 
 def input_names(options: Options, reporter: Reporter) -> Iterator[str]:
     """Yield the names of the inputs, "-" for standard input; tells of lists and directories that cannot be read."""
     for name in _given_names(options, reporter):
-        if options.recursive and name != STDIN and _is_directory(name):
+        if options.recursive and name != STDIN and os.path.isdir(name) and not os.path.islink(name):
             yield from _walk(name, options, reporter)
         elif _takes_compressed(options) and name != STDIN:
             yield existing_compressed_name(name, options.suffix)
@@ -37,7 +41,8 @@ def _given_names(options: Options, reporter: Reporter) -> Iterator[str]:
         yield from options.names or [STDIN]
         return
     try:
-        data = _read_list(listing)
+        with open_input(listing) as source:
+            data = source.read_all()
     except OSError as error:
         reporter.error(listing, reason(error))
         return
@@ -47,25 +52,6 @@ def _given_names(options: Options, reporter: Reporter) -> Iterator[str]:
             yield os.fsdecode(name)
         else:
             reporter.error(listing, "a name in the list is empty or holds a NUL byte")
-
-
-def _read_list(name: str) -> bytes:
-    parts = []
-    if name == STDIN:
-        while part := read_some(0, 1 << 20):
-            parts.append(part)
-    else:
-        with open_source(name, in_place=False) as source:
-            while part := source.read(1 << 20):
-                parts.append(part)
-    return b"".join(parts)
-
-
-def _is_directory(name: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(name).st_mode)
-    except OSError:
-        return False
 
 
 def _walk(root: str, options: Options, reporter: Reporter) -> Iterator[str]:

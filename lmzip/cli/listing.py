@@ -6,6 +6,8 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from lmzip.cli.actions import Action
+from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import Reporter, printable
 from lmzip.cli.options import Options
@@ -18,10 +20,10 @@ from lmzip.models.registry import BUILT_IN
 if TYPE_CHECKING:
     from lmzip.codec import FrameInfo
 
+_ROW = "{:>14} {:>14} {:>9} {:>6} {:>6}  {:<9} {}\n"
 _HEADINGS = ("raw", "compressed", "bits/byte", "frames", "blocks", "model", "name")
 _SHA256_SIZE = 32
 _MODE_NAMES = ("stored", "base", "model")  # what codes a block, by its mode
-_NO_MODEL = "-"  # in the row of sums
 
 
 def _bits_per_byte(raw_size: int, compressed_size: int) -> float:
@@ -30,15 +32,6 @@ def _bits_per_byte(raw_size: int, compressed_size: int) -> float:
 
 def _model_name(frame: FrameInfo) -> str:
     return BUILT_IN if frame.model is None else frame.model.name
-
-
-def _model_names(frames: list[FrameInfo]) -> str:
-    """Return the names of a file's models, each once, as one word or more if they hold spaces."""
-    return ",".join(dict.fromkeys(printable(_model_name(frame)) for frame in frames))
-
-
-def _hash_text(frame: FrameInfo) -> str:
-    return f"content hash {frame.content_hash.hex()}" if frame.content_hash else "short frame"
 
 
 def _modes(frame: FrameInfo) -> dict[str, int]:
@@ -93,12 +86,18 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
     }
 
 
-class Listing:
+def _put_row(figures: list[int], model: str, name: str) -> None:
+    """Print a row of sizes, raw and compressed, and numbers, of frames and blocks; raises OutputError."""
+    raw_size, compressed_size, *numbers = figures
+    bits = f"{_bits_per_byte(raw_size, compressed_size):.3f}"
+    put_result(_ROW.format(raw_size, compressed_size, bits, *numbers, model, name))
+
+
+class Listing(Action):
     """Prints a row for each file and, for several files, one for all."""
 
-    def __init__(self, options: Options, reporter: Reporter) -> None:
-        self.options = options
-        self.reporter = reporter
+    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
+        super().__init__(options, reporter, chosen)
         self._totals = [0, 0, 0, 0]  # raw size, compressed size, frames, blocks
         self._n_files = 0
 
@@ -114,15 +113,23 @@ class Listing:
             with open(source.fd, "rb", closefd=False) as file:
                 frames = list_frames(file)
                 end = file.seek(0, os.SEEK_END)
+        raw_size = sum(frame.raw_size for frame in frames)
         if self.options.json:
-            self._put_json(shown, frames, end)
+            put_json(
+                {
+                    "name": shown,
+                    "raw_size": raw_size,
+                    "compressed_size": end,
+                    "bits_per_byte": round(_bits_per_byte(raw_size, end), 6),
+                    "frames": [_frame_record(frame) for frame in frames],
+                }
+            )
             return
         if not self._n_files:
-            self._row(_HEADINGS)
-        raw_size = sum(frame.raw_size for frame in frames)
-        n_blocks = sum(len(frame.blocks) for frame in frames)
-        figures = (raw_size, end, len(frames), n_blocks)
-        self._put_figures(figures, _model_names(frames), printable(shown))
+            put_result(_ROW.format(*_HEADINGS))
+        figures = [raw_size, end, len(frames), sum(len(frame.blocks) for frame in frames)]
+        models = ",".join(dict.fromkeys(printable(_model_name(frame)) for frame in frames))
+        _put_row(figures, models, printable(shown))
         self._totals = [total + figure for total, figure in zip(self._totals, figures, strict=True)]
         self._n_files += 1
         if self.options.verbose:
@@ -131,25 +138,16 @@ class Listing:
     def finish(self) -> None:
         """Print the sums; raises OutputError."""
         if self._n_files > 1:
-            self._put_figures(tuple(self._totals), _NO_MODEL, f"({self._n_files} files)")
-
-    def _put_figures(self, figures: tuple[int, ...], model: str, name: str) -> None:
-        raw_size, compressed_size, n_frames, n_blocks = figures
-        bits = f"{_bits_per_byte(raw_size, compressed_size):.3f}"
-        self._row((str(raw_size), str(compressed_size), bits, str(n_frames), str(n_blocks), model, name))
-
-    def _row(self, cells: tuple[str, ...]) -> None:
-        raw, compressed, bits, n_frames, n_blocks, model, name = cells
-        put_result(f"{raw:>14} {compressed:>14} {bits:>9} {n_frames:>6} {n_blocks:>6}  {model:<9} {name}\n")
+            _put_row(self._totals, "-", f"({self._n_files} files)")
 
     def _put_frames(self, frames: list[FrameInfo]) -> None:
         for number, frame in enumerate(frames, 1):
             modes = ", ".join(f"{n} {name}" for name, n in _modes(frame).items())
+            check = f"content hash {frame.content_hash.hex()}" if frame.content_hash else "short frame"
             lines = [
                 f"frame {number} at byte {frame.offset}: format version {frame.version}, {_model_text(frame)}",
                 f"  {frame.raw_size} -> {frame.compressed_size} bytes, "
-                f"{_bits_per_byte(frame.raw_size, frame.compressed_size):.3f} bits/byte, "
-                f"{_hash_text(frame)}",
+                f"{_bits_per_byte(frame.raw_size, frame.compressed_size):.3f} bits/byte, {check}",
                 f"  profile {_profile(frame)}, blocks {len(frame.blocks)} ({modes}) of {frame.block_size} bytes"
                 f"{_outside_text(frame.n_outside)}",
             ]
@@ -165,15 +163,3 @@ class Listing:
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
                 f"crc32 {head.data_check:08x}{_outside_text(block.n_outside)}\n"
             )
-
-    def _put_json(self, shown: str, frames: list[FrameInfo], compressed_size: int) -> None:
-        raw_size = sum(frame.raw_size for frame in frames)
-        put_json(
-            {
-                "name": shown,
-                "raw_size": raw_size,
-                "compressed_size": compressed_size,
-                "bits_per_byte": round(_bits_per_byte(raw_size, compressed_size), 6),
-                "frames": [_frame_record(frame) for frame in frames],
-            }
-        )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from lmzip.errors import LmzipError, Skipped
-from lmzip.fileio import write_all
+from lmzip.fileio import Sink, write_all
 
 ERROR = 1
 WARNING = 2
@@ -41,6 +41,12 @@ def put(fd: int, text: str) -> None:
     except UnicodeEncodeError:
         data = text.encode("ascii", "backslashreplace")
     write_all(fd, data)
+
+
+def print_text(text: str) -> None:
+    """Write text that was asked for to standard output; raises OSError also where it does not get there later."""
+    put(1, text)
+    Sink(1).finish()
 
 
 def reason(error: BaseException) -> str:

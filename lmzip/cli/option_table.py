@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import click
 
 from lmzip.cli.completing import DeviceType, FileType, InputType, ModelType
-from lmzip.cli.option_makers import choice_flag, flag, value
 from lmzip.cli.option_types import RangeType, SizeType, SuffixType, TimeType
 from lmzip.models.hf.numerics import DTYPES
 
@@ -19,22 +20,53 @@ STANDARD_OUTPUT = "-"
 ULTRA = "ultra"  # in the place of a model's name: the strongest that is here
 
 
-def _what_options() -> list[click.Option]:
+def choice_flag(name: str, value: str, names: str, text: str) -> click.Option:
+    """Return a flag that is one of several values of a parameter; the last one on the command line wins."""
+    return click.Option([name, *names.split()], flag_value=value, default=None, type=click.UNPROCESSED, help=text)
+
+
+def flag(names: str, text: str) -> click.Option:
+    """Return a flag that is given or not; its parameter is called like its first long name."""
+    return click.Option(names.split(), is_flag=True, default=False, help=text)
+
+
+def count(names: str, text: str) -> click.Option:
+    """Return a flag that may be given more than once."""
+    return click.Option(names.split(), count=True, help=text)
+
+
+def value(names: str, metavar: str, kind: click.ParamType, text: str) -> click.Option:
+    """Return an option with a value; its parameter is called like its first long name, or the name without dashes."""
+    return click.Option(names.split(), metavar=metavar, type=kind, help=text)
+
+
+def memory_limit(text: str) -> click.Option:
+    """Return the option -M."""
+    return value("memory_limit -M --memlimit --memory", "SIZE", SizeType(percent=True), text)
+
+
+def quiet_and_progress() -> list[click.Option]:
+    """Return the options of what is said on standard error."""
     return [
+        count("-q --quiet", "No warnings; -qq no errors; the status stays."),
+        choice_flag("progress", "on", "--progress", "Show progress, also where standard error is no terminal."),
+        choice_flag("progress", "off", "--no-progress", "Never show progress."),
+    ]
+
+
+# by the heading that they stand under in --help and the man page
+OPTIONS: dict[str, list[click.Option]] = {
+    "What to do": [
         choice_flag("mode", "decompress", "-d --decompress --uncompress", "Decompress."),
         choice_flag("mode", "compress", "-z --compress", "Compress; undoes a -d before it."),
         choice_flag("action", "test", "-t --test", "Decode and check; write nothing, remove nothing."),
         choice_flag("action", "list", "-l --list", "Show sizes of compressed files without decoding; -lv shows more."),
         choice_flag("action", "estimate", "--estimate", "Sample files: expected size, time and memory."),
         choice_flag("action", "bench", "--bench", "Compress and decompress in memory: sizes and speeds, checked."),
-    ]
-
-
-def _file_options() -> list[click.Option]:
-    return [
+    ],
+    "Files": [
         choice_flag("output", STANDARD_OUTPUT, "-c --stdout --to-stdout", "Write to standard output, keep files."),
         value(
-            "output",
             "-o --output",
             "FILE",
             FileType(),
@@ -44,57 +76,28 @@ def _file_options() -> list[click.Option]:
         choice_flag(
             "removal", "remove", "--rm", "Remove input files when done (default); the last of -k, --rm counts."
         ),
-        flag("force", "-f --force", "Overwrite; take links; use a terminal; with -dc copy what is not compressed."),
-        flag("recursive", "-r --recursive", "Work on all files below directories; links are passed over."),
+        flag("-f --force", "Overwrite; take links; use a terminal; with -dc copy what is not compressed."),
+        flag("-r --recursive", "Work on all files below directories; links are passed over."),
         value(
-            "suffix",
             "-S --suffix",
             ".SUF",
             SuffixType(),
             "Use the suffix .SUF instead of .lmz; the case of letters makes no difference.",
         ),
+        value("--files0-from", "FILE", FileType(), "Read names from FILE, each ended by NUL; - is standard input."),
+        value("--files-from", "FILE", FileType(), "Read names from FILE, one a line; - is standard input."),
+        flag("-n --no-name", "Accepted; names and times are never stored."),
+        flag("-N --name", "Accepted; names and times are never stored."),
+        flag("--sync", "Bring the directory to the disk too before an input is removed."),
+    ],
+    "How to do it": [
+        *(choice_flag("level", str(level), f"-{level}", f"Level {level}.") for level in range(1, 10)),
+        choice_flag("level", "1", "--fast", "The same as -1."),
+        choice_flag("level", "9", "--best", "The same as -9."),
+        value("-T --threads", "N", click.IntRange(0, 4096), "Threads; 0 (default): as many as fit."),
+        memory_limit("Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse."),
+        value("--block-size", "SIZE", SizeType(), "Compress in blocks of SIZE, 4k to 1g; small ones cost ratio."),
         value(
-            "files0_from",
-            "--files0-from",
-            "FILE",
-            FileType(),
-            "Read names from FILE, each ended by NUL; - is standard input.",
-        ),
-        value(
-            "files_from", "--files-from", "FILE", FileType(), "Read names from FILE, one a line; - is standard input."
-        ),
-        flag("no_name", "-n --no-name", "Accepted; names and times are never stored."),
-        flag("name", "-N --name", "Accepted; names and times are never stored."),
-        flag("sync", "--sync", "Bring the directory to the disk too before an input is removed."),
-    ]
-
-
-def _level_options() -> list[click.Option]:
-    options = [choice_flag("level", str(level), f"-{level}", f"Level {level}.") for level in range(1, 10)]
-    options.append(choice_flag("level", "1", "--fast", "The same as -1."))
-    options.append(choice_flag("level", "9", "--best", "The same as -9."))
-    return options
-
-
-def _how_options() -> list[click.Option]:
-    return [
-        value("threads", "-T --threads", "N", click.IntRange(0, 4096), "Threads; 0 (default): as many as fit."),
-        value(
-            "memory_limit",
-            "-M --memlimit --memory",
-            "SIZE",
-            SizeType(percent=True),
-            "Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse.",
-        ),
-        value(
-            "block_size",
-            "--block-size",
-            "SIZE",
-            SizeType(),
-            "Compress in blocks of SIZE, 4k to 1g; small ones cost ratio.",
-        ),
-        value(
-            "model",
             "--model",
             "NAME|PATH",
             ModelType(),
@@ -108,61 +111,34 @@ def _how_options() -> list[click.Option]:
             "The largest transformer that is here: far smaller files of text, in far more time and memory; the last of "
             "--model, --ultra counts.",
         ),
+        value("--device", "NAME", DeviceType(), "Where to compute hf: models: auto (default), cpu, cuda, cuda:N."),
         value(
-            "device",
-            "--device",
-            "NAME",
-            DeviceType(),
-            "Where to compute hf: models: auto (default), cpu, cuda, cuda:N.",
-        ),
-        value(
-            "dtype",
             "--dtype",
             "TYPE",
             click.Choice(DTYPES),
             "Numbers of hf: models: float32 (default on cpu), bfloat16 (on cuda) or float16.",
         ),
-        flag("allow_download", "--allow-download", "Get a hf: model by its name from the Hugging Face hub."),
+        flag("--allow-download", "Get a hf: model by its name from the Hugging Face hub."),
         choice_flag(
             "verification", "on", "--verify", "Decode the output and compare; default when the input is removed."
         ),
         choice_flag("verification", "off", "--no-verify", "Do not verify."),
-        flag("salvage", "--salvage", "Decompress the sound blocks of a damaged file, report holes, keep the file."),
-        value("range", "--range", "OFFSET,LENGTH", RangeType(), "Decompress this stretch to standard output or -o."),
-        value(
-            "max_time", "--max-time", "TIME", TimeType(), "Refuse to compress what takes longer than TIME (90s, 2h)."
-        ),
-    ]
-
-
-def _talk_options() -> list[click.Option]:
-    return [
-        click.Option(["verbose", "-v", "--verbose"], count=True, help="Say what was done, one line a file."),
-        click.Option(["quiet", "-q", "--quiet"], count=True, help="No warnings; -qq no errors; the status stays."),
-        choice_flag("progress", "on", "--progress", "Show progress, also where standard error is no terminal."),
-        choice_flag("progress", "off", "--no-progress", "Never show progress."),
-        flag("json", "--json", "One JSON object a file instead of text, also after work."),
-        value("completion", "--completion", "SHELL", click.Choice(SHELLS), "Print completions for bash, zsh or fish."),
+        flag("--salvage", "Decompress the sound blocks of a damaged file, report holes, keep the file."),
+        value("--range", "OFFSET,LENGTH", RangeType(), "Decompress this stretch to standard output or -o."),
+        value("--max-time", "TIME", TimeType(), "Refuse to compress what takes longer than TIME (90s, 2h)."),
+    ],
+    "What to say": [
+        count("-v --verbose", "Say what was done, one line a file."),
+        *quiet_and_progress(),
+        flag("--json", "One JSON object a file instead of text, also after work."),
+        value("--completion", "SHELL", click.Choice(SHELLS), "Print completions for bash, zsh or fish."),
         choice_flag("action", "help", "-h --help", "Show this help."),
         choice_flag("action", "version", "-V --version", "Show the version."),
-    ]
-
-
-GROUPS = {
-    "What to do": _what_options,
-    "Files": _file_options,
-    "How to do it": lambda: _level_options() + _how_options(),
-    "What to say": _talk_options,
+    ],
 }
-
-
-def option_groups() -> dict[str, list[click.Option]]:
-    """Return new option objects by the heading that they stand under in --help and the man page."""
-    return {heading: make() for heading, make in GROUPS.items()}
 
 
 def make_command(program: str) -> click.Command:
     """Return the click command that parses the arguments of a program."""
-    options: list[click.Parameter] = [option for group in option_groups().values() for option in group]
     names = click.Argument(["names"], nargs=-1, type=InputType(), metavar="[FILE]...")
-    return click.Command(program, params=[*options, names], add_help_option=False)
+    return click.Command(program, params=[*chain(*OPTIONS.values()), names], add_help_option=False)

@@ -10,19 +10,7 @@ from lmzip.cli import signals
 from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, Skipped
-from lmzip.fileio import (
-    Sink,
-    Source,
-    Target,
-    compressed_name,
-    is_terminal,
-    named_sink,
-    raw_name,
-    same_file,
-    standard_output,
-)
-
-_STDOUT_NAME = "standard output"
+from lmzip.fileio import Sink, Source, Target, compressed_name, named_sink, raw_name
 
 
 class OutputError(Exception):
@@ -38,35 +26,40 @@ class OutputError(Exception):
 class Output:
     """A sink, or a file that publish() gives its name; close() at any time leaves nothing unfinished.
 
-    name: in messages; sink or target: the one that it is.
+    path: what it was given as a name, None for standard output; place: the sink or file.
     """
 
     def __init__(self, options: Options, reporter: Reporter, source: Source) -> None:
         """Decide where the output of source goes and refuse a place that is taken; makes nothing yet."""
         self.options = options
         self.reporter = reporter
-        self.sink: Sink | None = None
-        self.target: Target | None = None
         self.keeps_input = False  # whatever the options say
         if options.to_stdout or (options.output is None and source.name is None):
-            self.name = _STDOUT_NAME
-            self.sink = standard_output()
+            self.path = None
         elif options.output is not None:
-            self.name = options.output
+            self.path = options.output
         else:
             assert source.name is not None
             make_name = compressed_name if options.mode == "compress" else raw_name
-            self.name = make_name(source.name, options.suffix)
+            self.path = make_name(source.name, options.suffix)
+        self.name = "standard output" if self.path is None else self.path
         if options.removes_input and source.name is not None and source.is_made_up:
             raise Skipped("is made up by the system when it is read, skipped; -k, -c and -o compress it")
         with self._failures_named():
-            if self.sink is None and options.output is not None:
-                self.sink = named_sink(options.output)
-            if self.sink is None:
-                self.target = Target(self.name, force=options.force)
-            elif options.removes_input and source.name is not None:
-                raise LmzipError("is no file that could take the input's place; -k keeps the input")
-        self._refuse_input_as_output(source)
+            self.place = self._place(source)
+        if self.place.is_file(source.status):
+            self.close()
+            raise LmzipError("input and output are the same file")
+
+    def _place(self, source: Source) -> Sink | Target:
+        if self.path is None:
+            return Sink(1)
+        sink = named_sink(self.path) if self.options.output is not None else None
+        if sink is None:
+            return Target(self.path, force=self.options.force)
+        if self.options.removes_input and source.name is not None:
+            raise LmzipError("is no file that could take the input's place; -k keeps the input")
+        return sink
 
     @contextmanager
     def _failures_named(self) -> Iterator[None]:
@@ -74,28 +67,19 @@ class Output:
         try:
             yield
         except OSError as error:
-            raise OutputError(self.name, error, is_final=self.sink is not None) from None
+            raise OutputError(self.name, error, is_final=self.path is None) from None
         except LmzipError as error:
             raise LmzipError(f"output {self.name} {error}") from None
 
-    def _refuse_input_as_output(self, source: Source) -> None:
-        if self.sink is not None:
-            is_same = source.is_regular and same_file(self.sink.fd, source.status)
-        else:
-            is_same = self._file().is_name_of(source.status)
-        if is_same:
-            self.close()
-            raise LmzipError("input and output are the same file")
-
     @property
-    def path(self) -> str | None:
-        """What the output was given as a name, None for standard output."""
-        return None if self.name is _STDOUT_NAME else self.name
+    def target(self) -> Target | None:
+        """The file that it is, None for a sink."""
+        return self.place if isinstance(self.place, Target) else None
 
     @property
     def is_standard_output(self) -> bool:
         """Whether data go to standard output, by whatever name."""
-        return self.sink is not None and self.sink.fd == 1
+        return self.target is None and self.place.fd == 1
 
     def removes(self, source: Source) -> bool:
         """Return whether the input makes room for this output."""
@@ -105,29 +89,19 @@ class Output:
     def create(self) -> None:
         """Make the file, still without its name, or open the sink; raises OutputError, LmzipError."""
         with self._failures_named():
-            if self.sink is None:
-                self._file().create()
-                return
-            self.sink.open()
-            if self.options.mode == "compress" and not self.options.force and is_terminal(self.sink.fd):
+            self.place.create()
+            if self.options.mode == "compress" and not self.options.force and os.isatty(self.place.fd):
                 raise LmzipError("is a terminal, compressed data is not written to it; -f forces it")
 
     def write(self, data) -> None:
         """Write compressed data; raises OutputError."""
         with self._failures_named():
-            (self.sink or self._file()).write(data)
+            self.place.write(data)
 
     def write_sparse(self, data) -> None:
         """Write decompressed data, with holes where it goes to a file; raises OutputError."""
-        if self.sink is not None:
-            self.write(data)
-            return
         with self._failures_named():
-            self._file().write_sparse(data)
-
-    def _file(self) -> Target:
-        assert self.target is not None
-        return self.target
+            self.place.write_sparse(data)
 
     def publish(self, source: Source) -> None:
         """Complete the output and, if that is wanted, remove the input; warn of what the output lacks.
@@ -135,12 +109,12 @@ class Output:
         Raises InputChangedError and Skipped (nothing is published), Skipped and OSError (the output is there, the input
         was not removed), OutputError, LmzipError when someone else took the name.
         """
-        if self.sink is not None:
+        if not isinstance(self.place, Target):
             with self._failures_named():
-                self.sink.finish()
+                self.place.finish()
             self._tell_of_change(source)
             return
-        target = self._file()
+        target = self.place
         removes = self.removes(source)
         with self._failures_named():
             if source.name is not None and source.is_regular:
@@ -179,9 +153,7 @@ class Output:
 
     def close(self) -> None:
         """Discard what was not published."""
-        for place in (self.sink, self.target):
-            if place is not None:
-                place.close()
+        self.place.close()
 
     def __enter__(self) -> Output:
         return self

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli.messages import Reporter, printable, put
-from lmzip.fileio import is_terminal
 
 if TYPE_CHECKING:
     from lmzip.codec import Summary
@@ -61,7 +61,7 @@ class Meter:
         self.summary: Summary | None = None  # of what is written so far, when compressing
         self._lock = threading.RLock()  # a signal handler may come while it is held by the same thread
         self._bar: Any = None  # tqdm, loaded when the work turns out to take time
-        terminal = is_terminal(2)
+        terminal = os.isatty(2)
         self._shows_bar = terminal and wanted != "off" and (wanted == "on" or not reporter.quiet)
         self._shows_lines = wanted == "on" and not terminal
         self._next_line = self.start + _LINE_INTERVAL

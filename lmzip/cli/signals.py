@@ -40,15 +40,10 @@ def _open_standard_descriptors() -> None:
         try:
             os.fstat(fd)
         except OSError:
-            reading, writing = os.pipe()  # the lowest free numbers, so one of them is fd
-            wanted, other = (writing, reading) if fd == 0 else (reading, writing)
-            if wanted != fd:
-                os.dup2(wanted, fd)
-                if other != fd:
-                    os.close(other)
-                os.close(wanted)
-            else:
-                os.close(other)
+            _reading, writing = os.pipe()  # the lowest free numbers, so the end to read from is fd
+            if fd == 0:
+                os.dup2(writing, fd)
+            os.close(writing)
 
 
 def _end(number: int, _frame: object) -> None:

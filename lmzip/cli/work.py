@@ -8,37 +8,30 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
+from lmzip.cli.actions import Action
 from lmzip.cli.chosen_model import ChosenModel
-from lmzip.cli.inputs import STDIN
+from lmzip.cli.inputs import open_input
 from lmzip.cli.messages import WARNING, Reporter, printable
 from lmzip.cli.options import Options
 from lmzip.cli.output import Output
 from lmzip.cli.progress import Meter, duration
 from lmzip.cli.results import tell
 from lmzip.errors import DamagedError, LmzipError, TruncatedError
-from lmzip.fileio import Source, open_source, standard_input
+from lmzip.fileio import Source
 from lmzip.format.header import MAGIC
 
 if TYPE_CHECKING:
     from lmzip.codec import Summary
 
-
 _COPY_SIZE = 1 << 20
 _MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much there is to do
 
 
-def open_input(name: str, *, in_place: bool, force: bool) -> Source:
-    """Return the input of that name; raises Skipped, OSError."""
-    return standard_input() if name == STDIN else open_source(name, in_place=in_place, force=force)
-
-
-class Work:
+class Work(Action):
     """Does one of the three to file after file; what differs between files is nothing but their names."""
 
     def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
-        self.options = options
-        self.reporter = reporter
-        self.chosen = chosen
+        super().__init__(options, reporter, chosen)
         self._told_of_model: set[int] = set()  # statuses of the warnings that were given
 
     def run(self, name: str, shown: str) -> None:
@@ -59,9 +52,6 @@ class Work:
                 else:
                     self._decompress(source, output, shown)
 
-    def finish(self) -> None:
-        """Nothing is left to do after the last file."""
-
     def _meter(self, source: Source, shown: str, phases: tuple[str, ...], total: int | None) -> Meter:
         return Meter(self.reporter, shown, phases, total, self.options.progress)
 
@@ -72,7 +62,7 @@ class Work:
         if options.max_time is not None:
             self._refuse_if_slow(source)
         # What goes from pipe to pipe removes nothing, so it is verified only when asked for.
-        verifies = options.verifies if output.target is not None else options.verification == "on"
+        verifies = options.verifies if output.target else options.verification == "on"
         verify: Any = None
         if verifies:
             verify = output.target.read_at if output.target else True
@@ -82,17 +72,7 @@ class Work:
             meter.summary = summary = codec.Summary()
             output.create()
             codec.compress_stream(
-                source.read,
-                output.write,
-                level=options.level,
-                model=self.chosen.model,
-                registry=self.chosen.registry,
-                block_size=options.block_size,
-                threads=options.threads or None,
-                memory_limit=options.memory_limit,
-                progress=meter.advance,
-                verify=verify,
-                summary=summary,
+                source.read, output.write, **self.compression(), progress=meter.advance, verify=verify, summary=summary
             )
         lacks_model = summary.names_model and not self._model_is_found_again()
         would_remove = output.removes(source)
@@ -138,7 +118,7 @@ class Work:
 
     def _decompress(self, source: Source, output: Output, shown: str) -> None:
         options = self.options
-        if options.force and output.sink is not None and not options.salvage and self._copies_plain(source, output):
+        if options.force and output.target is None and not options.salvage and self._copies_plain(source, output):
             return
         start = time.monotonic()
         output.create()
@@ -165,16 +145,13 @@ class Work:
     def _decode(self, source: Source, write: Callable[[Any], object], shown: str, phase: str) -> Summary:
         from lmzip import codec
 
-        options = self.options
         with self._meter(source, shown, (phase,), _raw_size(source)) as meter, signals.reporting(meter.report):
             return codec.decompress_stream(
                 source.read,
                 write,
-                registry=self.chosen.registry,
-                threads=options.threads or None,
-                memory_limit=options.memory_limit,
-                progress=lambda _phase, n: meter.advance(phase, n),
-                salvage=options.salvage,
+                **self.coding(),
+                progress=lambda _, n: meter.advance(phase, n),
+                salvage=self.options.salvage,
             )
 
     def _test(self, source: Source, shown: str) -> None:

@@ -14,14 +14,8 @@ from collections.abc import Iterator
 
 # Answers of a file system that has no such thing, or of a system that does not allow it.
 _REFUSALS = {
-    errno.EPERM,
-    errno.EACCES,
-    errno.EOPNOTSUPP,
-    errno.ENOTSUP,
-    errno.ENOSYS,
-    errno.EINVAL,
-    errno.EROFS,
-    errno.EOVERFLOW,
+    *(errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL),
+    *(errno.EROFS, errno.EOVERFLOW),
 }
 # Extended attributes have room of their own: where it does not suffice, the disk need not be full.
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.E2BIG, errno.ERANGE}

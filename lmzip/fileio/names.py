@@ -15,13 +15,6 @@ _SHORT_SUFFIXES = {".tlmz": ".tar"}
 _TO_LOWER = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
-def check_suffix(suffix: str) -> str:
-    """Return a suffix that was given by the user; raises ValueError for one that would not make another name."""
-    if not suffix or "/" in suffix or "\0" in suffix:
-        raise ValueError("the suffix must not be empty or hold a slash")
-    return suffix
-
-
 def _split(name: str, suffix: str) -> tuple[str, str, str] | None:
     """Return a name's stem, its suffix and what takes the suffix's place; None when it has none or is nothing else.
 

@@ -20,19 +20,29 @@ class Sink:
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
-    def open(self) -> None:
+    def is_file(self, status: os.stat_result) -> bool:
+        """Tell whether this is the regular file that status describes."""
+        try:
+            own = os.fstat(self.fd)
+        except OSError:
+            return False
+        return stat.S_ISREG(own.st_mode) and os.path.samestat(own, status)
+
+    def create(self) -> None:
         """Make ready for write(); raises OSError, LmzipError."""
 
     def write(self, data) -> None:
         """Write all of data; raises OSError."""
         write_all(self.fd, data)
 
+    write_sparse = write  # no holes: it may be something else than a file
+
     def finish(self) -> None:
         """Learn of errors that some file systems tell only at close; raises OSError."""
         os.close(os.dup(self.fd))
 
     def close(self) -> None:
-        """Close what open() opened."""
+        """Close what create() opened."""
 
 
 class NodeSink(Sink):
@@ -43,7 +53,7 @@ class NodeSink(Sink):
         self._path = path
         self._status = status
 
-    def open(self) -> None:
+    def create(self) -> None:
         """Open it, a pipe as soon as it has a reader; raises OSError, LmzipError when it is another file by now."""
         flags = os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC
         if stat.S_ISCHR(self._status.st_mode):
@@ -63,11 +73,6 @@ class NodeSink(Sink):
 def _identity(status: os.stat_result) -> tuple[int, ...]:
     """Return what tells a node from another, which may have got the same inode after it."""
     return status.st_dev, status.st_ino, stat.S_IFMT(status.st_mode), status.st_rdev
-
-
-def standard_output() -> Sink:
-    """Return standard output as a sink."""
-    return Sink(1)
 
 
 def named_sink(path: str) -> Sink | None:

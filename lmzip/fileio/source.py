@@ -11,7 +11,7 @@ import stat
 import time
 
 from lmzip.errors import InputChangedError, LmzipError, Skipped
-from lmzip.fileio.streams import FOLDER_FLAGS, read_some
+from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, read_some
 
 # Time stamps come from a clock that ticks 100 to 1000 times a second.  A file written in the last tick could change
 # again without a new time stamp, so such a file is given this long (seconds) to come to rest before it is read.
@@ -23,22 +23,23 @@ _MADE_UP = {
     *("rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs"),
 }
 
-_SPECIAL = "is not a regular file, skipped"
+# Descriptor of the folder, name in it, status of the name itself: the link's own when it is a link.
+Place = tuple[int, str, os.stat_result]
 
 
 class Source:
-    """An opened input.
+    """An opened input: what open_source() returns, or standard input as Source(0).
 
     fd: descriptor; status: its os.stat_result at opening; name: as given, None for standard input.
     """
 
-    def __init__(self, fd: int, name: str | None, place: tuple[int, str] | None, entry: os.stat_result | None) -> None:
+    def __init__(self, fd: int, name: str | None = None, place: Place | None = None) -> None:
+        """Take a descriptor; raises OSError when it is closed."""
         self.fd = fd
         self.name = name
         self.status = os.fstat(fd)
         self.read_size = 0  # bytes read so far
-        self._place = place  # descriptor of the folder, name in it
-        self._entry = entry  # status of the name itself: the link's own when it is a link
+        self._place = place
         self._head = b""
 
     @property
@@ -61,6 +62,10 @@ class Source:
             data = read_some(self.fd, size)
         self.read_size += len(data)
         return data
+
+    def read_all(self) -> bytes:
+        """Return all that is left; raises OSError."""
+        return b"".join(iter(lambda: self.read(READ_SIZE), b""))
 
     def peek(self, size: int) -> bytes:
         """Return the next size bytes (fewer only at the end) without consuming them."""
@@ -107,14 +112,14 @@ class Source:
 
         Raises Skipped when it is gone or means another file by now, OSError when it cannot be removed.
         """
-        if self._place is None or self._entry is None:
+        if self._place is None:
             raise ValueError("standard input has no name to remove")
-        folder, base = self._place
+        folder, base, entry = self._place
         try:
             now = os.lstat(base, dir_fd=folder)
         except FileNotFoundError:
             raise Skipped("was removed meanwhile; the output is complete") from None
-        if not os.path.samestat(now, self._entry):
+        if not os.path.samestat(now, entry):
             raise Skipped("was replaced by another file meanwhile, not removed; the output is complete")
         os.unlink(base, dir_fd=folder)
 
@@ -145,39 +150,24 @@ def _file_system(device: int) -> str | None:
     return None
 
 
-def standard_input() -> Source:
-    """Return standard input; raises OSError when it is closed."""
-    return Source(0, None, None, None)
-
-
-def _refuse_entry(entry: os.stat_result, follow: bool) -> None:
-    """Refuse by what the name is, before opening: to open a device may already do something."""
-    if stat.S_ISDIR(entry.st_mode):
-        raise Skipped("is a directory, skipped")
-    if stat.S_ISLNK(entry.st_mode):
-        if not follow:
-            raise Skipped("is a symbolic link, skipped")
-    elif not stat.S_ISREG(entry.st_mode):
-        raise Skipped(_SPECIAL)
-
-
-def _refuse_opened(source: Source, in_place: bool, force: bool) -> None:
-    """Refuse by what was opened."""
-    mode = source.status.st_mode
+def _refuse_kind(mode: int, *, takes_link: bool = False, takes_pipe: bool = False) -> None:
+    """Raise Skipped for what is no file."""
     if stat.S_ISDIR(mode):
         raise Skipped("is a directory, skipped")
-    if not stat.S_ISREG(mode):
-        # Reached through a link and only to be read: /dev/stdin, and /dev/fd/63 of a shell's <(command).
-        if in_place or not stat.S_ISFIFO(mode):
-            raise Skipped(_SPECIAL)
-        os.set_blocking(source.fd, True)
-    if in_place and not force:
-        if source.status.st_nlink > 1:
-            raise Skipped("has other hard links, skipped")
-        if mode & (stat.S_ISUID | stat.S_ISGID):
-            raise Skipped("has the set-user-ID or set-group-ID bit, skipped")
-        if mode & stat.S_ISVTX:
-            raise Skipped("has the sticky bit, skipped")
+    if stat.S_ISLNK(mode) and not takes_link:
+        raise Skipped("is a symbolic link, skipped")
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or (takes_pipe and stat.S_ISFIFO(mode))):
+        raise Skipped("is not a regular file, skipped")
+
+
+def _refuse_special(status: os.stat_result) -> None:
+    """Raise Skipped for a file that must not be replaced without force."""
+    if status.st_nlink > 1:
+        raise Skipped("has other hard links, skipped")
+    if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
+        raise Skipped("has the set-user-ID or set-group-ID bit, skipped")
+    if status.st_mode & stat.S_ISVTX:
+        raise Skipped("has the sticky bit, skipped")
 
 
 def open_source(name: str, *, in_place: bool, force: bool = False) -> Source:
@@ -189,15 +179,19 @@ def open_source(name: str, *, in_place: bool, force: bool = False) -> Source:
     follow = force or not in_place
     parent, base = os.path.split(name)
     if not base:
-        _refuse_entry(os.stat(name), True)
+        _refuse_kind(os.stat(name).st_mode)
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
     folder = os.open(parent or ".", FOLDER_FLAGS)
     try:
+        # By what the name is, before opening: to open a device may already do something.
         entry = os.lstat(base, dir_fd=folder)
-        _refuse_entry(entry, follow)
+        _refuse_kind(entry.st_mode, takes_link=follow)
+        is_link = stat.S_ISLNK(entry.st_mode)
+        # Reached through a link and only to be read: /dev/stdin, and /dev/fd/63 of a shell's <(command).
+        takes_pipe = is_link and not in_place
+        if is_link:
+            _refuse_kind(os.stat(base, dir_fd=folder).st_mode, takes_pipe=takes_pipe)
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-        if stat.S_ISLNK(entry.st_mode):
-            _refuse_link_target(base, folder)
         try:
             fd = os.open(base, flags, dir_fd=folder)
         except OSError as error:
@@ -207,21 +201,18 @@ def open_source(name: str, *, in_place: bool, force: bool = False) -> Source:
     except BaseException:
         os.close(folder)
         raise
-    source = Source(fd, name, (folder, base), entry)
+    source = Source(fd, name, (folder, base, entry))
     try:
-        if not stat.S_ISLNK(entry.st_mode) and not os.path.samestat(entry, source.status):
+        if not is_link and not os.path.samestat(entry, source.status):
             raise LmzipError("was replaced while it was opened")
-        _refuse_opened(source, in_place, force)
+        _refuse_kind(source.status.st_mode, takes_pipe=takes_pipe)
+        if not source.is_regular:
+            os.set_blocking(fd, True)
+        if in_place and not force:
+            _refuse_special(source.status)
         if in_place:
             source.settle()
     except BaseException:
         source.close()
         raise
     return source
-
-
-def _refuse_link_target(base: str, folder: int) -> None:
-    """Refuse what a link leads to unless it is a file, a folder (refused later) or a pipe, before opening it."""
-    mode = os.stat(base, dir_fd=folder).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISFIFO(mode)):
-        raise Skipped(_SPECIAL)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import select
-import stat
 
 READ_SIZE = 1 << 20
 
@@ -44,23 +43,6 @@ def write_all(fd: int, data) -> None:
             left = left[os.write(fd, left) :]
         except BlockingIOError:
             _wait(fd, select.POLLOUT)
-
-
-def is_terminal(fd: int) -> bool:
-    """Tell whether a descriptor is a terminal; a closed one is not."""
-    try:
-        return os.isatty(fd)
-    except OSError:
-        return False
-
-
-def same_file(fd: int, status: os.stat_result) -> bool:
-    """Tell whether a descriptor is the regular file that status describes."""
-    try:
-        other = os.fstat(fd)
-    except OSError:
-        return False
-    return stat.S_ISREG(other.st_mode) and os.path.samestat(other, status)
 
 
 def bring_to_disk(fd: int) -> None:

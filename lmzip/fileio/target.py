@@ -20,19 +20,10 @@ from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, bring_to_disk, write_a
 
 # Errors of open(O_TMPFILE) and of link() by which a file system says that it has no such thing.
 _NO_SUCH_FEATURE = {
-    errno.EOPNOTSUPP,
-    errno.ENOTSUP,
-    errno.ENOSYS,
-    errno.EISDIR,
-    errno.EINVAL,
-    errno.EPERM,
-    errno.EACCES,
-    errno.EXDEV,
-    errno.EMLINK,
-    errno.ENOENT,
+    *(errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EISDIR, errno.EINVAL, errno.EPERM, errno.EACCES),
+    *(errno.EXDEV, errno.EMLINK, errno.ENOENT),
 }
 _T = TypeVar("_T")
-_TAKEN = "was made by someone else meanwhile, theirs is kept"
 _HOLE = bytes(1 << 16)  # runs of zeros are looked for in pieces of this size, so that holes are whole disk blocks
 
 # (descriptor of the folder, temporary name in it) of files that must not outlive the process
@@ -68,26 +59,20 @@ class Target:
             self.close()
             raise
 
-    def _status(self) -> os.stat_result | None:
-        """Return the status of what has the name now, links not followed; None when it is free."""
-        try:
-            return os.lstat(self._base, dir_fd=self._folder)
-        except FileNotFoundError:
-            return None
-
     def _refuse_existing(self) -> None:
         """Raise LmzipError if the name is taken, by anything but a file or link even with force."""
-        status = self._status()
-        if status is None:
+        try:
+            mode = os.lstat(self._base, dir_fd=self._folder).st_mode
+        except FileNotFoundError:
             return
-        if stat.S_ISDIR(status.st_mode):
+        if stat.S_ISDIR(mode):
             raise LmzipError("is a directory")
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise LmzipError("exists and is not a regular file")
         if not self.force:
             raise LmzipError("already exists; -f overwrites")
 
-    def is_name_of(self, status: os.stat_result) -> bool:
+    def is_file(self, status: os.stat_result) -> bool:
         """Tell whether the name leads to the file that status describes."""
         try:
             return os.path.samestat(os.stat(self._base, dir_fd=self._folder), status)
@@ -137,30 +122,23 @@ class Target:
     def write_sparse(self, data) -> None:
         """Write all of a bytes-like object, leaving holes for long runs of zeros; raises OSError."""
         view = memoryview(data)
-        start = position = 0  # start: of what is not written yet
-        while position + len(_HOLE) <= len(view):
-            end = position + len(_HOLE)
-            if view[position] == 0 and bytes(view[position:end]) == _HOLE:
-                self.write(view[start:position]) if start < position else None
+        done = 0
+        for start in range(0, len(view) - len(_HOLE) + 1, len(_HOLE)):
+            end = start + len(_HOLE)
+            if view[start] == 0 and bytes(view[start:end]) == _HOLE:
+                self.write(view[done:start])
                 os.lseek(self.fd, len(_HOLE), os.SEEK_CUR)
                 self.size += len(_HOLE)
                 self._hole_at_end = True
-                start = end
-            position = end
-        if start < len(view):
-            self.write(view[start:])
+                done = end
+        self.write(view[done:])
 
     def read_at(self, size: int, offset: int) -> bytes:
         """Return size bytes of what was written, from offset (fewer only at the end); raises OSError."""
-        parts = []
-        while size:
-            part = os.pread(self.fd, size, offset)
-            if not part:
-                break
-            parts.append(part)
-            size -= len(part)
-            offset += len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        data = b""
+        while len(data) < size and (part := os.pread(self.fd, size - len(data), offset + len(data))):
+            data += part
+        return data
 
     def copy_attributes(self, status: os.stat_result, source_fd: int) -> None:
         """Give the output the input's owner, group, mode, user.* attributes and times; raises OSError.
@@ -201,31 +179,27 @@ class Target:
             os.close(fd)
 
     def _give_name(self) -> None:
-        if self._temporary is None:
-            self._publish_unnamed()
-        else:
-            self._publish_temporary(self._temporary)
-
-    def _publish_unnamed(self) -> None:
         try:
-            name = self._link_unnamed()
+            if self._temporary is None:
+                self._link_unnamed()
+            if self._temporary is not None:
+                self._publish_temporary(self._temporary)
+        except FileExistsError:
+            raise LmzipError("was made by someone else meanwhile, theirs is kept") from None
+
+    def _link_unnamed(self) -> None:
+        """Give an unnamed file its name, or a temporary one where that is taken or the file cannot be linked."""
+        try:
+            try:
+                self._link_as(self._base)
+            except FileExistsError:
+                if not self.force:
+                    raise
+                _, self._temporary = self._under_temporary_name(self._link_as)
         except OSError as error:
             if error.errno not in _NO_SUCH_FEATURE:
                 raise
-            self._publish_temporary(self._copy_to_temporary())
-            return
-        if name is not None:
-            self._rename(name)
-
-    def _link_unnamed(self) -> str | None:
-        """Give an unnamed file its name and return None; where force is needed, a temporary name, and return that."""
-        try:
-            self._link_as(self._base)
-            return None
-        except FileExistsError:
-            if not self.force:
-                raise LmzipError(_TAKEN) from None
-        return self._under_temporary_name(self._link_as)[1]
+            self._copy_to_temporary()
 
     def _link_as(self, name: str) -> None:
         # With dst_dir_fd Python calls linkat(AT_SYMLINK_FOLLOW); without it link(2), which fails with EXDEV.
@@ -237,12 +211,12 @@ class Target:
             return
         try:
             os.link(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
-        except FileExistsError:
-            raise LmzipError(_TAKEN) from None
         except OSError as error:
             if error.errno not in _NO_SUCH_FEATURE:
                 raise
-            self._reserve()
+            # A file system without hard links (FAT): the name is taken with an empty file.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(self._base, flags, 0o600, dir_fd=self._folder))
             try:
                 self._rename(name)
             except OSError:
@@ -250,26 +224,16 @@ class Target:
                 raise
         # Otherwise close() removes the temporary name.
 
-    def _reserve(self) -> None:
-        """Take the name with an empty file: the way for file systems without hard links (FAT)."""
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            os.close(os.open(self._base, flags, 0o600, dir_fd=self._folder))
-        except FileExistsError:
-            raise LmzipError(_TAKEN) from None
-
     def _rename(self, name: str) -> None:
         """Move the temporary name over the final one, in one step."""
-        self._temporary = name  # for close(), should it fail
         os.rename(name, self._base, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         _pending.discard((self._folder, name))
         self._temporary = None
 
-    def _copy_to_temporary(self) -> str:
-        """Copy an unnamed file that cannot be linked here to one with a temporary name; return that."""
+    def _copy_to_temporary(self) -> None:
+        """Copy an unnamed file that cannot be linked here to one with a temporary name, which takes its place."""
         unnamed = self.fd
-        self.fd, name = self._open_temporary(os.O_RDWR | os.O_CLOEXEC)
-        self._temporary = name
+        self.fd, self._temporary = self._open_temporary(os.O_RDWR | os.O_CLOEXEC)
         self.size = 0
         try:
             while data := os.pread(unnamed, READ_SIZE, self.size):
@@ -278,7 +242,6 @@ class Target:
         finally:
             os.close(unnamed)
         self.flush()
-        return name
 
     def close(self) -> None:
         """Close everything; what was not published vanishes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lmzip.cli.models.main import make_group
+from lmzip.cli.models.commands import models_program
 from share_files.roff import option_entry, roff
 
 HEAD = r"""
@@ -111,7 +111,7 @@ def _options(command: click.Command) -> list[str]:
 
 def models_page() -> str:
     """Return lmzip-models(1)."""
-    group = make_group()
+    group = models_program
     program = str(group.name)
     usages = [_usage(f"{program} {name}", command) for name, command in group.commands.items()]
     parts = [HEAD, ".SH SYNOPSIS", "\n.br\n".join(usages), DESCRIPTION, ".SH COMMANDS"]

@@ -10,14 +10,14 @@ import click
 import pytest
 from cli_tools import command, environment, finish, names_in, run, run_python
 
-from lmzip.cli.models.main import make_group
+from lmzip.cli.models.commands import models_program
 
 COMMANDS = ["list", "get", "import", "bench"]
 EVERYWHERE = [[], *([name] for name in COMMANDS)]
 
 
 def test_the_commands_are_these_four():
-    assert list(make_group().commands) == COMMANDS
+    assert list(models_program.commands) == COMMANDS
 
 
 @pytest.mark.parametrize("words", EVERYWHERE, ids=" ".join)
@@ -27,7 +27,7 @@ def test_help_is_everywhere_and_has_every_option(words, option):
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode()
     assert text.startswith(" ".join(["Usage: lmzip-models", *words])) and max(map(len, text.splitlines())) <= 100
-    described: click.Command = make_group().commands[words[0]] if words else make_group()
+    described: click.Command = models_program.commands[words[0]] if words else models_program
     for param in described.params:
         for name in param.opts if isinstance(param, click.Option) else []:
             assert f" {name}" in text

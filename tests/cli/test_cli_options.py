@@ -6,8 +6,11 @@ import json
 import random
 import subprocess
 
+import click
 import pytest
 from cli_tools import MAGIC, compress, decompress, environment, names_in, run
+
+from lmzip.cli.option_types import SuffixType
 
 DATA = b"The quick brown fox jumps over the lazy dog. " * 140
 
@@ -159,6 +162,12 @@ def test_suffix_takes_the_place_of_lmz(file, tmp_path):
     for bad in ("", "/", "a/b"):
         assert run("lmzip", "-S", bad, file).returncode == 1
     assert names_in(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "a/b", "\0"])
+def test_suffixes_that_make_no_name(suffix):
+    with pytest.raises(click.BadParameter, match="suffix"):
+        SuffixType().convert(suffix, None, None)
 
 
 def test_names_and_times_are_never_stored(file):

@@ -16,8 +16,8 @@ from cli_tools import MAGIC, compress, environment, run
 from conftest import ROOT, find_program
 
 from lmzip.cli.completion import completion_script
-from lmzip.cli.models.main import make_group
-from lmzip.cli.option_table import SHELLS, make_command, option_groups
+from lmzip.cli.models.commands import models_program
+from lmzip.cli.option_table import OPTIONS, SHELLS, make_command
 from lmzip.format.header import REFERENCED
 
 SHARE = ROOT / "share"
@@ -33,7 +33,7 @@ def needs(program: str):
 
 def option_names() -> list[str]:
     """Return every name of every option."""
-    return [name for group in option_groups().values() for option in group for name in option.opts]
+    return [name for group in OPTIONS.values() for option in group for name in option.opts]
 
 
 def tool(*command, **options) -> str:
@@ -81,7 +81,7 @@ def test_manual_page_has_every_option():
 
 
 def test_manual_page_of_models_has_every_command_and_option():
-    group = make_group()
+    group = models_program
     commands, rest = MODELS_PAGE.read_text().split(".SH COMMANDS\n")[1].split(".SH OPTIONS\n")
     described = dict(part.split("\n", 1) for part in commands.split(".SS ")[1:])
     assert list(described) == list(group.commands)
@@ -122,7 +122,7 @@ def test_manual_pages_have_no_faults(name):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_programs_print_the_completion_scripts(program):
-    command = make_group() if program == "lmzip-models" else make_command(program)
+    command = models_program if program == "lmzip-models" else make_command(program)
     for shell in SHELLS:
         done = run(program, "--completion", shell)
         assert done.returncode == 0 and done.stdout.decode() == completion_script(command, shell)

