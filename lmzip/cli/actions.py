@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from lmzip.cli.chosen_model import ChosenModel
@@ -9,13 +10,13 @@ from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
 
 
+@dataclass
 class Action:
     """Something done for one input after another."""
 
-    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
-        self.options = options
-        self.reporter = reporter
-        self.chosen = chosen
+    options: Options
+    reporter: Reporter
+    chosen: ChosenModel
 
     def coding(self) -> dict[str, Any]:
         """Return what the options say to the codec, as arguments of its functions in both directions."""

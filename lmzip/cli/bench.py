@@ -25,7 +25,7 @@ class Bench(Action):
             self.chosen.find()
             model = settings_for(self.options.level, self.chosen.model, self.chosen.registry)[1].name
             raw = source.read_all()
-        meter = Meter(self.reporter, shown, ("compress", "decompress"), len(raw), self.options.progress)
+        meter = Meter(self.reporter, shown, ("compress", "decompress"), len(raw))
         with meter, signals.reporting(meter.report):
             packed, to_packed, to_raw = self._measure(raw, meter)
         bits = 8 * len(packed) / len(raw) if raw else 0.0

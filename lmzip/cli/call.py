@@ -9,11 +9,13 @@ import click
 from lmzip.cli import completion, signals
 from lmzip.cli.messages import CallError, Reporter, print_text, printable
 from lmzip.fileio import discard_pending
+from lmzip.weights import temporary
 
 
 def run_program(program: str, make_command: Callable[[], click.Command], work: Callable[[Reporter], None]) -> int:
     """Do the work of a program and return its exit status; lets no exception out."""
     signals.on_end(discard_pending)
+    signals.on_end(temporary.discard_pending)
     reporter = Reporter(program)
     try:
         if completion.asks(program):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmzip.cli import signals
 from lmzip.cli.completing import AUTO
 from lmzip.cli.messages import ERROR, UNSUPPORTED, CallError, Reporter, reason
 from lmzip.cli.option_table import ULTRA
@@ -12,7 +11,6 @@ from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.models.hf.numerics import Settings
 from lmzip.models.registry import BUILT_IN, Registry
-from lmzip.weights.temporary import discard_pending
 
 if TYPE_CHECKING:
     from lmzip.models.base import Model
@@ -28,7 +26,6 @@ class ChosenModel:
         # Decompression takes the threads from the frame: with others, other sums come out.
         threads = options.threads or None if self._compresses else None
         self.registry = Registry(Settings(options.device, options.dtype, threads, options.allow_download))
-        signals.on_end(discard_pending)
         self._was_looked_for = False
 
     def find(self) -> None:

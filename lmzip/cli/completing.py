@@ -42,10 +42,6 @@ class FileType(click.ParamType):
 
     name = "file"
 
-    def convert(self, value, param, ctx):
-        """Return the value as it is."""
-        return value
-
     def shell_complete(self, ctx, param, incomplete: str) -> Items:
         """Leave it to the shell."""
         return _all_files(incomplete)

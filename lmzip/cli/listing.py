@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from operator import add
 from typing import TYPE_CHECKING
 
 from lmzip.cli.actions import Action
-from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN
-from lmzip.cli.messages import Reporter, printable
-from lmzip.cli.options import Options
+from lmzip.cli.messages import printable
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
 from lmzip.fileio import open_source
@@ -86,7 +85,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
     }
 
 
-def _put_row(figures: list[int], model: str, name: str) -> None:
+def _put_row(figures: tuple[int, ...], model: str, name: str) -> None:
     """Print a row of sizes, raw and compressed, and numbers, of frames and blocks; raises OutputError."""
     raw_size, compressed_size, *numbers = figures
     bits = f"{_bits_per_byte(raw_size, compressed_size):.3f}"
@@ -96,10 +95,8 @@ def _put_row(figures: list[int], model: str, name: str) -> None:
 class Listing(Action):
     """Prints a row for each file and, for several files, one for all."""
 
-    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
-        super().__init__(options, reporter, chosen)
-        self._totals = [0, 0, 0, 0]  # raw size, compressed size, frames, blocks
-        self._n_files = 0
+    _totals: tuple[int, ...] = (0, 0, 0, 0)  # raw size, compressed size, frames, blocks
+    _n_files = 0
 
     def run(self, name: str, shown: str) -> None:
         """List one file; raises LmzipError for what is no whole compressed file, OSError, OutputError."""
@@ -127,10 +124,10 @@ class Listing(Action):
             return
         if not self._n_files:
             put_result(_ROW.format(*_HEADINGS))
-        figures = [raw_size, end, len(frames), sum(len(frame.blocks) for frame in frames)]
+        figures = (raw_size, end, len(frames), sum(len(frame.blocks) for frame in frames))
         models = ",".join(dict.fromkeys(printable(_model_name(frame)) for frame in frames))
         _put_row(figures, models, printable(shown))
-        self._totals = [total + figure for total, figure in zip(self._totals, figures, strict=True)]
+        self._totals = tuple(map(add, self._totals, figures))
         self._n_files += 1
         if self.options.verbose:
             self._put_frames(frames)

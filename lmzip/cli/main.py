@@ -21,7 +21,7 @@ def main(program: str, arguments: list[str]) -> int:
 
     def work(reporter: Reporter) -> None:
         options = parse(program, arguments)
-        reporter.quiet, reporter.verbose = options.quiet, options.verbose
+        reporter.quiet, reporter.verbose, reporter.progress = options.quiet, options.verbose, options.progress
         for warning in options.warnings:
             reporter.warning(None, printable(warning), status=0)
         text = _text_asked_for(options)

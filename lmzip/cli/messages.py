@@ -69,13 +69,14 @@ class CallError(LmzipError):
 class Reporter:
     """Prints messages as loud as wanted and keeps the worst status.
 
-    quiet: 1 hides warnings, 2 errors too (the status stays); verbose: 1 or more shows what was done.
+    quiet: 1 hides warnings, 2 errors too (the status stays); verbose: 1 or more shows what was done; progress: "on",
+    "off", None where that was not said.
     """
 
-    def __init__(self, program: str, quiet: int = 0, verbose: int = 0) -> None:
+    def __init__(self, program: str) -> None:
         self.program = program
-        self.quiet = quiet
-        self.verbose = verbose
+        self.quiet = self.verbose = 0
+        self.progress: str | None = None
         self.status = 0
         # What is drawn on the terminal at the moment has to be wiped before a line is written.
         self.before_line: Callable[[], None] | None = None

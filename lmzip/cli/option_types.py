@@ -21,8 +21,6 @@ class SizeType(click.ParamType):
 
     def convert(self, value, param, ctx):
         """Return bytes as int; fails for what is no size."""
-        if isinstance(value, int):
-            return value
         match = re.fullmatch(r"(\d{1,15})([kmgt]?)(?:i?b)?", value.strip().lower())
         if match:
             return int(match[1]) * _SIZE_UNITS[match[2]]
@@ -39,8 +37,6 @@ class TimeType(click.ParamType):
 
     def convert(self, value, param, ctx):
         """Return seconds as float; fails for what is no time."""
-        if isinstance(value, float):
-            return value
         match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", value.strip().lower())
         if not match:
             return self.fail(f"{value!r} is not a time such as 90s, 15m or 2h", param, ctx)
@@ -54,8 +50,6 @@ class RangeType(click.ParamType):
 
     def convert(self, value, param, ctx):
         """Return (offset, length); fails for what is no range."""
-        if isinstance(value, tuple):
-            return value
         parts = value.split(",")
         if len(parts) != 2:
             return self.fail(f"{value!r} is not OFFSET,LENGTH", param, ctx)

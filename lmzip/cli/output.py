@@ -10,7 +10,7 @@ from lmzip.cli import signals
 from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, Skipped
-from lmzip.fileio import Sink, Source, Target, compressed_name, named_sink, raw_name
+from lmzip.fileio import Closing, Sink, Source, Target, compressed_name, named_sink, raw_name
 
 
 class OutputError(Exception):
@@ -23,7 +23,7 @@ class OutputError(Exception):
         self.is_final = is_final
 
 
-class Output:
+class Output(Closing):
     """A sink, or a file that publish() gives its name; close() at any time leaves nothing unfinished.
 
     path: what it was given as a name, None for standard output; place: the sink or file.
@@ -154,12 +154,6 @@ class Output:
     def close(self) -> None:
         """Discard what was not published."""
         self.place.close()
-
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _umask() -> int:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli.messages import Reporter, printable, put
+from lmzip.fileio import Closing
 
 if TYPE_CHECKING:
     from lmzip.codec import Summary
@@ -43,16 +44,14 @@ class _TerminalWriter:
         """Nothing is held back."""
 
 
-class Meter:
+class Meter(Closing):
     """Counts the bytes of each phase of the work on one file.
 
     phases: names in their order, e.g. ("compress", "verify"); total: raw bytes of one phase, None if not known.
     advance() may be called from any thread.
     """
 
-    def __init__(
-        self, reporter: Reporter, name: str, phases: tuple[str, ...], total: int | None, wanted: str | None
-    ) -> None:
+    def __init__(self, reporter: Reporter, name: str, phases: tuple[str, ...], total: int | None) -> None:
         self.reporter = reporter
         self.name = name
         self.total = total
@@ -61,7 +60,7 @@ class Meter:
         self.summary: Summary | None = None  # of what is written so far, when compressing
         self._lock = threading.RLock()  # a signal handler may come while it is held by the same thread
         self._bar: Any = None  # tqdm, loaded when the work turns out to take time
-        terminal = os.isatty(2)
+        terminal, wanted = os.isatty(2), reporter.progress
         self._shows_bar = terminal and wanted != "off" and (wanted == "on" or not reporter.quiet)
         self._shows_lines = wanted == "on" and not terminal
         self._next_line = self.start + _LINE_INTERVAL
@@ -152,9 +151,3 @@ class Meter:
                 self._bar.close()
                 self._bar = None
             self.reporter.before_line = None
-
-    def __enter__(self) -> Meter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmzip.cli.messages import Reporter, printable, put
+from lmzip.cli.actions import Action
+from lmzip.cli.messages import printable, put
 from lmzip.cli.options import Options
 from lmzip.cli.output import Output, OutputError
 from lmzip.cli.progress import duration, speed
@@ -14,16 +15,31 @@ if TYPE_CHECKING:
     from lmzip.codec import Summary
 
 
-def tell(
-    options: Options, reporter: Reporter, source: Source, summary: Summary, seconds: float, output: Output | None
-) -> None:
+def tell(action: Action, source: Source, summary: Summary, seconds: float, output: Output | None) -> None:
     """Tell that the work on an input is done; output: None when it was only tested.  Raises OutputError."""
+    options = action.options
     path = output.path if output is not None else None
     removed = output is not None and output.removes(source)
-    if reporter.verbose:
-        reporter.info(source.name or "standard input", _line(options, summary, seconds, output is None, path, removed))
+    if options.verbose:
+        line = _line(options, summary, seconds, output is None, path, removed)
+        action.reporter.info(source.name or "standard input", line)
     if options.json:
-        record = _record(options, source, summary, seconds, path, removed)
+        record: dict[str, object] = {
+            "name": source.name,  # null: standard input
+            "action": options.action or options.mode,
+            "output": path,
+            "raw_size": summary.raw_size,
+            "compressed_size": summary.compressed_size,
+            "bits_per_byte": round(summary.bits_per_byte, 6),
+            "frames": summary.n_frames,
+            "blocks": summary.n_blocks,
+            "stored_blocks": summary.n_stored,
+            "bytes_outside_vocabulary": summary.n_outside,
+            "content_hash": summary.content_hash.hex() if summary.content_hash else None,
+            "seconds": round(seconds, 3),
+            "verified": summary.verified,
+            "input_removed": removed,
+        }
         # Where the data themselves go to standard output, the object must not be among them.
         put_json(record, 2 if output is not None and output.is_standard_output else 1)
 
@@ -42,27 +58,6 @@ def _line(options: Options, summary: Summary, seconds: float, tested: bool, path
     if path is not None:
         parts.append(f"{'replaced with' if removed else 'written to'} {printable(path)}")
     return ", ".join(parts)
-
-
-def _record(
-    options: Options, source: Source, summary: Summary, seconds: float, path: str | None, removed: bool
-) -> dict[str, object]:
-    return {
-        "name": source.name,  # null: standard input
-        "action": options.action or options.mode,
-        "output": path,
-        "raw_size": summary.raw_size,
-        "compressed_size": summary.compressed_size,
-        "bits_per_byte": round(summary.bits_per_byte, 6),
-        "frames": summary.n_frames,
-        "blocks": summary.n_blocks,
-        "stored_blocks": summary.n_stored,
-        "bytes_outside_vocabulary": summary.n_outside,
-        "content_hash": summary.content_hash.hex() if summary.content_hash else None,
-        "seconds": round(seconds, 3),
-        "verified": summary.verified,
-        "input_removed": removed,
-    }
 
 
 def put_json(record: dict[str, object], fd: int = 1) -> None:

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
 from lmzip.cli.actions import Action
-from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import open_input
-from lmzip.cli.messages import WARNING, Reporter, printable
-from lmzip.cli.options import Options
+from lmzip.cli.messages import WARNING, printable
 from lmzip.cli.output import Output
 from lmzip.cli.progress import Meter, duration
 from lmzip.cli.results import tell
@@ -30,9 +28,7 @@ _MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much 
 class Work(Action):
     """Does one of the three to file after file; what differs between files is nothing but their names."""
 
-    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
-        super().__init__(options, reporter, chosen)
-        self._told_of_model: set[int] = set()  # statuses of the warnings that were given
+    _told_of_model: frozenset[int] = frozenset()  # statuses of the warnings that were given
 
     def run(self, name: str, shown: str) -> None:
         """Work on one input.  Raises LmzipError, OSError, OutputError; then nothing has changed but as they say."""
@@ -52,15 +48,12 @@ class Work(Action):
                 else:
                     self._decompress(source, output, shown)
 
-    def _meter(self, source: Source, shown: str, phases: tuple[str, ...], total: int | None) -> Meter:
-        return Meter(self.reporter, shown, phases, total, self.options.progress)
-
     def _compress(self, source: Source, output: Output, shown: str) -> None:
         from lmzip import codec
 
         options = self.options
         if options.max_time is not None:
-            self._refuse_if_slow(source)
+            self._refuse_if_slow(source, options.max_time)
         # What goes from pipe to pipe removes nothing, so it is verified only when asked for.
         verifies = options.verifies if output.target else options.verification == "on"
         verify: Any = None
@@ -68,7 +61,7 @@ class Work(Action):
             verify = output.target.read_at if output.target else True
         phases = ("compress", "verify") if verifies else ("compress",)
         start = time.monotonic()
-        with self._meter(source, shown, phases, source.size) as meter, signals.reporting(meter.report):
+        with Meter(self.reporter, shown, phases, source.size) as meter, signals.reporting(meter.report):
             meter.summary = summary = codec.Summary()
             output.create()
             codec.compress_stream(
@@ -80,7 +73,7 @@ class Work(Action):
         output.publish(source)
         if lacks_model:
             self._tell_of_model(would_remove)
-        tell(self.options, self.reporter, source, summary, time.monotonic() - start, output)
+        tell(self, source, summary, time.monotonic() - start, output)
 
     def _model_is_found_again(self) -> bool:
         """Return whether lmunzip without options finds the model that was compressed with."""
@@ -97,7 +90,7 @@ class Work(Action):
         self.reporter.fail(status)
         if status in self._told_of_model:
             return
-        self._told_of_model.add(status)
+        self._told_of_model |= {status}
         kept = ", so input files are kept" if input_is_kept else ""
         self.reporter.warning(
             None,
@@ -106,14 +99,13 @@ class Work(Action):
             status,
         )
 
-    def _refuse_if_slow(self, source: Source) -> None:
+    def _refuse_if_slow(self, source: Source, limit: float) -> None:
         from lmzip.cli.estimate import estimate
 
-        limit = self.options.max_time
         if not source.is_regular:
             raise LmzipError("--max-time needs a file, whose size is known")
         expected = estimate(source, self.options, self.chosen).seconds
-        if limit is not None and expected > limit:
+        if expected > limit:
             raise LmzipError(f"would take about {duration(expected)}, --max-time is {duration(limit)}")
 
     def _decompress(self, source: Source, output: Output, shown: str) -> None:
@@ -127,7 +119,7 @@ class Work(Action):
         if summary.holes and not summary.raw_size:
             raise DamagedError("nothing could be saved")
         output.publish(source)
-        tell(self.options, self.reporter, source, summary, time.monotonic() - start, output)
+        tell(self, source, summary, time.monotonic() - start, output)
 
     def _copies_plain(self, source: Source, output: Output) -> bool:
         """Copy an input that is not compressed as it is; return whether it was such a one."""
@@ -145,7 +137,8 @@ class Work(Action):
     def _decode(self, source: Source, write: Callable[[Any], object], shown: str, phase: str) -> Summary:
         from lmzip import codec
 
-        with self._meter(source, shown, (phase,), _raw_size(source)) as meter, signals.reporting(meter.report):
+        total = _raw_size(source)
+        with Meter(self.reporter, shown, (phase,), total) as meter, signals.reporting(meter.report):
             return codec.decompress_stream(
                 source.read,
                 write,
@@ -160,7 +153,7 @@ class Work(Action):
         seconds = time.monotonic() - start
         self._tell_holes(summary, shown)
         if not summary.holes:
-            tell(self.options, self.reporter, source, summary, seconds, None)
+            tell(self, source, summary, seconds, None)
 
     def _tell_holes(self, summary: Summary, shown: str) -> None:
         """Report what salvage could not save, a line for each place."""

@@ -3,11 +3,12 @@
 from lmzip.fileio.names import SUFFIX, compressed_name, existing_compressed_name, has_suffix, raw_name
 from lmzip.fileio.sink import Sink, named_sink
 from lmzip.fileio.source import Source, open_source
-from lmzip.fileio.streams import read_some, write_all
+from lmzip.fileio.streams import Closing, write_all
 from lmzip.fileio.target import Target, discard_pending
 
 __all__ = [
     "SUFFIX",
+    "Closing",
     "Sink",
     "Source",
     "Target",
@@ -18,6 +19,5 @@ __all__ = [
     "named_sink",
     "open_source",
     "raw_name",
-    "read_some",
     "write_all",
 ]

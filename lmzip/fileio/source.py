@@ -11,7 +11,7 @@ import stat
 import time
 
 from lmzip.errors import InputChangedError, LmzipError, Skipped
-from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, read_some
+from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, Closing, read_some
 
 # Time stamps come from a clock that ticks 100 to 1000 times a second.  A file written in the last tick could change
 # again without a new time stamp, so such a file is given this long (seconds) to come to rest before it is read.
@@ -27,7 +27,7 @@ _MADE_UP = {
 Place = tuple[int, str, os.stat_result]
 
 
-class Source:
+class Source(Closing):
     """An opened input: what open_source() returns, or standard input as Source(0).
 
     fd: descriptor; status: its os.stat_result at opening; name: as given, None for standard input.
@@ -129,12 +129,6 @@ class Source:
             os.close(self.fd)
             os.close(self._place[0])
             self._place = None
-
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _file_system(device: int) -> str | None:

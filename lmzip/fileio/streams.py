@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import select
+from typing import TypeVar
 
 READ_SIZE = 1 << 20
 
@@ -17,6 +18,22 @@ FOLDER_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_CLOEXE
 
 # Answers of file systems that know no fsync, of special files and of some folders.
 _NO_FSYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EROFS}
+
+_Self = TypeVar("_Self", bound="Closing")
+
+
+class Closing:
+    """What a with statement closes."""
+
+    def close(self) -> None:
+        """Give back what is held; does nothing the second time."""
+        raise NotImplementedError
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _wait(fd: int, event: int) -> None:

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from lmzip.errors import LmzipError
 from lmzip.fileio import attributes
-from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, bring_to_disk, write_all
+from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, Closing, bring_to_disk, write_all
 
 # Errors of open(O_TMPFILE) and of link() by which a file system says that it has no such thing.
 _NO_SUCH_FEATURE = {
@@ -37,7 +37,7 @@ def discard_pending() -> None:
             os.unlink(name, dir_fd=folder)
 
 
-class Target:
+class Target(Closing):
     """A file to be made: create(), write(), copy_attributes(), publish(); close() at any time leaves nothing behind."""
 
     def __init__(self, path: str, *, force: bool) -> None:
@@ -81,20 +81,19 @@ class Target:
 
     def create(self) -> None:
         """Open a new file, mode 0600, in the folder of the output; raises OSError."""
-        flags = os.O_RDWR | os.O_CLOEXEC
         # Without /proc an unnamed file could not be given a name later.
         if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
             try:
-                self.fd = os.open(".", flags | os.O_TMPFILE, 0o600, dir_fd=self._folder)
+                self.fd = os.open(".", os.O_RDWR | os.O_CLOEXEC | os.O_TMPFILE, 0o600, dir_fd=self._folder)
                 return
             except OSError as error:
                 if error.errno not in _NO_SUCH_FEATURE:
                     raise
-        self.fd, self._temporary = self._open_temporary(flags)
+        self.fd, self._temporary = self._open_temporary()
 
-    def _open_temporary(self, flags: int) -> tuple[int, str]:
+    def _open_temporary(self) -> tuple[int, str]:
         """Open a file under a new short name, registered for removal; return its descriptor and name."""
-        flags |= os.O_CREAT | os.O_EXCL
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return self._under_temporary_name(lambda name: os.open(name, flags, 0o600, dir_fd=self._folder))
 
     def _under_temporary_name(self, make: Callable[[str], _T]) -> tuple[_T, str]:
@@ -233,7 +232,7 @@ class Target:
     def _copy_to_temporary(self) -> None:
         """Copy an unnamed file that cannot be linked here to one with a temporary name, which takes its place."""
         unnamed = self.fd
-        self.fd, self._temporary = self._open_temporary(os.O_RDWR | os.O_CLOEXEC)
+        self.fd, self._temporary = self._open_temporary()
         self.size = 0
         try:
             while data := os.pread(unnamed, READ_SIZE, self.size):
@@ -256,9 +255,3 @@ class Target:
                 self._temporary = None
             os.close(self._folder)
             self._folder = -1
-
-    def __enter__(self) -> Target:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

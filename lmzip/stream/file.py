@@ -203,10 +203,6 @@ class LmzipFile(io.BufferedIOBase):
             if owned:
                 owned.close()
 
-    @property
-    def _is_inherited(self) -> bool:
-        return self._sink is not None and self._sink.is_inherited
-
     def _settle(self) -> None:
         """At exit: see that nothing is lost, but wait only a while for a thread that is in the middle of a write."""
         sink = self._sink

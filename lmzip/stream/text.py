@@ -32,7 +32,7 @@ class TextFile(io.TextIOWrapper):
     def close(self) -> None:
         """Write what is left and close.  Does nothing the second time."""
         binary = self._binary
-        if binary and binary._is_inherited:
+        if binary and binary._sink and binary._sink.is_inherited:
             binary.close()  # without the text that waits here, which the parent writes
         else:
             super().close()

@@ -86,8 +86,10 @@ def _command(name: str, short: str, text: str, params: list[click.Parameter]) ->
 
     def make(run: Callable[..., str]) -> click.Command:
         @click.pass_obj
-        def callback(reporter: Reporter, verbose: int = 0, quiet: int = 0, **given: object) -> None:
-            reporter.verbose, reporter.quiet = verbose, quiet
+        def callback(
+            reporter: Reporter, quiet: int = 0, verbose: int = 0, progress: str | None = None, **given: Any
+        ) -> None:
+            reporter.quiet, reporter.verbose, reporter.progress = quiet, verbose, progress
             print_text(run(reporter, **given))
 
         own = {"params": [*params, *_OWN_OPTIONS], "help": text, "short_help": short, "options_metavar": _METAVAR}

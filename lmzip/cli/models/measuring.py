@@ -76,14 +76,13 @@ def _row(model: Model, seconds: float, registry: Registry) -> Row:
     """Return what is to be told of a model, measured in about so many seconds; raises UnsupportedError, MemoryError."""
     level = levels.DEFAULT_LEVEL
     path = getattr(model, "path", None)
-    memory = codec.compress_memory(level, threads=1, model=model)
     return Row(
         name=model.name,
         sha256=model.digest.hex() or None,
         path=str(path) if path else None,
         level=level,
         levels=[n for n in range(levels.MIN_LEVEL, levels.MAX_LEVEL + 1) if _is_default(model, n, registry)],
-        memory_per_thread=memory,
+        memory_per_thread=codec.compress_memory(level, threads=1, model=model),
         kb_per_second=_measure(model, level, seconds),
         bits_per_byte=_bits_per_byte(model, level),
     )
