@@ -135,7 +135,6 @@ def cost_text(path: Path) -> str:
     That is its bits per byte on a text, and with finer activations.  What 8 bits for weights cost is not in it: that
     takes the model in floating point, hence torch.
     """
-    from lmzip.convert.llama import MATRICES
     from lmzip.models import transformer_file, weights
 
     config, size = weights.inspect(path)
@@ -145,7 +144,7 @@ def cost_text(path: Path) -> str:
     n_bytes = sum(sizes)
     line = f"{_bits(path, config, text, sizes) / n_bytes:.3f} bits/byte on {n_bytes} bytes of lmzip's own help"
     try:
-        finest = _bits(path, config | {"int15": list(MATRICES)}, text, sizes) / n_bytes
+        finest = _bits(path, config | {"int15": list(transformer_file.MATRICES)}, text, sizes) / n_bytes
     except UnsupportedError:  # beyond the overflow budget
         return line
     return f"{line}, {finest:.3f} if all activations had 15 bits; what 8-bit weights cost only the float model tells"
