@@ -41,7 +41,6 @@ extern lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
 extern unsigned long n_checked;
 
 uint32_t next_random(void);
-uint8_t *allocate(size_t size);
 void fill_text(uint8_t *raw, size_t size);
 void fill_random(uint8_t *raw, size_t size);
 lmz_block_spec spec_of_case(void);

@@ -17,7 +17,7 @@ static uint32_t max_weight(void) { return (uint32_t)1 << (now.unit == LMZ_TOKENS
 static uint32_t *predict(const uint32_t *last, const uint32_t *lanes, int n)
 {
     const uint32_t size = n_symbols(), max = max_weight();
-    uint32_t *weights = (uint32_t *)allocate((size_t)n * size * sizeof *weights);
+    uint32_t *weights = (uint32_t *)tiny_allocate((size_t)n * size * sizeof *weights);
     for (int i = 0; i < n; i++)
         for (uint32_t t = 0; t < size; t++) {
             const uint32_t hash = (last[lanes[i]] * 769 + t) * 2654435761u;
@@ -36,7 +36,7 @@ static int run_all(lmz_coder *coder)
     for (;;) {
         const int n = lmz_coder_lanes(coder, lanes);
         CHECK(n > 0 && n <= now.n_lanes);
-        uint32_t *weights = predict(last, lanes, n), *symbols = (uint32_t *)allocate((size_t)n * sizeof *symbols);
+        uint32_t *weights = predict(last, lanes, n), *symbols = (uint32_t *)tiny_allocate((size_t)n * sizeof *symbols);
         const int status = lmz_coder_run_external(coder, weights, symbols);
         for (int i = 0; i < n && status == LMZ_MORE; i++) {
             CHECK(symbols[i] < n_symbols());
@@ -52,7 +52,7 @@ static int run_all(lmz_coder *coder)
 static int decode(const lmz_expert *expert, int simd, const uint8_t *payload, size_t size, uint8_t *raw)
 {
     const lmz_block_spec spec = spec_of_case();
-    uint8_t *exact = allocate(size);
+    uint8_t *exact = tiny_allocate(size);
     memcpy(exact, payload, size);
     lmz_coder *coder = lmz_decoder_new(&spec, expert, simd, exact, size, raw);
     CHECK(coder);
@@ -71,8 +71,8 @@ static void round_trip(const lmz_expert *expert, int n_damages)
     const lmz_block_spec spec = spec_of_case();
     const size_t capacity = now.raw_size * 24 + 64;
     size_t size = 0;
-    uint8_t *raw = allocate(now.raw_size), *back = allocate(now.raw_size), *sizes = allocate(now.raw_size);
-    uint8_t *payload = allocate(capacity), *other = allocate(capacity);
+    uint8_t *raw = tiny_allocate(now.raw_size), *back = tiny_allocate(now.raw_size), *sizes = tiny_allocate(now.raw_size);
+    uint8_t *payload = tiny_allocate(capacity), *other = tiny_allocate(capacity);
     fill_text(raw, now.raw_size);
     const size_t n_tokens = now.unit == LMZ_TOKENS ? cut_tokens(raw, sizes) : 0;
     FOR_EACH_VARIANT(simd)
@@ -121,7 +121,7 @@ static lmz_expert *external_tokens(int change)
         tokens[0].size = 2;
     for (int k = 0; k < N_STRINGS; k++)
         n_bytes += tokens[k].size;
-    uint8_t *bytes = allocate(n_bytes), sizes[N_STRINGS];
+    uint8_t *bytes = tiny_allocate(n_bytes), sizes[N_STRINGS];
     for (int k = 0; k < N_STRINGS; k++) {
         memcpy(bytes + at, tokens[k].bytes, tokens[k].size);
         at += tokens[k].size;

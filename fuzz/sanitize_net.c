@@ -99,7 +99,7 @@ void run_nets(int n_steps)
         const lmz_bytelm_shape *shape = &shapes[i / 2];
         tiny_net t = tiny_net_make(*shape, i % 2 ? TINY_EXTREME : TINY_PLAUSIBLE, (uint64_t)i);
         size_t n_all = (size_t)n_steps * LMZ_MAX_LANES;
-        uint8_t *text = allocate(n_all);
+        uint8_t *text = tiny_allocate(n_all);
         uint32_t *bytes = tiny_allocate(n_all * sizeof *bytes),
                  *expected = tiny_allocate(n_all * 512 * sizeof *expected);
         fill_text(text, n_all);

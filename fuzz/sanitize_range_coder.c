@@ -39,7 +39,7 @@ void range_coder_streams(int n_streams)
         rc_finish_encoder(&rc);
         CHECK(!rc.failed);
         size_t size = rc.position;
-        uint8_t *exact = allocate(size);
+        uint8_t *exact = tiny_allocate(size);
         memcpy(exact, payload, size);
         for (int i = 0; i < n; i++)
             again[i] = (decision){first[i].p1, 0};

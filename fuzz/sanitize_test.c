@@ -20,21 +20,7 @@ unsigned long n_checked;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
 static uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a of the payloads */
 
-uint32_t next_random(void) /* xorshift64* */
-{
-    random_state ^= random_state >> 12;
-    random_state ^= random_state << 25;
-    random_state ^= random_state >> 27;
-    return (uint32_t)(random_state * 0x2545f4914f6cdd1du >> 32);
-}
-
-uint8_t *allocate(size_t size)
-{
-    uint8_t *memory = malloc(size ? size : 1);
-    if (!memory)
-        exit(2);
-    return memory;
-}
+uint32_t next_random(void) { return tiny_random(&random_state); }
 
 /* ---- inputs ---- */
 
@@ -142,7 +128,7 @@ static int decode(int simd, uint64_t n_steps, const uint8_t *payload, size_t pay
 /* Decode a damaged payload from a buffer of its own with every variant: no complaint, and the same outcome. */
 static void decode_damaged(const uint8_t *payload, size_t payload_size)
 {
-    uint8_t *copy = allocate(payload_size), *first = allocate(now.raw_size), *other = allocate(now.raw_size);
+    uint8_t *copy = tiny_allocate(payload_size), *first = tiny_allocate(now.raw_size), *other = tiny_allocate(now.raw_size);
     memcpy(copy, payload, payload_size);
     memset(first, 0, now.raw_size);
     int status = decode(PORTABLE, UINT64_MAX, copy, payload_size, first);
@@ -158,7 +144,7 @@ static void decode_damaged(const uint8_t *payload, size_t payload_size)
 
 static void damage(const uint8_t *payload, size_t payload_size, int n_damages)
 {
-    uint8_t *damaged = allocate(payload_size + 16);
+    uint8_t *damaged = tiny_allocate(payload_size + 16);
     for (int i = 0; i < n_damages; i++) {
         memcpy(damaged, payload, payload_size);
         memset(damaged + payload_size, 0xa5, 16);
@@ -182,15 +168,15 @@ static void round_trip(int n_damages)
     random_state = 0x9e3779b97f4a7c15u + ++n_cases;
     /* What a wrong transformer is sure of is dear: 18 bits for a bit, 24 for a token's end. */
     size_t capacity = now.raw_size + now.raw_size * (has_tokens() ? 24 : 1) / (has_tokens() ? 1 : 4) + 64, size, again;
-    uint8_t *raw = allocate(now.raw_size), *decoded = allocate(now.raw_size);
-    uint8_t *payload = allocate(capacity), *other = allocate(capacity);
+    uint8_t *raw = tiny_allocate(now.raw_size), *decoded = tiny_allocate(now.raw_size);
+    uint8_t *payload = tiny_allocate(capacity), *other = tiny_allocate(capacity);
     for (int k = 0; k < N_KINDS; k++)
         if (!strcmp(kinds[k].name, now.kind))
             kinds[k].fill(raw, now.raw_size);
     if (has_tokens()) {
-        uint8_t *cut = allocate(now.raw_size);
+        uint8_t *cut = tiny_allocate(now.raw_size);
         n_tokens = cut_tokens(raw, cut);
-        token_sizes = allocate(n_tokens);
+        token_sizes = tiny_allocate(n_tokens);
         memcpy(token_sizes, cut, n_tokens);
         free(cut);
     }
@@ -203,7 +189,7 @@ static void round_trip(int n_damages)
             CHECK(encode(simd, 0, raw, other, capacity, &again) == LMZ_DONE);
             CHECK(again == size && !memcmp(payload, other, size));
         }
-        uint8_t *exact = allocate(size);
+        uint8_t *exact = tiny_allocate(size);
         memcpy(exact, payload, size);
         memset(decoded, 0x55, now.raw_size);
         now.n_threads = 3 - n_threads; /* decoded with one thread if encoded with two, and the other way round */
@@ -213,7 +199,7 @@ static void round_trip(int n_damages)
         free(exact);
     }
     if (size) {
-        uint8_t *tight = allocate(size - 1);
+        uint8_t *tight = tiny_allocate(size - 1);
         CHECK(encode(best(), UINT64_MAX, raw, tight, size - 1, &again) == LMZ_E_FULL);
         free(tight);
     }

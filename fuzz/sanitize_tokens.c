@@ -26,7 +26,7 @@ static int set_vocabulary(lmz_expert *t, int change)
     return tiny_set_vocabulary(t, changed, change == 5, change == 6);
 }
 
-static int set_matrix(lmz_expert *t, tiny_net *random, int product, int layer, size_t n_rows, size_t n_in)
+static int set_matrix(lmz_expert *t, uint64_t *random, int product, int layer, size_t n_rows, size_t n_in)
 {
     n_checked++;
     return tiny_set_matrix(t, random, TINY_PLAUSIBLE, product, layer, n_rows, n_in);
@@ -54,7 +54,7 @@ static void refuse(int simd)
             n_checked++;
         }
     }
-    tiny_net random = {.random = 5};
+    uint64_t random = 5;
     lmz_expert *t = tiny_without_matrices(&tiny_transformer, TINY_PLAUSIBLE, simd);
     CHECK(t);
     for (int change = 1; change <= 6; change++)
@@ -90,7 +90,7 @@ static void refuse_cuts(void)
     CHECK(coder && lmz_coder_run(coder, 1) == LMZ_E_ARGUMENT);
     for (size_t i = 0; i < n; i++)
         for (int d = -1; d <= 1; d++) {
-            uint8_t *exact = allocate(n - !d);
+            uint8_t *exact = tiny_allocate(n - !d);
             memcpy(exact, sizes, n - !d);
             if (d)
                 exact[i] = (uint8_t)(exact[i] + d);

@@ -20,12 +20,12 @@ typedef struct {
     uint64_t random;
 } tiny_net;
 
-static uint32_t tiny_random(tiny_net *t) /* xorshift64* */
+static uint32_t tiny_random(uint64_t *state) /* xorshift64* */
 {
-    t->random ^= t->random >> 12;
-    t->random ^= t->random << 25;
-    t->random ^= t->random >> 27;
-    return (uint32_t)(t->random * 0x2545f4914f6cdd1du >> 32);
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (uint32_t)(*state * 0x2545f4914f6cdd1du >> 32);
 }
 
 static void *tiny_allocate(size_t size)
@@ -36,10 +36,10 @@ static void *tiny_allocate(size_t size)
     return memory;
 }
 
-static int8_t tiny_weight(tiny_net *t, int kind)
+static int8_t tiny_weight(uint64_t *random, int kind)
 {
     static const int8_t edges[] = {-128, -127, 127, 0};
-    return kind == TINY_EXTREME ? edges[tiny_random(t) % 4] : (int8_t)(tiny_random(t) % 255 - 127);
+    return kind == TINY_EXTREME ? edges[tiny_random(random) % 4] : (int8_t)(tiny_random(random) % 255 - 127);
 }
 
 /* What the loader just admits for a row: products below 2^26 (ARITHMETIC 10.3). */
@@ -62,10 +62,10 @@ static void tiny_matrix(tiny_net *t, int kind, int n_in, int n_out, int8_t *weig
         int8_t *row = weights + t->weights.n_weights;
         for (int r = 0; r < n_out; r++, row += n_in) {
             for (int k = 0; k < n_in; k++)
-                row[k] = tiny_weight(t, kind);
+                row[k] = tiny_weight(&t->random, kind);
             int32_t largest = tiny_largest_multiplier(row, n_in), plausible = (1 << 25) / root;
             if (kind == TINY_EXTREME) /* some rows give less, so that not all gates are shut or open */
-                largest >>= tiny_random(t) % 3 * 6;
+                largest >>= tiny_random(&t->random) % 3 * 6;
             rows[t->weights.n_rows + (size_t)r] = kind == TINY_EXTREME || largest < plausible ? largest : plausible;
         }
     }
@@ -100,12 +100,12 @@ static tiny_net tiny_net_make(lmz_bytelm_shape shape, int kind, uint64_t seed)
     t.multipliers = tiny_allocate(t.weights.n_rows * sizeof *t.multipliers);
     t.forget_biases = tiny_allocate(t.n_biases * sizeof *t.forget_biases);
     for (size_t i = 0; i < t.n_embedded; i++)
-        t.byte_embedding[i] = tiny_weight(&t, kind);
+        t.byte_embedding[i] = tiny_weight(&t.random, kind);
     for (size_t i = 0; i < t.n_tables; i++)
-        t.tables[i] = tiny_weight(&t, kind);
+        t.tables[i] = tiny_weight(&t.random, kind);
     for (size_t i = 0; i < t.n_biases; i++)
-        t.forget_biases[i] = kind == TINY_EXTREME ? (int32_t)(tiny_random(&t) % 3 - 1) * (1 << 20)
-                                                  : (int32_t)(tiny_random(&t) % (4 << 12));
+        t.forget_biases[i] = kind == TINY_EXTREME ? (int32_t)(tiny_random(&t.random) % 3 - 1) * (1 << 20)
+                                                  : (int32_t)(tiny_random(&t.random) % (4 << 12));
     tiny_matrices(&t, kind, t.matrices, t.multipliers);
     t.weights.byte_embedding = t.byte_embedding;
     t.weights.tables = t.tables;

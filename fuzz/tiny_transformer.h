@@ -26,7 +26,7 @@ static int tiny_compare(const void *a, const void *b)
 /* All bytes, one token as long as can be, and others that begin each other. */
 static void tiny_tokens_make(tiny_token *tokens)
 {
-    tiny_net random = {.random = 33};
+    uint64_t random = 33;
     int n = 0;
     memset(tokens, 0, TINY_N_STRINGS * sizeof *tokens);
     for (; n < 256; n++)
@@ -69,7 +69,7 @@ static int tiny_set_vocabulary(lmz_expert *t, const tiny_token *tokens, size_t n
 }
 
 /* A matrix of random weights in buffers of exactly its size. */
-static int tiny_set_matrix(lmz_expert *t, tiny_net *random, int kind, int matrix, int layer, size_t n_rows, size_t n_in)
+static int tiny_set_matrix(lmz_expert *t, uint64_t *random, int kind, int matrix, int layer, size_t n_rows, size_t n_in)
 {
     int8_t *weights = tiny_allocate(n_rows * n_in);
     int32_t *multipliers = tiny_allocate(n_rows * 4), *biases = tiny_allocate(n_rows * 4);
@@ -93,7 +93,7 @@ static int tiny_set_matrix(lmz_expert *t, tiny_net *random, int kind, int matrix
 
 static lmz_expert *tiny_without_matrices(const lmz_llama_shape *s, int kind, int simd)
 {
-    tiny_net random = {.random = 77};
+    uint64_t random = 77;
     const size_t n_norms = 2 * (size_t)s->n_layer + 1, n_numbers = n_norms * (size_t)s->n_embd;
     int16_t *norms = tiny_allocate(n_numbers * sizeof *norms);
     uint8_t *units = tiny_allocate(n_norms);
@@ -116,7 +116,7 @@ static lmz_expert *tiny_without_matrices(const lmz_llama_shape *s, int kind, int
 static lmz_expert *tiny_transformer_make(const lmz_llama_shape *s, const tiny_token *tokens, int kind, int simd)
 {
     const size_t n = (size_t)s->n_embd, hidden = (size_t)s->n_hidden, width = (size_t)(s->n_head * s->head_dim);
-    tiny_net random = {.random = 99};
+    uint64_t random = 99;
     lmz_expert *t = tiny_without_matrices(s, kind, simd);
     int is_sound = t && tiny_set_matrix(t, &random, kind, LMZ_W_EMBED, 0, TINY_N_STRINGS + 1, n) == LMZ_DONE;
     for (int l = 0; is_sound && l < s->n_layer; l++)
