@@ -71,7 +71,8 @@ static void round_trip(const lmz_expert *expert, int n_damages)
     const lmz_block_spec spec = spec_of_case();
     const size_t capacity = now.raw_size * 24 + 64;
     size_t size = 0;
-    uint8_t *raw = tiny_allocate(now.raw_size), *back = tiny_allocate(now.raw_size), *sizes = tiny_allocate(now.raw_size);
+    uint8_t *raw = tiny_allocate(now.raw_size), *back = tiny_allocate(now.raw_size),
+            *sizes = tiny_allocate(now.raw_size);
     uint8_t *payload = tiny_allocate(capacity), *other = tiny_allocate(capacity);
     fill_text(raw, now.raw_size);
     const size_t n_tokens = now.unit == LMZ_TOKENS ? cut_tokens(raw, sizes) : 0;

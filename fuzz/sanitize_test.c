@@ -128,7 +128,8 @@ static int decode(int simd, uint64_t n_steps, const uint8_t *payload, size_t pay
 /* Decode a damaged payload from a buffer of its own with every variant: no complaint, and the same outcome. */
 static void decode_damaged(const uint8_t *payload, size_t payload_size)
 {
-    uint8_t *copy = tiny_allocate(payload_size), *first = tiny_allocate(now.raw_size), *other = tiny_allocate(now.raw_size);
+    uint8_t *copy = tiny_allocate(payload_size), *first = tiny_allocate(now.raw_size),
+            *other = tiny_allocate(now.raw_size);
     memcpy(copy, payload, payload_size);
     memset(first, 0, now.raw_size);
     int status = decode(PORTABLE, UINT64_MAX, copy, payload_size, first);
