@@ -25,9 +25,9 @@ from lmzip.stream import shared
 
 VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
 MAGIC = b"\x89LMZ"
-HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129}  # by bits 5 and 6 of byte 4
+HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129, 0x60: 16}  # by bits 5 and 6 of byte 4
 SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7; a dictionary takes 32 bytes more
-CONTENT = 0x20  # bit 5 of the byte kind: the head has 12 bytes more
+CONTENT = 0x20  # bit 5 of the byte kind: the head has 10 bytes more
 HEAD_SIZE = 17  # kind u8, raw_size u32, payload_size u32, data_check u32, head_check u32
 SHORT_HEAD_SIZE = 10  # raw_size u16, payload_size u16, data_check u32, head_check u16
 TRAILER_FIXED_SIZE = 14  # content hash, n_blocks, trailer check; the table stands before them, 8 bytes a block
@@ -86,7 +86,7 @@ def _repair_frame(data: bytearray, start: int, position: int, *, short: bool) ->
         if position >= len(data):
             return None
         described = not short and data[position] & CONTENT
-        size = SHORT_HEAD_SIZE if short else HEAD_SIZE + (12 if described else 0)
+        size = SHORT_HEAD_SIZE if short else HEAD_SIZE + (10 if described else 0)
         if position + size > len(data):
             return None
         last = bool(data[position] & 0x80) or short

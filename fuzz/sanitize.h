@@ -12,9 +12,10 @@
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
             fprintf(stderr,                                                                                            \
-                    "%s:%d: failed: %s (profile %d, unit %d, %d lanes, context %d, %d threads, %zu bytes of %s)\n",    \
-                    __FILE__, __LINE__, #condition, now.profile, now.unit, now.n_lanes, now.context, now.n_threads,    \
-                    now.raw_size, now.kind);                                                                           \
+                    "%s:%d: failed: %s (profile %d, unit %d, %d lanes, context %d, content %d, %d threads, "           \
+                    "%zu bytes of %s)\n",                                                                              \
+                    __FILE__, __LINE__, #condition, now.profile, now.unit, now.n_lanes, now.context,                   \
+                    now.content.kind, now.n_threads, now.raw_size, now.kind);                                          \
             exit(1);                                                                                                   \
         }                                                                                                              \
     } while (0)
@@ -24,6 +25,7 @@ typedef struct { /* the case at hand, for messages */
     size_t raw_size;
     const char *kind;
     int n_threads, context;
+    lmz_content content;
 } test_case;
 
 #define PORTABLE 0      /* the variant that is everywhere */

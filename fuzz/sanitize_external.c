@@ -180,14 +180,14 @@ int external_blocks(int full)
     int n_cases = 0;
     for (int unit = LMZ_BYTES; unit <= LMZ_TOKENS; unit++) {
         lmz_expert *expert = unit == LMZ_TOKENS ? external_tokens(0) : lmz_external_bytes_new();
-        now = (test_case){lmz_n_profiles(), unit, 1, 1, "", 1, 0};
+        now = (test_case){lmz_n_profiles(), unit, 1, 1, "", 1, 0, {0}};
         CHECK(expert && lmz_expert_unit(expert) == unit);
         refuse(expert);
         for (int s = 0; s < n_sizes; s++)
             for (int l = 0; l < 4; l++)
                 for (int again = 0; again < (full ? 12 : 2); again++) { /* in other cuts */
                     now = (test_case){lmz_n_profiles(), unit, lanes[l], raw_sizes[s], "text, predicted by the caller",
-                                      1 + again % 2, 0};
+                                      1 + again % 2, 0, {0}};
                     round_trip(expert, full ? 8 : 2);
                     n_cases++;
                 }

@@ -84,7 +84,10 @@ static int run_all(lmz_coder *coder, uint64_t n_steps)
     return status;
 }
 
-lmz_block_spec spec_of_case(void) { return (lmz_block_spec){now.raw_size, now.profile, now.n_lanes, now.context, 0}; }
+lmz_block_spec spec_of_case(void)
+{
+    return (lmz_block_spec){now.raw_size, now.profile, now.n_lanes, now.context, now.content};
+}
 
 static const lmz_expert *expert_for(int simd) { return experts[now.unit][simd]; }
 
@@ -227,33 +230,34 @@ static void refuse_bad_arguments(void)
 {
     static const int wrong[] = {-1, 0, INT_MAX, INT_MIN};
     uint8_t byte = 0;
-    now = (test_case){1, LMZ_ALONE, 1, 1, "bad arguments", 1, 0};
-    const lmz_block_spec sound = spec_of_case(), largest = {LMZ_MAX_RAW_SIZE, 1, 1, 0, 0}, empty = {0, 1, 1, 0, 0};
+    now = (test_case){1, LMZ_ALONE, 1, 1, "bad arguments", 1, 0, {0}};
+    const lmz_block_spec sound = spec_of_case(), largest = {LMZ_MAX_RAW_SIZE, 1, 1, 0, {0}}, empty = {0, 1, 1, 0, {0}};
     CHECK(lmz_memory_size(&sound, NULL) && lmz_memory_size(&largest, NULL));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const int w = wrong[i], beyond = w > 0 ? w : w - !w; /* 0 is a number of contexts and contents */
-        refuse_spec((lmz_block_spec){1, w, 1, 0, 0}, NULL);
-        refuse_spec((lmz_block_spec){1, 1, w, 0, 0}, NULL);
-        refuse_spec((lmz_block_spec){1, 1, 1, beyond, 0}, NULL);
-        refuse_spec((lmz_block_spec){1, 1, 1, 0, beyond}, NULL);
+        refuse_spec((lmz_block_spec){1, w, 1, 0, {0}}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, w, 0, {0}}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, 1, beyond, {0}}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, 1, 0, {beyond, 0, 0, 0, 0, 0}}, NULL);
         CHECK(!lmz_encoder_new(&sound, NULL, beyond, &byte, &byte, 1) && !lmz_simd_name(beyond) &&
               !lmz_simd_available(beyond));
     }
-    refuse_spec((lmz_block_spec){LMZ_MAX_RAW_SIZE + 1, 1, 1, 0, 0}, NULL);
-    refuse_spec((lmz_block_spec){1, lmz_n_profiles() + 1, 1, 0, 0}, NULL);
+    refuse_spec((lmz_block_spec){LMZ_MAX_RAW_SIZE + 1, 1, 1, 0, {0}}, NULL);
+    refuse_spec((lmz_block_spec){1, lmz_n_profiles() + 1, 1, 0, {0}}, NULL);
     CHECK(!lmz_encoder_new(&empty, NULL, 0, &byte, &byte, 1) && !lmz_decoder_new(&empty, NULL, 0, &byte, 1, &byte));
     for (int profile = 0; profile <= lmz_n_profiles() + 1; profile++)
         for (int unit = -1; unit <= LMZ_N_UNITS; unit++) {
-            const lmz_block_spec spec = {1, profile, 1, 0, 0};
+            const lmz_block_spec spec = {1, profile, 1, 0, {0}};
             if (unit < 0 || unit == LMZ_N_UNITS) {
                 CHECK(!lmz_profile_takes(profile, unit));
             } else if (!lmz_profile_takes(profile, unit)) {
                 refuse_spec(spec, experts[unit][0]);
             } else {
                 CHECK(lmz_memory_size(&spec, experts[unit][0]));
-                refuse_spec((lmz_block_spec){1, profile, lmz_max_lanes(unit) + 1, 0, 0}, experts[unit][0]);
-                refuse_spec((lmz_block_spec){1, profile, 1, unit == LMZ_TOKENS ? 4 : 1, 0}, experts[unit][0]);
-                refuse_spec((lmz_block_spec){1, profile, 1, 0, 1}, experts[unit][0]);
+                refuse_spec((lmz_block_spec){1, profile, lmz_max_lanes(unit) + 1, 0, {0}}, experts[unit][0]);
+                refuse_spec((lmz_block_spec){1, profile, 1, unit == LMZ_TOKENS ? 4 : 1, {0}}, experts[unit][0]);
+                const lmz_content content = {1, unit == LMZ_ALONE ? 9 : 1, 8, 0, 0, 1};
+                refuse_spec((lmz_block_spec){1, profile, 1, 0, content}, experts[unit][0]);
             }
         }
     lmz_coder_free(NULL);
@@ -268,7 +272,7 @@ static void abandon(void)
     for (int profile = 1; profile <= lmz_n_profiles(); profile++)
         for (int unit = LMZ_ALONE; unit <= LMZ_BYTES; unit++)
             for (int n_steps = 0; n_steps <= 10 && lmz_profile_takes(profile, unit); n_steps += 5) {
-                now = (test_case){profile, unit, 16, sizeof raw, "abandoned block", 2, 0};
+                now = (test_case){profile, unit, 16, sizeof raw, "abandoned block", 2, 0, {0}};
                 const lmz_block_spec spec = spec_of_case();
                 lmz_coder *coder = lmz_encoder_new(&spec, expert_for(best()), best(), raw, payload, sizeof payload);
                 CHECK(coder);
@@ -292,7 +296,7 @@ static void write_seeds(const char *folder)
             const size_t raw_sizes[] = {MAX_RAW_SIZE, NET_RAW_SIZE, TOKENS_RAW_SIZE}, raw_size = raw_sizes[unit];
             if (!lmz_profile_takes(profile, unit))
                 continue;
-            now = (test_case){profile, unit, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1, 0};
+            now = (test_case){profile, unit, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1, 0, {0}};
             kinds[k].fill(raw, raw_size);
             uint8_t cut[TOKENS_RAW_SIZE];
             n_tokens = has_tokens() ? cut_tokens(raw, cut) : 0;
@@ -326,7 +330,7 @@ static int net_blocks(int kind, int full)
                     if (!lmz_profile_takes(profile, LMZ_BYTES) || (profile + k + s + l + kind) % thin_out)
                         continue;
                     for (int n_threads = 1; n_threads <= 2; n_threads++) {
-                        now = (test_case){profile, LMZ_BYTES, lanes[l], sizes[s], kinds[k].name, n_threads, 0};
+                        now = (test_case){profile, LMZ_BYTES, lanes[l], sizes[s], kinds[k].name, n_threads, 0, {0}};
                         round_trip(sizes[s] > 700 ? 0 : 1);
                         n_cases++;
                     }
@@ -350,12 +354,38 @@ static int token_blocks(int kind, int full)
                 for (int n_threads = 1; n_threads <= 2; n_threads++) {
                     const int context = l % 2 ? 3 : 0; /* they differ in window and bits */
                     now = (test_case){lmz_n_profiles(), LMZ_TOKENS, lanes[l], sizes[s], kinds[k].name, n_threads,
-                                      context};
+                                      context, {0}};
                     round_trip(sizes[s] > 300 ? 0 : 1);
                     n_cases++;
                 }
             }
     free_transformers();
+    return n_cases;
+}
+
+/* Blocks of images and sound, most of them of bytes that are none. */
+static int content_blocks(int full)
+{
+    static const lmz_content contents[] = {
+        {1, 1, 8, 0, 0, 1},     {1, 1, 8, 0, 13, 61},  {1, 3, 8, 0, 0, 7},      {1, 2, 8, 32, 5, 33},
+        {1, 4, 8, 0, 0, 16},    {1, 1, 8, 8, 0, 20},   {1, 1, 16, 1, 0, 40},    {1, 3, 16, 0, 300, 9},
+        {1, 1, 8, 0, 0, 99999}, {1, 3, 16, 34, 2, 11}, {1, 1, 8, 0, 0, 1 << 27}, {2, 1, 8, 0, 0, 0},
+        {2, 1, 16, 2, 44, 0},   {2, 2, 16, 2, 0, 0},   {2, 8, 8, 2, 1, 0},      {2, 6, 16, 3, 0, 0},
+        {2, 2, 24, 2, 0, 0},    {2, 1, 32, 3, 7, 0},   {2, 2, 32, 6, 0, 0},
+    };
+    static const size_t sizes[] = {1, 2, 130, 1001, 5000};
+    int n_cases = 0, n_sizes = full ? 5 : 4;
+    for (int profile = 1; profile <= lmz_n_profiles(); profile++)
+        for (int i = 0; i < (int)(sizeof contents / sizeof *contents); i++)
+            for (int k = 0; k < N_KINDS; k++)
+                for (int s = 0; s < n_sizes; s++) {
+                    now = (test_case){profile, LMZ_ALONE, 1, sizes[s], kinds[k].name, 1, 0, contents[i]};
+                    const lmz_block_spec spec = spec_of_case();
+                    if ((profile + i + k + s) % (full ? 2 : 9) || !lmz_memory_size(&spec, NULL))
+                        continue;
+                    round_trip(sizes[s] > 1001 ? 0 : full ? 2 : 1);
+                    n_cases++;
+                }
     return n_cases;
 }
 
@@ -389,13 +419,13 @@ int main(int argc, char **argv)
                     int thin_out = !full ? 5 : sizes[s] > 4096 ? 4 : 1; /* sanitized code runs at some 40 kB/s */
                     if ((profile + k + s + l) % thin_out)
                         continue;
-                    now = (test_case){profile, LMZ_ALONE, lanes[l], sizes[s], kinds[k].name, 1, 0};
+                    now = (test_case){profile, LMZ_ALONE, lanes[l], sizes[s], kinds[k].name, 1, 0, {0}};
                     round_trip(sizes[s] > 1001 ? 0 : full ? 3 : 1);
                     n_cases++;
                 }
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
         n_cases += net_blocks(kind, full) + token_blocks(kind, full);
-    n_cases += external_blocks(full);
+    n_cases += external_blocks(full) + content_blocks(full);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     printf("payloads: %08lx%08lx\n", (unsigned long)(digest >> 32), (unsigned long)(digest & UINT32_MAX));
     return 0;

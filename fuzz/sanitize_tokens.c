@@ -37,7 +37,7 @@ static void refuse(int simd)
 {
     static const int wrong[] = {0, -1, -32, 1, 16, 33, 8224, 1 << 30};
     uint8_t byte = 'e';
-    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 1, 1, "transformers", 1, 0};
+    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 1, 1, "transformers", 1, 0, {0}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         lmz_llama_shape s[6];
         for (int k = 0; k < 6; k++)
@@ -70,7 +70,7 @@ static void refuse(int simd)
     lmz_expert_free(NULL);
     for (int n_lanes = 64; n_lanes <= 65; n_lanes++)
         CHECK((n_lanes == 64) ==
-              !!lmz_memory_size(&(lmz_block_spec){1, spec.profile, n_lanes, 0, 0}, experts[LMZ_TOKENS][simd]));
+              !!lmz_memory_size(&(lmz_block_spec){1, spec.profile, n_lanes, 0, {0}}, experts[LMZ_TOKENS][simd]));
     for (int product = 0; product <= LMZ_W_EMBED; product++) /* a net is no transformer */
         CHECK(set_matrix(experts[LMZ_BYTES][simd], &random, product, 0, 32, 32) == LMZ_E_ARGUMENT);
     CHECK(set_vocabulary(experts[LMZ_BYTES][simd], 0) == LMZ_E_ARGUMENT &&
@@ -82,7 +82,7 @@ static void refuse_cuts(void)
 {
     uint8_t raw[90], payload[4000], sizes[sizeof raw];
     fill_text(raw, sizeof raw);
-    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 4, sizeof raw, "wrong cuts", 1, 0};
+    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 4, sizeof raw, "wrong cuts", 1, 0, {0}};
     const size_t n = cut_tokens(raw, sizes);
     const int simd = lmz_simd_best(1);
     const lmz_block_spec spec = spec_of_case();
@@ -109,9 +109,9 @@ static void ask_for_too_much(int simd)
     uint8_t byte = 0;
     s.n_layer = 128;
     s.window = 8192;
-    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 64, 1, "more than can be addressed", 1, 0};
+    now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 64, 1, "more than can be addressed", 1, 0, {0}};
     lmz_expert *t = tiny_transformer_make(&s, tokens, TINY_PLAUSIBLE, simd);
-    const lmz_block_spec many = spec_of_case(), one = {1, many.profile, 1, 0, 0};
+    const lmz_block_spec many = spec_of_case(), one = {1, many.profile, 1, 0, {0}};
     CHECK(t && lmz_memory_size(&many, t) > UINT32_MAX);
     CHECK(lmz_memory_size(&one, t) < UINT32_MAX);
     CHECK(SIZE_MAX > UINT32_MAX || !lmz_decoder_new(&many, t, simd, &byte, 1, &byte));

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+IMAGE, SOUND = 1, 2  # kinds
+BIG_ENDIAN, SIGNED, FLOAT, PALETTE = 1, 2, 4, 8  # flags
+LINE_UNIT_SHIFT = 4  # two bits of flags: lines are padded to multiples of 2 to this power bytes
+
 
 @dataclass(frozen=True)
 class Content:
@@ -13,9 +17,16 @@ class Content:
     kind: int  # 0 bytes, 1 image, 2 sound
     channels: int = 0  # samples of a pixel, or of a moment of sound
     depth: int = 0  # bits of a sample
-    flags: int = 0  # bit 0: big-endian, bit 1: signed, bit 2: floating point
+    flags: int = 0  # BIG_ENDIAN ...
     width: int = 0  # pixels of a line; 0 for sound
-    height: int = 0  # lines; 0 where unknown, and for sound
+    offset: int = 0  # bytes before the first sample, a header for instance
+
+    @property
+    def line_size(self) -> int:
+        """Bytes of a line of pixels with what it is padded with, or of a moment of sound; 1 for bytes."""
+        size = max(1, self.width) * self.channels * self.depth // 8
+        unit = 1 << (self.flags >> LINE_UNIT_SHIFT & 3)
+        return -(-size // unit) * unit if self.kind else 1
 
 
 BYTES = Content(0)

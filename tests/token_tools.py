@@ -98,7 +98,7 @@ def encode(
     """Return the payload even where it is larger than the block."""
     payload = ffi.new("uint8_t[]", 2 * len(raw) + 64)
     source, token_sizes = ffi.from_buffer("uint8_t[]", raw), ffi.from_buffer("uint8_t[]", sizes)
-    spec = ffi.new("lmz_block_spec *", [len(raw), profile, n_lanes, context, 0])
+    spec = ffi.new("lmz_block_spec *", [len(raw), profile, n_lanes, context, []])
     handle, simd = (model or transformer()).handle, native.simd_number()
     coder = lib.lmz_encoder_new(spec, handle, simd, source, payload, len(payload))
     coder = ffi.gc(coder, lib.lmz_coder_free)

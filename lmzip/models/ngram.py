@@ -18,10 +18,11 @@ class NgramModel(Model):
         return b""
 
     def takes(self, spec: BlockSpec) -> bool:
-        unit = self.unit if spec.uses_model else native.ALONE
-        is_there = spec.uses_model == (unit != native.ALONE) and native.profile_takes(spec.profile, unit)
-        sees = spec.context == 0 or unit == native.TOKENS
-        return is_there and sees and spec.content == BYTES and spec.n_lanes <= native.max_lanes(unit)
+        if not spec.uses_model:
+            return native.is_block(spec)
+        is_there = self.unit != native.ALONE and native.profile_takes(spec.profile, self.unit)
+        sees = spec.context == 0 or self.unit == native.TOKENS
+        return is_there and sees and spec.content == BYTES and spec.n_lanes <= native.max_lanes(self.unit)
 
     def expert(self) -> native.Expert | None:
         """Return what the kernel needs for a block that uses the model: none here, others load it."""

@@ -26,6 +26,7 @@ __all__ = [
     "Predict",
     "decode_block",
     "encode_block",
+    "is_block",
     "max_lanes",
     "memory_size",
     "profile_takes",
@@ -53,6 +54,14 @@ def profile_takes(profile: int, unit: int) -> bool:
 def max_lanes(unit: int) -> int:
     """Return how many lanes blocks of a unit may have."""
     return lib.lmz_max_lanes(unit)
+
+
+def is_block(spec: BlockSpec) -> bool:
+    """Return whether a base alone codes such blocks."""
+    try:
+        return not spec.uses_model and memory_size(spec) > 0
+    except ValueError:
+        return False
 
 
 def memory_size(spec: BlockSpec, expert: Expert | None = None) -> int:
@@ -146,7 +155,9 @@ def _c_spec(spec: BlockSpec, expert: Expert | None):
         raise ValueError(f"lanes must be 1 to {max_lanes(unit)}, not {spec.n_lanes}")
     if not 0 <= spec.raw_size <= lib.LMZ_MAX_RAW_SIZE:
         raise ValueError(f"block too large: {spec.raw_size}")
-    c_spec = ffi.new("lmz_block_spec *", [spec.raw_size, spec.profile, spec.n_lanes, spec.context, spec.content.kind])
+    of = spec.content
+    content = [of.kind, of.channels, of.depth, of.flags, of.offset, of.width]
+    c_spec = ffi.new("lmz_block_spec *", [spec.raw_size, spec.profile, spec.n_lanes, spec.context, content])
     if not lib.lmz_memory_size(c_spec, _handle(expert)):
         raise ValueError(f"no such block: {spec}")
     return c_spec

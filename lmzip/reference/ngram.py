@@ -96,10 +96,10 @@ class Cell:
     def confidence(self) -> int:
         return (self.p - (1 << 21)) >> 10
 
-    def update(self, bit: int) -> None:
+    def update(self, bit: int, limit: int = 250) -> None:
         error = (4194303 if bit else 0) - self.p
         self.p += ((error >> 3) * RECIPROCAL[self.n]) >> 9
-        self.n += self.n < 250
+        self.n += self.n < limit
 
 
 def bounded(p24: int) -> int:

@@ -233,7 +233,7 @@ def test_an_external_expert_does_not_run_by_itself_nor_another_by_the_caller() -
     raw = ffi.from_buffer("uint8_t[]", b"the thin")
     payload, symbols = ffi.new("uint8_t[]", 100), ffi.new("uint32_t[]", 1)
     weights, sizes = ffi.new("uint32_t[]", [1] * N), ffi.from_buffer("uint8_t[]", b"\1" * 8)
-    spec = ffi.new("lmz_block_spec *", [8, PROFILE, 1, 0, 0])
+    spec = ffi.new("lmz_block_spec *", [8, PROFILE, 1, 0, []])
     experts = [(transformer(), True, True), (ExternalTokens(STRINGS), False, True)]
     experts += [(net(), True, False), (ExternalBytes(), False, False), (None, True, False)]
     for model, own, has_tokens in experts:

@@ -167,7 +167,7 @@ def test_reached_counts_bytes_of_every_lane(raw_size: int, n_lanes: int) -> None
     """Step by step: lanes that have ended, or are empty, count as all there is."""
     raw, payload = bytes(raw_size), ffi.new("uint8_t[]", 400)
     spec = alone(raw_size, 1, n_lanes)
-    c_spec = ffi.new("lmz_block_spec *", [raw_size, 1, n_lanes, 0, 0])
+    c_spec = ffi.new("lmz_block_spec *", [raw_size, 1, n_lanes, 0, []])
     coder = lib.lmz_encoder_new(c_spec, ffi.NULL, native.simd_number(), raw, payload, 400)
     coder = ffi.gc(coder, lib.lmz_coder_free)
     found = [lib.lmz_coder_reached(coder)]
@@ -202,8 +202,8 @@ def test_bad_arguments_are_value_errors() -> None:
 
 
 def test_what_no_base_codes_is_refused() -> None:
-    """A window is an expert's, and there is one base: of bytes."""
-    image = Content(1, 3, 8, 0, 2, 2)
+    """A window is an expert's, and no image has five channels."""
+    image = Content(1, 5, 8, 0, 2)
     for spec in (BlockSpec(12, 1, False, context=1), BlockSpec(12, 1, False, content=image)):
         with pytest.raises(ValueError):
             native.memory_size(spec)

@@ -223,7 +223,7 @@ def test_wrong_token_sizes_are_refused(sizes: list[int], n_lanes: int) -> None:
 def test_sizes_are_missing() -> None:
     lib, ffi = token_tools.lib, token_tools.ffi
     payload, simd = ffi.new("uint8_t[]", 20), native.simd_number()
-    spec = ffi.new("lmz_block_spec *", [4, PROFILE, 1, 0, 0])
+    spec = ffi.new("lmz_block_spec *", [4, PROFILE, 1, 0, []])
     coder = ffi.gc(lib.lmz_encoder_new(spec, transformer().handle, simd, b"then", payload, 20), lib.lmz_coder_free)
     assert lib.lmz_coder_run(coder, 1) == lib.LMZ_E_ARGUMENT
     decoder = ffi.gc(lib.lmz_decoder_new(spec, transformer().handle, simd, b"then", 4, payload), lib.lmz_coder_free)

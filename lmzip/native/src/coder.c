@@ -17,9 +17,9 @@ int lmz_max_lanes(int unit) { return unit == LMZ_TOKENS ? LMZ_MAX_LANES / 2 : LM
 /* Whether there may be such a block. */
 static int is_block(const lmz_block_spec *s, const lmz_expert *e)
 {
-    return s->content >= 0 && s->content < N_BASES && s->raw_size <= LMZ_MAX_RAW_SIZE && s->n_lanes >= 1 &&
+    return s->content.kind >= 0 && s->content.kind < N_BASES && s->raw_size <= LMZ_MAX_RAW_SIZE && s->n_lanes >= 1 &&
            s->n_lanes <= lmz_max_lanes(unit_of(e)) && s->context >= 0 && s->context < (e ? e->ops->n_contexts : 1) &&
-           (!e || is_complete(e)) && bases[s->content]->function(s, e) >= 0;
+           (!e || is_complete(e)) && bases[s->content.kind]->function(s, e) >= 0;
 }
 
 /* Take what is beside the base for an expert: trees, its lanes, and what its tokens need. */
@@ -55,7 +55,7 @@ static void layout(struct lmz_coder *c)
 static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert)
 {
     c->spec = *spec;
-    c->base = bases[spec->content];
+    c->base = bases[spec->content.kind];
     c->function = c->base->function(spec, expert);
     c->expert = expert;
     c->n_lanes = spec->n_lanes;

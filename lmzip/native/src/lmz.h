@@ -104,12 +104,24 @@ int lmz_llama_is_complete(const lmz_expert *t);
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
+/* Flags of a content; two bits say to which power of two, in bytes, lines of an image are padded. */
+enum { LMZ_BIG_ENDIAN = 1, LMZ_SIGNED = 2, LMZ_FLOAT = 4, LMZ_PALETTE = 8, LMZ_LINE_UNIT_SHIFT = 4 };
+
+typedef struct { /* what the raw bytes are (FORMAT 4.5); all 0 for bytes of any meaning */
+    int kind;       /* the base that codes it: 0 bytes */
+    int channels;   /* samples of a pixel, or of a moment of sound */
+    int depth;      /* bits of a sample */
+    int flags;      /* LMZ_BIG_ENDIAN ... */
+    int offset;     /* bytes before the first sample */
+    uint32_t width; /* pixels of a line */
+} lmz_content;
+
 typedef struct { /* what a block is, as its head and its frame's header say (FORMAT 3, 4) */
     size_t raw_size;
     int profile;    /* a row of the table of profiles, 1 .. lmz_n_profiles() */
     int n_lanes;
     int context;    /* how often the window of an expert of tokens is halved */
-    int content;    /* the base that codes it: 0 bytes */
+    lmz_content content;
 } lmz_block_spec;
 
 typedef struct lmz_coder lmz_coder;
