@@ -31,7 +31,8 @@ typedef struct { /* NAME_functions[] in what block_loop.inc includes: a row for 
 
 /* By number of the content that each codes (FORMAT 4). */
 #define BASES(X) \
-    X(ngram)
+    X(ngram) \
+    X(pixels)
 
 #define BASE_DECLARED(name) extern const base_ops name##_base;
 BASES(BASE_DECLARED)
