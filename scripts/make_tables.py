@@ -20,7 +20,9 @@ from lmzip.reference.tables import (
     ln_table,
     reciprocal_table,
     rsqrt_table,
+    scale_table,
     sigmoid_table,
+    softplus_table,
     squash_table,
     stretch_table,
 )
@@ -45,6 +47,8 @@ def render() -> str:
         format_table("static const uint32_t lmz_ln_table[257]", ln_table()),
         format_table("static const uint16_t lmz_sigmoid_table[1025]", sigmoid_table()),
         format_table("static const int16_t lmz_cosine_table[1025]", cosine_table()),
+        format_table("static const int32_t lmz_scale_table[512]", scale_table()),
+        format_table("static const int32_t lmz_softplus_table[1536]", softplus_table()),
         f"#define LMZ_N_STATES {len(states)}\n",
         format_table(f"static const uint8_t lmz_next_state[{len(flat)}]", flat),
         format_table(f"static const uint16_t lmz_state_p[{len(states)}]", [initial_probability(s) for s in states]),
@@ -63,6 +67,8 @@ def checks() -> dict[str, int]:
         "ln_table[i]": ln_table(),
         "sigmoid_table[i]": sigmoid_table(),
         "cosine_table[i]": cosine_table(),
+        "scale_table[i]": scale_table(),
+        "softplus_table[i]": softplus_table(),
         "next_state[s][bit]": [s for pair in successors for s in pair],
         "state_p[s]": [initial_probability(state) for state in states],
     }

@@ -69,6 +69,20 @@ def cosine(x: Decimal) -> Decimal:
     return total
 
 
+def scale_table() -> list[int]:
+    """Return round(2^24 ln(4) / (i + 512.5)) for i = 0 .. 511: what a distance is multiplied by (SAMPLES 6)."""
+    getcontext().prec = 40
+    return [int((Decimal(1 << 24) * Decimal(4).ln() / (i + Decimal("512.5"))).to_integral_value()) for i in range(512)]
+
+
+def softplus_table() -> list[int]:
+    """Return round(1024 ln(1 + e^(-(i + 1/2) / 64))) for i = 0 .. 1535 (SAMPLES 6)."""
+    getcontext().prec = 40
+    return [
+        int((Decimal(1024) * (1 + (-(i + Decimal("0.5")) / 64).exp()).ln()).to_integral_value()) for i in range(1536)
+    ]
+
+
 def half_pi() -> Decimal:
     """Return pi / 2 = 1 + 1/3 + 1/3 * 2/5 + 1/3 * 2/5 * 3/7 + ... (Euler)."""
     term, total, n = Decimal(1), Decimal(0), 0

@@ -9,10 +9,11 @@ import sys
 import pytest
 from conftest import ROOT
 
+from lmzip.reference import samples
 from lmzip.reference.ngram import ALONE, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
 
 DOCS = ROOT / "docs"
-DOCUMENTS = ("FORMAT", "ARITHMETIC", "TRANSFORMER")
+DOCUMENTS = ("FORMAT", "ARITHMETIC", "TRANSFORMER", "SAMPLES")
 NUMBER = r"\d+(?:\.\d+)*"
 CITATION = re.compile(rf"\b({'|'.join(DOCUMENTS)})\s+({NUMBER}(?:(?:, | and | to ){NUMBER}(?![\d-]))*)")
 HEADING = re.compile(rf"^#+\s+({NUMBER})\b", re.MULTILINE)
@@ -133,6 +134,29 @@ def test_tables_have_the_checks_that_are_told(monkeypatch):
     told = {row[0].strip("`"): row[3].strip("`") for row in table("ARITHMETIC", "5.1 Tables")}
     assert told == {name: f"{check:08x}" for name, check in make_tables.checks().items()}
     assert "```\n" + "\n".join(make_tables.state_rows(20)) + "\n```\n" in text_of("ARITHMETIC")
+
+
+def test_shapes_of_sound_are_those_of_the_reference():
+    documented = {}
+    for profiles, n_rows, linear, taps in table("SAMPLES", "2.1 Shapes"):
+        numbers = [[int(n) for n in re.findall(r"\d+", one)] for one in linear.split(";")]
+        shapes = tuple(samples.Linear(n, (first, second), every) for n, first, second, every in numbers)
+        for profile in profiles.split(", "):
+            documented[int(profile)] = samples.Shape(int(n_rows), shapes, tuple(map(int, taps.split(", "))))
+    assert documented == samples.PROFILES
+
+
+def test_depths_and_initial_values_of_sound_are_those_of_the_reference():
+    depths = {int(row[0]): samples.Depth(*map(int, row[1:])) for row in table("SAMPLES", "2.2 Depths")}
+    assert depths == samples.DEPTHS
+    text = " ".join(text_of("SAMPLES").split())
+    for name, values in (
+        ("typical = ", samples.TYPICAL_PRODUCTS),
+        ("8 bits: ", samples.TYPICAL_BYTE_WEIGHTS),
+        ("others: ", samples.TYPICAL_WEIGHTS),
+        ("step being ", samples.STEPS),
+    ):
+        assert name + ", ".join(map(str, values)) in text
 
 
 def test_trace_is_that_of_the_reference():

@@ -32,7 +32,8 @@ typedef struct { /* NAME_functions[] in what block_loop.inc includes: a row for 
 /* By number of the content that each codes (FORMAT 4). */
 #define BASES(X) \
     X(ngram) \
-    X(pixels)
+    X(pixels) \
+    X(samples)
 
 #define BASE_DECLARED(name) extern const base_ops name##_base;
 BASES(BASE_DECLARED)
