@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.errors import DamagedError, UnsupportedError
+from lmzip.format.content import CONTENT_SIZE, pack_content, parse_content
 from lmzip.format.header import MAX_SHORT_LANES, FrameHeader
 
 STORED, BASE, WITH_MODEL = 0, 1, 2  # modes
-HEAD_SIZE = 17  # 29 where the content is described
-CONTENT_SIZE = 12
+HEAD_SIZE = 17  # 27 where the content is described
 SHORT_HEAD_SIZE = 10
 MAX_HEAD_SIZE = HEAD_SIZE + CONTENT_SIZE
 MAX_RAW_SIZE = 1 << 30
@@ -28,7 +28,6 @@ _CONTENT_FLAG, _RESERVED_FLAG, _LAST_FLAG = 0x20, 0x40, 0x80
 
 _START = struct.Struct("<BIII")
 _SHORT_START = struct.Struct("<HHI")
-_CONTENT = struct.Struct("<BBBBII")
 _U32 = struct.Struct("<I")
 _U16 = struct.Struct("<H")
 
@@ -70,12 +69,11 @@ class BlockHead:
         kind |= _CONTENT_FLAG * has_content
         packed = _START.pack(kind, self.raw_size, self.payload_size, self.data_check)
         if has_content:
-            of = self.content
-            packed += _CONTENT.pack(of.kind, of.channels, of.depth, of.flags, of.width, of.height)
+            packed += pack_content(self.content)
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
 
     def _pack_short(self, header: FrameHeader) -> bytes:
-        implied = (True, _short_mode(header, self.raw_size, self.payload_size), header.n_lanes, BYTES)
+        implied = (True, _short_mode(header, self.raw_size, self.payload_size), header.n_lanes, header.content)
         if (self.last, self.mode, self.n_lanes, self.content) != implied:
             raise ValueError("a short frame with this header cannot have such a block")
         packed = _SHORT_START.pack(self.raw_size, self.payload_size, self.data_check)
@@ -91,7 +89,7 @@ def _short_mode(header: FrameHeader, raw_size: int, payload_size: int) -> int:
 def fits_short(head: BlockHead) -> bool:
     """Return whether a block may be the only one of a short frame, with the right header."""
     few = head.raw_size <= MAX_SHORT_SIZE and head.n_lanes <= MAX_SHORT_LANES
-    return head.last and few and head.content == BYTES
+    return head.last and few and (head.content == BYTES or head.mode == BASE)
 
 
 def data_check(mode: int, raw, payload) -> int:
@@ -129,6 +127,8 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
     head = _parse_short(header, packed) if header.is_short else _parse_long(packed)
     if head.is_stored and head.n_lanes != 1:
         raise UnsupportedError("needs a newer lmzip: a stored block with lanes")
+    if head.content != BYTES and head.mode != BASE:
+        raise UnsupportedError(f"needs a newer lmzip: a block of mode {head.mode} with content")
     header.model()  # raises for a record with names that are none
     if head.uses_model and not header.names_model:
         raise DamagedError("a block with a model in a frame that names none")
@@ -145,18 +145,18 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
 def _parse_short(header: FrameHeader, packed: bytes) -> BlockHead:
     raw_size, payload_size, check = _SHORT_START.unpack_from(packed)
     mode = _short_mode(header, raw_size, payload_size)
-    return BlockHead(True, mode, header.n_lanes, raw_size, payload_size, check)
+    return BlockHead(True, mode, header.n_lanes, raw_size, payload_size, check, header.content)
 
 
 def _parse_long(packed: bytes) -> BlockHead:
-    """Raises UnsupportedError for modes, flags and contents of later versions: this one has bytes alone."""
+    """Raises UnsupportedError for modes, flags and contents of later versions."""
     kind, raw_size, payload_size, check = _START.unpack_from(packed)
     mode = kind & _MODE_BITS
     if mode > WITH_MODEL or kind & _RESERVED_FLAG:
         raise UnsupportedError(f"needs a newer lmzip: block of kind {kind:#04x}")
-    if kind & _CONTENT_FLAG:
-        raise UnsupportedError(f"needs a newer lmzip: content of type {packed[_START.size]}")
-    return BlockHead(bool(kind & _LAST_FLAG), mode, 1 << (kind >> _LANES_SHIFT & 7), raw_size, payload_size, check)
+    content = parse_content(packed[_START.size : _START.size + CONTENT_SIZE]) if kind & _CONTENT_FLAG else BYTES
+    n_lanes = 1 << (kind >> _LANES_SHIFT & 7)
+    return BlockHead(bool(kind & _LAST_FLAG), mode, n_lanes, raw_size, payload_size, check, content)
 
 
 def check_sequence(head: BlockHead, index: int) -> None:

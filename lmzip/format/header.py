@@ -5,7 +5,9 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from lmzip.block import BYTES, Content
 from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
+from lmzip.format.content import CONTENT_SIZE, pack_content, parse_content
 
 MAGIC = b"\x89LMZ"
 VERSION = 1
@@ -13,8 +15,9 @@ VERSION = 1
 # Byte 4.
 VERSION_BITS = 0x0F
 SHORT_FLAG = 0x10  # one small block with a short head, and no trailer
-MODEL_SHIFT, MODEL_BITS = 5, 0x60  # bits 5 and 6: what names the model
-NO_MODEL, REFERENCE, RECORD = 0, 1, 2
+MODEL_SHIFT, MODEL_BITS = 5, 0x60  # bits 5 and 6: what follows byte 5
+NO_MODEL, REFERENCE, RECORD = 0, 1, 2  # nothing, or what names the model
+CONTENT = 3  # of a short frame, whose block takes no model then
 DICTIONARY_FLAG = 0x80
 
 START_SIZE = 5  # what tells a header's size
@@ -22,7 +25,7 @@ REFERENCE_SIZE = 4
 RECORD_SIZE = 123
 DICTIONARY_SIZE = 32
 MAX_HEADER_SIZE = 6 + RECORD_SIZE + DICTIONARY_SIZE
-_SIZES = {NO_MODEL: 6, REFERENCE: 6 + REFERENCE_SIZE, RECORD: 6 + RECORD_SIZE}
+_SIZES = {NO_MODEL: 6, REFERENCE: 6 + REFERENCE_SIZE, RECORD: 6 + RECORD_SIZE, CONTENT: 6 + CONTENT_SIZE}
 
 DIGEST_SIZE = 32
 FINGERPRINT_SIZE = 16
@@ -123,7 +126,12 @@ class FrameHeader:
     @property
     def names_model(self) -> bool:
         """Whether blocks may be coded with a model, which the header names then."""
-        return bool(self.packed[4] & MODEL_BITS)
+        return self._named_by in (REFERENCE, RECORD)
+
+    @property
+    def content(self) -> Content:
+        """What the block of a short frame is; asked for after check_known()."""
+        return parse_content(self.packed[6 : 6 + CONTENT_SIZE]) if self._named_by == CONTENT else BYTES
 
     @property
     def profile(self) -> int:
@@ -149,12 +157,13 @@ class FrameHeader:
         """Raise UnsupportedError for what only a later version may know.  A reference that is not known here passes."""
         if self.profile < MIN_PROFILE:
             raise UnsupportedError(f"needs a newer lmzip: profile {self.profile}")
-        if not self.is_short and self.n_lanes > 1:
-            raise UnsupportedError(f"needs a newer lmzip: settings {self.packed[5]:#04x} of a long frame")
+        if not self.is_short and (self.n_lanes > 1 or self._named_by == CONTENT):
+            raise UnsupportedError(f"needs a newer lmzip: a long frame that starts {self.packed[:6].hex()}")
         if self.dictionary is not None:
             raise UnsupportedError(f"needs a newer lmzip: a dictionary (sha256 {self.dictionary.hex()})")
         if self._named_by == RECORD:
             self._check_record_known()
+        _ = self.content  # raises for what is not known
         if self.context and self._kind() in (None, NET_KIND):
             raise UnsupportedError(f"needs a newer lmzip: context {self.context} without a model of tokens")
 
@@ -190,12 +199,18 @@ class FrameHeader:
 
 
 def pack_header(
-    profile: int, model: ModelRecord | None = None, *, context: int = 0, short: bool = False, n_lanes: int = 1
+    profile: int,
+    model: ModelRecord | None = None,
+    *,
+    context: int = 0,
+    short: bool = False,
+    n_lanes: int = 1,
+    content: Content = BYTES,
 ) -> FrameHeader:
     """Return the header of a frame; without a model the base codes alone.
 
-    short: for a frame of one small block; n_lanes: of that block, 1 for one that is stored.  Raises ValueError for what
-    a header cannot say.
+    short: for a frame of one small block; n_lanes and content: of that block, 1 and bytes for one that is stored.
+    Raises ValueError for what a header cannot say.
     """
     is_of_tokens = model is not None and model.is_of_tokens
     if not MIN_PROFILE <= profile <= MAX_PROFILE or not 0 <= context <= MAX_CONTEXT * is_of_tokens:
@@ -207,6 +222,10 @@ def pack_header(
     if model is not None:
         named_by = REFERENCE if model.is_referenced else RECORD
         packed = model.digest[:REFERENCE_SIZE] if model.is_referenced else model.pack()
+    if content != BYTES:
+        if not short or model is not None:
+            raise ValueError("only a short frame without a model has a content in its header")
+        named_by, packed = CONTENT, pack_content(content)
     flags = VERSION | SHORT_FLAG * short | named_by << MODEL_SHIFT
     return FrameHeader(MAGIC + bytes([flags, settings]) + packed)
 

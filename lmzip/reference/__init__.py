@@ -6,10 +6,25 @@ blocks with a model need NumPy.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from lmzip.reference.ngram import Ngram
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
-__all__ = ["decode_block", "encode_block"]
+__all__ = ["Content", "decode_block", "encode_block"]
+
+IMAGE, SOUND = 1, 2  # types of content
+
+
+class Content(NamedTuple):
+    """What the raw bytes are samples of (FORMAT 4.5)."""
+
+    type: int
+    channels: int
+    depth: int
+    flags: int
+    offset: int
+    width: int
 
 
 def encode_block(
@@ -20,20 +35,28 @@ def encode_block(
     *,
     context: int = 0,
     token_sizes: bytes = b"",
+    content: Content | None = None,
 ) -> bytes:
     """Return the payload of a block of at least one byte, however large it comes out.
 
     weight_file: the bytes of a weight file, for blocks with a model.  context: how often the window of a transformer is
-    halved.  token_sizes: for a transformer, how each lane's chunk is cut into tokens.  Raises ValueError where these
-    are no tokens, or the profile takes no such model.
+    halved.  token_sizes: for a transformer, how each lane's chunk is cut into tokens.  content: of images and sound.
+    Raises ValueError where these are no tokens, or the profile takes no such model.
     """
     coder = RangeEncoder()
-    _code(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes)
+    _code(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content)
     return coder.finish()
 
 
 def decode_block(
-    payload: bytes, raw_size: int, profile: int, n_lanes: int = 1, weight_file: bytes | None = None, *, context: int = 0
+    payload: bytes,
+    raw_size: int,
+    profile: int,
+    n_lanes: int = 1,
+    weight_file: bytes | None = None,
+    *,
+    context: int = 0,
+    content: Content | None = None,
 ) -> bytes:
     """Return the raw_size bytes that a payload stands for; a wrong payload mostly gives wrong bytes.
 
@@ -41,7 +64,7 @@ def decode_block(
     chunk does.
     """
     coder = RangeDecoder(payload)
-    raw = _code(coder, None, raw_size, profile, n_lanes, weight_file, context, b"")
+    raw = _code(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content)
     coder.check_end()
     return raw
 
@@ -55,8 +78,17 @@ def _code(
     weight_file: bytes | None,
     context: int,
     token_sizes: bytes,
+    content: Content | None,
 ) -> bytes:
     """Code all bytes, those of raw for an encoder; return them."""
+    if content:
+        if content.type == IMAGE:
+            from lmzip.reference.pixels import Pixels
+
+            return Pixels(raw_size, profile, content).code_block(coder, raw)
+        from lmzip.reference.samples import Samples
+
+        return Samples(raw_size, profile, content).code_block(coder, raw)
     if weight_file is None:
         predictor = Ngram(raw_size, profile, n_lanes)
     else:

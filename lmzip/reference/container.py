@@ -17,9 +17,10 @@ from lmzip import reference
 Weights = Callable[[bytes], bytes]  # the SHA-256 of a weight file -> its bytes; raises KeyError where there is none
 
 MAGIC = bytes.fromhex("894C4D5A")
-NO_MODEL, REFERENCE, RECORD = 0, 1, 2  # bits 5 and 6 of byte 4
+NO_MODEL, REFERENCE, RECORD, CONTENT = 0, 1, 2, 3  # bits 5 and 6 of byte 4
 STORED, BASE, WITH_MODEL = 0, 1, 2
 NET, TRANSFORMER, FLOAT = 1, 2, 3  # kinds of models
+IMAGE, SOUND = 1, 2  # types of content
 REFERENCES = {  # the table of FORMAT 3.3: SHA-256, kind
     bytes.fromhex("257aed45"): ("257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc", NET),
 }
@@ -40,7 +41,7 @@ class Header:
     """The start of a frame."""
 
     packed: bytes
-    named_by: int
+    follows: int
     is_short: bool
     kind: int | None = None  # of the model, None where there is none
     weight_file: bytes | None = None
@@ -69,6 +70,7 @@ class Head:
     raw_size: int
     payload_size: int
     data_check: int
+    content: reference.Content | None = None
 
 
 def decode(data: bytes, weights: Weights) -> bytes:
@@ -124,11 +126,11 @@ def read_header(data: bytes, at: int) -> Header:
     if take(data, at, 4) != MAGIC:
         raise DamagedFile(f"no frame at byte {at}")
     flags = take(data, at + 4, 1)[0]
-    named_by = flags >> 5 & 3
-    if flags & 15 != 1 or named_by == 3:
+    follows = flags >> 5 & 3
+    if flags & 15 != 1:
         raise UnsupportedFile(f"version {flags & 15}")
-    size = 6 + {NO_MODEL: 0, REFERENCE: 4, RECORD: 123}[named_by] + (32 if flags & 128 else 0)
-    return Header(take(data, at, size), named_by, bool(flags & 16))
+    size = 6 + {NO_MODEL: 0, REFERENCE: 4, RECORD: 123, CONTENT: 10}[follows] + (32 if flags & 128 else 0)
+    return Header(take(data, at, size), follows, bool(flags & 16))
 
 
 def read_head(data: bytes, at: int, header: Header) -> Head:
@@ -139,7 +141,7 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
         sound = check == int.from_bytes(packed[8:], "little")
     else:
         kind = take(data, at, 1)[0]
-        packed = take(data, at, 29 if kind & 0x20 else 17)
+        packed = take(data, at, 27 if kind & 0x20 else 17)
         sound = zlib.crc32(header.packed + packed[:-4]) == int.from_bytes(packed[-4:], "little")
     if not sound:
         raise DamagedFile("head_check")
@@ -148,31 +150,49 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
         head = Head(10, BASE, 1 << (header.settings >> 6), True, *struct.unpack_from("<HHI", packed))
         if head.payload_size == head.raw_size:
             head.mode = STORED
-        elif header.named_by:
+        elif header.follows in (REFERENCE, RECORD):
             head.mode = WITH_MODEL
+        if header.follows == CONTENT:
+            head.content = read_content(header.packed[6:16])
     else:
-        if kind & 3 == 3 or kind & 0x60:
-            raise UnsupportedFile("a block of a mode, flags or content of later versions")
-        head = Head(17, kind & 3, 1 << (kind >> 2 & 7), kind >= 128, *struct.unpack_from("<III", packed, 1))
+        if kind & 3 == 3 or kind & 0x40:
+            raise UnsupportedFile("a block of a mode or flags of later versions")
+        head = Head(len(packed), kind & 3, 1 << (kind >> 2 & 7), kind >= 128, *struct.unpack_from("<III", packed, 1))
+        if kind & 0x20:
+            head.content = read_content(packed[13:23])
     if head.mode == STORED and head.n_lanes > 1:
         raise UnsupportedFile("a stored block with lanes")
+    if head.content and head.mode != BASE:
+        raise UnsupportedFile("a content in another mode")
     check_sizes(header, head)
     return head
+
+
+def read_content(packed: bytes) -> reference.Content:
+    """The content's part of step 4 (FORMAT 4.5)."""
+    type_, channels, depth, flags, offset, width = struct.unpack("<BBBBHI", packed)
+    is_image = type_ == IMAGE and channels in (1, 2, 3, 4) and depth in (8, 16) and width > 0 and flags & 0xC4 == 0
+    is_sound = type_ == SOUND and 1 <= channels <= 8 and depth in (8, 16, 24, 32) and width == 0 and flags < 8
+    if not (is_image or is_sound) or (flags & 8 and (channels, depth) != (1, 8)):
+        raise UnsupportedFile("a content of later versions")
+    return reference.Content(type_, channels, depth, flags, offset, width)
 
 
 def check_header_is_known(header: Header) -> None:
     """The header's part of step 4, and what it says of the model."""
     if header.profile == 0 or (header.settings >> 6 and not header.is_short):
         raise UnsupportedFile(f"settings {header.settings}")
+    if header.follows == CONTENT and not header.is_short:
+        raise UnsupportedFile("a content in the header of a long frame")
     if header.packed[4] & 128:
         raise UnsupportedFile("a dictionary")
-    if header.named_by == RECORD:
+    if header.follows == RECORD:
         header.kind, fingerprint = header.packed[6], header.packed[40:56]
         if header.kind not in (NET, TRANSFORMER, FLOAT) or header.packed[7]:
             raise UnsupportedFile("a kind of model or flags of later versions")
         if (header.kind == FLOAT) != any(fingerprint):
             raise UnsupportedFile("a fingerprint of later versions")
-    elif header.named_by == REFERENCE:
+    elif header.follows == REFERENCE:
         header.kind = REFERENCES.get(header.packed[6:10], ("", 0))[1]
     if header.context and header.kind in (None, NET):
         raise UnsupportedFile("a context without a model of tokens")
@@ -180,14 +200,14 @@ def check_header_is_known(header: Header) -> None:
 
 def check_sizes(header: Header, head: Head) -> None:
     """Step 5 of FORMAT 1.2, the sequence of blocks apart; texts of a record too."""
-    if header.named_by == RECORD:
+    if header.follows == RECORD:
         for field in (header.packed[56:88], header.packed[88:129]):
             try:
                 if "\0" in field.rstrip(b"\0").decode():
                     raise DamagedFile("NUL in a text")
             except UnicodeDecodeError:
                 raise DamagedFile("a text that is not UTF-8") from None
-    if head.mode == WITH_MODEL and not header.named_by:
+    if head.mode == WITH_MODEL and header.follows not in (REFERENCE, RECORD):
         raise DamagedFile("a block with a model that is not named")
     if head.raw_size > 2**30:
         raise DamagedFile("raw_size")
@@ -201,10 +221,10 @@ def check_sizes(header: Header, head: Head) -> None:
 
 def open_model(header: Header, weights: Weights) -> None:
     """Step 7 of FORMAT 1.2: the frame's model is here."""
-    if not header.named_by:
+    if header.follows not in (REFERENCE, RECORD):
         return
     digest = header.packed[8:40]
-    if header.named_by == REFERENCE:
+    if header.follows == REFERENCE:
         digest = bytes.fromhex(REFERENCES.get(header.packed[6:10], ("", 0))[0])
     if header.kind not in (NET, TRANSFORMER) or not digest:
         raise UnsupportedFile("a model that is not here")
@@ -256,8 +276,12 @@ def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
     coded = payload[4 * len(with_checks) :]
     weight_file = header.weight_file if kind is not None else None
     context = header.context if kind is not None else 0
+    if head.content and head.n_lanes > 1:
+        raise UnsupportedFile("a content in lanes")
     try:
-        raw = reference.decode_block(coded, head.raw_size, header.profile, head.n_lanes, weight_file, context=context)
+        raw = reference.decode_block(
+            coded, head.raw_size, header.profile, head.n_lanes, weight_file, context=context, content=head.content
+        )
     except ValueError as error:
         raise DamagedFile(str(error)) from None
     for k, places in enumerate(with_checks):

@@ -20,8 +20,9 @@ from lmzip.format.header import FrameHeader, pack_header
 
 HEAD = BlockHead(True, BASE, 4, 1000, 500, 0x12345678)
 WITH_NET = HEADERS["net"]
-IMAGE = Content(1, channels=3, depth=16, flags=5, width=640, height=480)
+IMAGE = Content(1, channels=3, depth=16, flags=1, width=640, offset=480)
 
+SOUND = Content(2, channels=2, depth=16, flags=2, offset=44)
 u32 = st.integers(0, 0xFFFFFFFF)
 lanes = st.sampled_from([1, 2, 4, 8, 16, 32, 64, 128])
 
@@ -34,8 +35,8 @@ def test_layout_is_the_one_in_the_specification():
     assert replace(HEAD, last=False, n_lanes=128).pack(LONG)[0] == 7 << 2 | 1
     packed = replace(HEAD, content=IMAGE).pack(LONG)
     assert packed[:13] == bytes([0x80 | 0x20 | 2 << 2 | 1]) + struct.pack("<III", 1000, 500, 0x12345678)
-    assert packed[13:25] == b"\x01\x03\x10\x05" + struct.pack("<II", 640, 480)
-    assert packed[25:] == struct.pack("<I", zlib.crc32(LONG.packed + packed[:25])) and len(packed) == 29
+    assert packed[13:23] == b"\x01\x03\x10\x01" + struct.pack("<HI", 480, 640)
+    assert packed[23:] == struct.pack("<I", zlib.crc32(LONG.packed + packed[:23])) and len(packed) == 27
 
 
 def test_layout_of_short_heads():
@@ -164,14 +165,39 @@ UNKNOWN = {
 def test_what_is_unknown_is_unsupported_before_sizes_are_damaged(header, kind):
     for sizes in ((5, 5), (1000, 500), (7, 0xFFFFFFFF)):
         start = kind + struct.pack("<III", *sizes, 0)
-        start += struct.pack("<BBBBII", 1, 3, 8, 0, 5, 5) if kind[0] & 0x20 else b""
+        start += struct.pack("<BBBBHI", 3, 3, 8, 0, 0, 5) if kind[0] & 0x20 else b""
         with pytest.raises(UnsupportedError, match="^needs a newer lmzip: "):
             parse_block_head(header, sealed_head(header, start))
 
 
-def test_a_content_is_for_later_versions():
-    with pytest.raises(UnsupportedError, match="content of type 1"):
-        parse_block_head(LONG, replace(HEAD, content=IMAGE).pack(LONG))
+def test_a_content_is_read_as_written():
+    for content in (IMAGE, Content(1, 1, 8, 8, 7, 65535), Content(1, 4, 8, 32, 1), Content(2, 8, 24, 3), SOUND):
+        head = replace(HEAD, n_lanes=1, content=content)
+        assert parse_block_head(LONG, head.pack(LONG)) == head
+        short = pack_header(1, short=True, content=content)
+        assert parse_block_head(short, head.pack(short)) == head
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(replace(IMAGE, kind=3), replace(IMAGE, channels=0), replace(IMAGE, channels=5), replace(IMAGE, depth=12)),
+        *(replace(IMAGE, depth=24), replace(IMAGE, flags=4), replace(IMAGE, flags=64), replace(IMAGE, width=0)),
+        *(replace(IMAGE, flags=8), replace(SOUND, channels=9), replace(SOUND, width=1), replace(SOUND, flags=8)),
+    ],
+    ids=str,
+)
+def test_other_contents_are_for_later_versions(content):
+    for header in (LONG, pack_header(1, short=True, content=content)):
+        with pytest.raises(UnsupportedError, match="^needs a newer lmzip: content"):
+            parse_block_head(header, replace(HEAD, n_lanes=1, content=content).pack(LONG if header is LONG else header))
+
+
+@pytest.mark.parametrize("mode", [STORED, WITH_MODEL])
+def test_a_content_is_of_blocks_of_the_base_alone(mode):
+    head = replace(HEAD, n_lanes=1, mode=mode, content=IMAGE, payload_size=1000 if mode == STORED else 500)
+    with pytest.raises(UnsupportedError, match="^needs a newer lmzip: a block of mode"):
+        parse_block_head(WITH_NET, head.pack(WITH_NET))
 
 
 def test_a_stored_short_block_with_lanes_is_for_later_versions():

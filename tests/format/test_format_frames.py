@@ -27,6 +27,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmzip import errors
+from lmzip.block import Content
 from lmzip.codec.source import FileSource
 from lmzip.errors import DamagedError, NotLmzipError, TrailingGarbageError, TruncatedError, UnsupportedError
 from lmzip.format import block, trailer
@@ -139,8 +140,8 @@ def damaged_everywhere(header: FrameHeader, start: bytes, payload: bytes = b"") 
         (b"GIF89a", NotLmzipError),
         (b"\x89LMZ", TruncatedError),
         (b"\x89LMZ\x02", UnsupportedError),  # before the header is there
-        (b"\x89LMZ\x61", UnsupportedError),
-        (b"\x89LMZ\xe1", UnsupportedError),
+        (b"\x89LMZ\x61", TruncatedError),
+        (b"\x89LMZ\xe2", UnsupportedError),
         (b"\x89LMZ\x81\x03", TruncatedError),
         (with_bits(LONG, 5, 3).packed, TruncatedError),
         (with_bits(LONG, 5, 3).packed + bytes(17), DamagedError),  # the head's check before what is unknown
@@ -187,7 +188,7 @@ def places_of(data: bytes) -> list[tuple[int, int]]:
     size = 8 * n_blocks + 14
     table = list(struct.iter_unpack("<II", data[end - size : end - 14]))
     first = end - size - sum(block_size for _, block_size in table)
-    for header_bytes in (6, 10, 129, 38, 42, 161):
+    for header_bytes in (6, 10, 16, 129, 38, 42, 48, 161):
         header = data[max(0, first - header_bytes) : first]
         if len(header) == header_bytes and header.startswith(b"\x89LMZ") and header_size(header[:5]) == header_bytes:
             if not trailer.is_trailer(FrameHeader(header), data[end - size :]):
@@ -213,6 +214,7 @@ def test_any_bytes_are_read_or_refused(data, start):
 def test_sizes_of_frames_are_those_of_the_document():
     assert len(stored_frame(SHORT, b"")) == 16
     assert len(stored_frame(HEADERS["reference short"], b"")) == 20
+    assert len(pack_header(1, short=True, content=Content(1, 1, 8, 0, 5)).packed) + 10 == 26
     assert len(stored_frame(LONG, b"")) == 6 + 17 + 8 + 14
     assert len(Trailer(((0, 17),), bytes(8)).pack(LONG)) == 22
     assert MAX_HEADER_SIZE == 161

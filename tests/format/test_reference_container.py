@@ -44,7 +44,7 @@ def decode(data: bytes) -> bytes:
     return container.decode(data, HERE.__getitem__)
 
 
-def fake_decode_block(coded, raw_size, profile, n_lanes, weight_file, *, context):
+def fake_decode_block(coded, raw_size, profile, n_lanes, weight_file, *, context, content=None):
     """In the place of what a payload stands for: its bytes again and again, told by all that a coder is told."""
     uses_model = weight_file is not None
     assert len(coded) > 0

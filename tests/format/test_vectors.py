@@ -110,7 +110,7 @@ def test_vectors_cover_profiles_headers_and_lanes():
     counts = [(1 << i, uses_model) for i in range(8) for uses_model in (False, True)]
     assert lanes == {(n, uses, short) for n, uses in counts for short in (False, True) if not short or n <= 8}
     layouts = {(len(frame.header.packed), frame.header.is_short) for frame in frames}
-    assert layouts == {(size, short) for size in (6, 10, 129) for short in (False, True)}
+    assert layouts == {(size, short) for size in (6, 10, 129) for short in (False, True)} | {(16, True)}
 
 
 def test_the_text_is_what_the_readme_says():

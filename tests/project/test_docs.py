@@ -93,7 +93,7 @@ def test_format_has_the_sizes_of_the_program():
     text = (DOCS / "FORMAT.md").read_text()
     assert f"and {header.DICTIONARY_SIZE} more with a dictionary" in " ".join(text.split())
     record = 6 + header.RECORD_SIZE
-    assert f"\n### 3.1 Header, 6, {6 + header.REFERENCE_SIZE} or {record} bytes\n" in text
+    assert f"\n### 3.1 Header, 6, {6 + header.REFERENCE_SIZE}, {6 + block.CONTENT_SIZE} or {record} bytes\n" in text
     assert record + header.DICTIONARY_SIZE == header.MAX_HEADER_SIZE
     assert f"\n### 3.2 Model record, {header.RECORD_SIZE} bytes\n" in text
     assert f"\n### 4.1 Head, {block.HEAD_SIZE} or {block.MAX_HEAD_SIZE} bytes\n" in text
