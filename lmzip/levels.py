@@ -28,6 +28,7 @@ class LevelSettings:
     lanes: tuple[tuple[int, int], ...] = ()  # (raw bytes up to which, lanes), rising; of blocks with the model
     context: int = 0  # how often the window of a model of tokens is halved
     sample_size: int = 32 << 10  # bytes from which it is decided whether the model pays
+    samples_size: int = 4 << 20  # raw bytes of blocks of images and sound, which are learned sooner than text
 
     def spec(self, raw_size: int, *, uses_model: bool, n_lanes: int | None = None) -> BlockSpec:
         """Return what a block of raw_size bytes is; n_lanes: None for as many as these settings give.

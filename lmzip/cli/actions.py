@@ -27,7 +27,7 @@ class Action:
         """Return what they say to compress_stream()."""
         options = self.options
         own = {"level": options.level, "model": self.chosen.model, "block_size": options.block_size}
-        return self.coding() | own
+        return self.coding() | own | {"content": options.content}
 
     def run(self, name: str, shown: str) -> None:
         """Do it for the input of that name ("-": standard input); shown: its name in messages."""

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lmzip.block import BYTES, Content
 from lmzip.cli.actions import Action
 from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN
@@ -28,6 +29,7 @@ _NET_PIECE_SIZE = 1 << 14  # a net needs several times as long
 # Of a transformer, one for each lane, as its speed is that of its lanes; a lane's first kilobyte takes 10 to 20 % more
 # bits than the rest of it.
 _TOKEN_PIECE_SIZE = 1 << 10
+_HEAD_SIZE = 1 << 16  # bytes of a file that tell whether it is an image or sound
 _NEARLY = 1.05  # xz counts as nearly as good up to this many times the size
 
 
@@ -54,6 +56,30 @@ def sample(fd: int, size: int, piece_size: int, n_pieces: int = _N_PIECES) -> by
     return b"".join(os.pread(fd, piece_size, number * step) for number in range(n_pieces))
 
 
+def _samples_in(source: Source, options: Options) -> tuple[Content, int]:
+    """Return what fills most of a file, as its beginning tells, and where that begins; BYTES for other files."""
+    from lmzip.contents import Splitter
+
+    head = os.pread(source.fd, _HEAD_SIZE, 0)
+    at = 0
+    for stretch in Splitter(options.content).split(head, is_last=False):
+        content = stretch.content
+        if content != BYTES and 2 * (stretch.size - content.offset) > len(head):
+            return replace(content, offset=0), at + content.offset
+        at += stretch.size
+    return BYTES, 0
+
+
+def sample_of_lines(fd: int, size: int, start: int, line_size: int) -> bytes:
+    """Return a small file, or pieces from all over the lines, or moments, that begin at a place; raises OSError."""
+    piece = max(1, _PIECE_SIZE // line_size) * line_size
+    if size <= _N_PIECES * piece + start:
+        return os.pread(fd, size, 0)
+    n_lines = (size - start - piece) // line_size
+    places = (start + n_lines * number // (_N_PIECES - 1) * line_size for number in range(_N_PIECES))
+    return b"".join(os.pread(fd, piece, place) for place in places)
+
+
 def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
     """Compress the whole of a small file as it will be."""
     from io import BytesIO
@@ -68,6 +94,7 @@ def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
         level=options.level,
         model=model,
         block_size=options.block_size,
+        content=options.content,
         threads=options.threads or None,
     )
     seconds = time.monotonic() - start
@@ -93,14 +120,18 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     start = time.monotonic()
     settings, model = settings_for(options.level, chosen.model, chosen.registry)
     raw_size = source.status.st_size
-    block_size = min(options.block_size or settings.block_size, max(1, raw_size))
+    content, content_start = _samples_in(source, options)
+    most = settings.block_size if content == BYTES else settings.samples_size
+    block_size = min(options.block_size or most, max(1, raw_size))
     check_model(model, settings, options.memory_limit)
     need = encode_need(model, settings, block_size)  # unpacks the net
     loading = time.monotonic() - start
     n_blocks = -(-raw_size // block_size)
     threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
     threads = max(1, min(threads, n_blocks))
-    if settings.uses_model and model.has_tokens:
+    if content != BYTES:
+        data = sample_of_lines(source.fd, raw_size, content_start, content.line_size)
+    elif settings.uses_model and model.has_tokens:
         n_lanes = settings.n_lanes(block_size)
         data = sample(source.fd, raw_size, _TOKEN_PIECE_SIZE, n_lanes)
         settings = replace(settings, lanes=((levels.MAX_BLOCK_SIZE, n_lanes),))
@@ -112,7 +143,7 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     else:
         # A single block may be worked on by two.
         n_threads = min(2, options.threads or available_threads()) if n_blocks == 1 else 1
-        trial = try_sample(model, settings, data, block_size, n_threads)
+        trial = try_sample(model, settings, data, block_size, n_threads, content)
         n_choices, share, at_once = n_blocks, raw_size / len(data), threads
     working = n_choices * trial.choosing + share * (trial.coding + (trial.decoding if options.verifies else 0.0))
     compressed_size = round(trial.compressed_size * share)

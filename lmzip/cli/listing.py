@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from operator import add
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lmzip.block import BYTES, Content
 from lmzip.cli.actions import Action
 from lmzip.cli.inputs import STDIN
 from lmzip.cli.messages import printable
@@ -37,6 +39,30 @@ def _modes(frame: FrameInfo) -> dict[str, int]:
     """Return how many blocks are stored, coded by the base alone, or with the model, most first."""
     counts = Counter(block.head.mode for block in frame.blocks)
     return {_MODE_NAMES[mode]: n for mode, n in counts.most_common()}
+
+
+def _contents(frame: FrameInfo) -> dict[Content, list[int]]:
+    """Return the images and sound of a frame, each kind once, with the raw sizes of its blocks."""
+    found: dict[Content, list[int]] = {}
+    for block in frame.blocks:
+        if block.head.content != BYTES:
+            found.setdefault(replace(block.head.content, offset=0), []).append(block.head.raw_size)
+    return found
+
+
+def _contents_record(frame: FrameInfo) -> list[dict[str, Any]]:
+    contents = _contents(frame)
+    if not contents:
+        return []
+    from lmzip.contents import as_json
+
+    return [as_json(content) | {"blocks": len(sizes), "raw_size": sum(sizes)} for content, sizes in contents.items()]
+
+
+def _content_text(content: Content) -> str:
+    from lmzip.contents import describe
+
+    return describe(content)
 
 
 def _profile(frame: FrameInfo) -> str:
@@ -81,6 +107,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "context": frame.header.context,
         "modes": _modes(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
+        "contents": _contents_record(frame),
         "content_hash": frame.content_hash.hex() or None,  # a short frame has none
     }
 
@@ -148,6 +175,8 @@ class Listing(Action):
                 f"  profile {_profile(frame)}, blocks {len(frame.blocks)} ({modes}) of {frame.block_size} bytes"
                 f"{_outside_text(frame.n_outside)}",
             ]
+            for content, sizes in _contents(frame).items():
+                lines.append(f"  {_content_text(content)}: {sum(sizes)} bytes in {len(sizes)} blocks")
             put_result("".join(f"    {line}\n" for line in lines))
             if self.options.verbose > 1:
                 self._put_blocks(frame)
@@ -156,6 +185,7 @@ class Listing(Action):
         for number, block in enumerate(frame.blocks, 1):
             head = block.head
             kind = _MODE_NAMES[head.mode] + ("" if head.is_stored else f", lanes {head.n_lanes}")
+            kind += f", {_content_text(head.content)}" if head.content != BYTES else ""
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
                 f"crc32 {head.data_check:08x}{_outside_text(block.n_outside)}\n"

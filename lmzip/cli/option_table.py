@@ -7,7 +7,7 @@ from itertools import chain
 import click
 
 from lmzip.cli.completing import DeviceType, FileType, InputType, ModelType
-from lmzip.cli.option_types import RangeType, SizeType, SuffixType, TimeType
+from lmzip.cli.option_types import ContentType, RangeType, SizeType, SuffixType, TimeType
 from lmzip.models.hf.numerics import DTYPES
 
 EPILOGUE = (
@@ -111,6 +111,7 @@ OPTIONS: dict[str, list[click.Option]] = {
             "The largest transformer that is here: far smaller files of text, in far more time and memory; the last of "
             "--model, --ultra counts.",
         ),
+        value("--content", "WHAT", ContentType(), "Input is image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes."),
         value("--device", "NAME", DeviceType(), "Where to compute hf: models: auto (default), cpu, cuda, cuda:N."),
         value(
             "--dtype",

@@ -1,4 +1,4 @@
-"""Kinds of option values: sizes, times, ranges, suffixes."""
+"""Kinds of option values: sizes, times, ranges, contents, suffixes."""
 
 from __future__ import annotations
 
@@ -54,6 +54,27 @@ class RangeType(click.ParamType):
         if len(parts) != 2:
             return self.fail(f"{value!r} is not OFFSET,LENGTH", param, ctx)
         return tuple(SizeType().convert(part, param, ctx) for part in parts)
+
+
+class ContentType(click.ParamType):
+    """What headerless data are: image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes."""
+
+    name = "content"
+
+    def convert(self, value, param, ctx):
+        """Return a Content; fails for what is none."""
+        from lmzip.contents import parse_content
+
+        try:
+            return parse_content(value)
+        except ValueError as error:
+            return self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx, param, incomplete):
+        """Return the kinds of contents that begin so."""
+        from lmzip.cli.completing import starting
+
+        return starting(["audio:", "bytes", "image:"], incomplete)
 
 
 class SuffixType(click.ParamType):

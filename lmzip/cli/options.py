@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import click
 
+from lmzip.block import Content
 from lmzip.cli.completing import AUTO, DEVICES
 from lmzip.cli.option_table import STANDARD_OUTPUT, make_command
 from lmzip.fileio import SUFFIX
@@ -42,6 +43,7 @@ class Options:
     threads: int | None = None
     memory_limit: int | None = None
     block_size: int | None = None
+    content: Content | None = None  # of all input; None to look for images and sound
     model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
     device: str = "auto"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lmzip.block import BlockSpec, Run
+from lmzip.block import BYTES, BlockSpec, Content, Run
 from lmzip.codec.choice import code_block
 from lmzip.codec.memory import check_weights
 from lmzip.codec.stripes import StripeChecker
@@ -37,26 +37,28 @@ def encode_block(
     n_lanes: int | None = None,
     report: Report | None = None,
     n_threads: int = 1,
+    content: Content = BYTES,
     model_cost: int = 0,
 ) -> tuple[BlockHead, bytes | bytearray]:
     """Return head and payload of a block; it is stored where coding does not make it smaller.
 
-    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  model_cost:
-    bytes by which the frame's header grows if this block needs the model.  Raises MemoryLimitError if there is no
-    memory.
+    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  content: what
+    the bytes seem to be; they are coded as bytes where that makes them smaller.  model_cost: bytes by which the frame's
+    header grows if this block needs the model.  Raises MemoryLimitError if there is no memory.
     """
     counted = _Counter(report)
     payload: bytes | None = None
     try:
         if len(raw) > 1:
-            payload, spec = code_block(model, raw, settings, n_lanes, Run(counted, n_threads), model_cost)
+            payload, spec = code_block(model, raw, settings, n_lanes, Run(counted, n_threads), model_cost, content)
     except MemoryError:
         raise _no_memory(len(raw)) from None
     counted(len(raw) - counted.done)
     if payload is None:
         return BlockHead(last, STORED, 1, len(raw), len(raw), data_check(STORED, raw, raw)), raw
     mode = WITH_MODEL if spec.uses_model else BASE
-    return BlockHead(last, mode, spec.n_lanes, len(raw), len(payload), data_check(mode, raw, payload)), payload
+    check = data_check(mode, raw, payload)
+    return BlockHead(last, mode, spec.n_lanes, len(raw), len(payload), check, spec.content), payload
 
 
 def decode_block(

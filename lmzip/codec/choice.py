@@ -1,6 +1,7 @@
-"""Whether a block is coded with the model: the encoder looks at samples; the block's head records what it chose.
+"""How a block is coded: as what its bytes seem to be, with the model or without.  The encoder looks at samples; the
+block's head records what it chose.
 
-Deterministic: the choice depends on the block's bytes, the level and the model only.
+Deterministic: the choice depends on the block's bytes, their content, the level and the model only.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lmzip import levels
-from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Content, Run
 from lmzip.codec.stripes import checks_of
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
 
+_CONTENT_SAMPLE = 32 << 10  # bytes, in whole lines
 _SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
 _N_PIECES = 4
 _MODEL_GAIN = 0.01  # of the plain payload that the model must save to be worth its time
@@ -27,14 +29,46 @@ Coded = tuple[bytes | None, BlockSpec]  # payload, None where it would not be sm
 
 
 def code_block(
-    model: Model, raw, settings: LevelSettings, forced_lanes: int | None, run: Run, model_cost: int = 0
+    model: Model,
+    raw,
+    settings: LevelSettings,
+    forced_lanes: int | None,
+    run: Run,
+    model_cost: int = 0,
+    content: Content = BYTES,
 ) -> Coded:
     """Return payload and spec of a block; no payload where nothing makes it smaller.
 
-    Without a model there is no choice but to code or not to.  run.progress is called with raw bytes done, and with 0
-    while something is only tried, as what it raises abandons that too.  model_cost: bytes that the frame grows by
-    outside the payload if the block needs the model.
+    run.progress is called with raw bytes done, and with 0 while something is only tried, as what it raises abandons
+    that too.  content: what the bytes seem to be.  model_cost: bytes that the frame grows by outside the payload if the
+    block needs the model.
     """
+    if content != BYTES:
+        spec = BlockSpec(len(raw), settings.profile, False, content=content)
+        if _is_content(model, raw, spec, _tries(run)):
+            return encode_payload(model, raw, spec, run), spec
+    return _code_bytes(model, raw, settings, forced_lanes, run, model_cost)
+
+
+def _is_content(model: Model, raw, spec: BlockSpec, run: Run) -> bool:
+    """Return whether a sample from the middle comes out smaller as samples than as bytes, which are cheap to code."""
+    if not model.takes(spec):
+        return False
+    line = spec.content.line_size
+    n_lines = max(1, _CONTENT_SAMPLE // line)
+    offset = spec.content.offset
+    start = offset + max(0, (len(raw) - offset) // line - n_lines) // 2 * line
+    sample = bytes(memoryview(raw)[start : start + n_lines * line])
+    of_samples = replace(spec, raw_size=len(sample), content=replace(spec.content, offset=0))
+    payloads = (model.encode(sample, s, run) for s in (of_samples, BlockSpec(len(sample), spec.profile, False)))
+    as_samples, as_bytes = (len(sample if payload is None else payload) for payload in payloads)
+    return as_samples < as_bytes
+
+
+def _code_bytes(
+    model: Model, raw, settings: LevelSettings, forced_lanes: int | None, run: Run, model_cost: int
+) -> Coded:
+    """Code a block of bytes of any meaning.  Without a model there is no choice but to code or not to."""
     tries = _tries(run)
 
     def code(uses_model: bool, this_run: Run = tries) -> Coded:

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from lmzip import arguments, levels
+from lmzip.block import BYTES, Content
 from lmzip.codec.block import decode_block, encode_block, record_of, tells_outside
+from lmzip.codec.cutting import Cutter, take_blocks
 from lmzip.codec.memory import Threads, check_model, encode_need
 from lmzip.codec.settings import settings_for
 from lmzip.codec.sink import Write, write_all
@@ -64,8 +66,8 @@ class FrameWriter:
         self._n_pushed = 0  # blocks of the current frame
         self._table: list[Row] = []  # of the blocks of the current frame that are written
 
-    def push(self, raw, *, last: bool) -> None:
-        """Code a block; all but the last of the stream have the same size.  The bytes must not change any more.
+    def push(self, raw, *, last: bool, content: Content = BYTES) -> None:
+        """Code a block.  The bytes must not change any more.
 
         Waits while as many blocks as the workers' limit are on their way; raises what their work raised.
         """
@@ -73,7 +75,7 @@ class FrameWriter:
         self._n_pushed += 1
         ends_frame = last or self._n_pushed == MAX_BLOCKS
         model_cost = self._model_cost() if ends_frame and self._n_pushed == 1 else 0
-        self._workers.submit(lambda: self._encode(raw, ends_frame, model_cost), self._put_block)
+        self._workers.submit(lambda: self._encode(raw, ends_frame, content, model_cost), self._put_block)
         if ends_frame:
             digest = self._content_hash.digest()
             self._workers.submit(lambda: digest, self._put_trailer, is_work=False)
@@ -84,7 +86,7 @@ class FrameWriter:
         sizes = (len(pack_header(self._settings.profile, record).packed) for record in (self._record, None))
         return next(sizes) - next(sizes)
 
-    def _encode(self, raw, last: bool, model_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
+    def _encode(self, raw, last: bool, content: Content, model_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
         """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
         head, payload = encode_block(
             self._model,
@@ -94,6 +96,7 @@ class FrameWriter:
             n_lanes=self._n_lanes,
             report=self._report,
             n_threads=self._threads_per_block,
+            content=content,
             model_cost=model_cost,
         )
         digest = hashlib.blake2b(raw).digest() if self._verify else b""
@@ -134,7 +137,11 @@ class FrameWriter:
         record = self._record if head.uses_model or not head.last else None
         settings, short = self._settings, fits_short(head)
         context = settings.context if record and record.is_of_tokens else 0
-        return pack_header(settings.profile, record, context=context, short=short, n_lanes=head.n_lanes if short else 1)
+        if not short:
+            return pack_header(settings.profile, record, context=context)
+        return pack_header(
+            settings.profile, record, context=context, short=True, n_lanes=head.n_lanes, content=head.content
+        )
 
     def _put_trailer(self, digest: bytes) -> None:
         self._put_checked(Trailer(tuple(self._table), digest).pack(self._header), "trailer")
@@ -192,6 +199,7 @@ def compress_stream(
     registry: Registry | None = None,
     block_size: int | None = None,
     n_lanes: int | None = None,
+    content: Content | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
     progress: Progress | None = None,
@@ -202,8 +210,9 @@ def compress_stream(
 
     write may take less than it is given if it returns how much (lmzip.codec.sink).
 
-    The bytes written depend on the content, level, model, block_size and n_lanes only.  block_size: raw bytes, 1 to
-    2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  registry: where the level's
+    The bytes written depend on what is read, level, model, block_size, n_lanes and content only.  block_size: raw
+    bytes, 1 to 2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all
+    of it is; default to look for images and sound in it.  registry: where the level's
     model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
     this process may use, fewer where there is no memory for them; fewer than asked for only where memory_limit (bytes)
     or a limit of the process wants it.  At most threads + 1 blocks are held at a
@@ -219,13 +228,13 @@ def compress_stream(
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
         raise ValueError(f"n_lanes must be a power of two up to {MAX_LANES}, not {n_lanes}")
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
-    source = Source(read)
-    raw = source.take(size)
-    last = not source.peek(1)
+    source, cutter = Source(read), Cutter(size, min(size, settings.samples_size), content)
+    blocks, rest = take_blocks(source, size, cutter, bytearray())
+    raw, _, is_all = blocks[0]
     if raw:
         check_model(chosen, settings, memory_limit)
-    need = encode_need(chosen, settings, len(raw), n_lanes)
-    n_threads = Threads(1 if last else threads, memory_limit).that_fit(need)
+    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes)
+    n_threads = Threads(1 if is_all else threads, memory_limit).that_fit(need)
     with Workers(n_threads) as workers:
         writer = FrameWriter(
             write,
@@ -233,17 +242,18 @@ def compress_stream(
             settings=settings,
             model=chosen,
             n_lanes=n_lanes,
-            threads_per_block=2 if last and (threads or available_threads()) > 1 else 1,
+            threads_per_block=2 if is_all and (threads or available_threads()) > 1 else 1,
             progress=progress,
             verify=verify,
             summary=summary,
         )
-        writer.push(raw, last=last)
-        while not last:
-            raw = source.take(size)
-            last = not source.peek(1)
-            writer.push(raw, last=last)
-        del raw
+        is_last = False
+        while not is_last:
+            if not blocks:
+                blocks, rest = take_blocks(source, size, cutter, rest)
+            raw, of, is_last = blocks.pop(0)
+            writer.push(raw, last=is_last, content=of)
+        del raw, rest
         workers.finish()
     writer.summary.n_threads = workers.limit
     writer.summary.verified = verify is not None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from lmzip import levels
-from lmzip.block import Run
+from lmzip.block import BYTES, Content, Run
 from lmzip.codec.block import encode_block
 from lmzip.codec.choice import sample_sizes, takes_sample
 from lmzip.format.block import HEAD_SIZE
@@ -23,14 +23,22 @@ class Trial(NamedTuple):
     decoding: float  # as long as coding, and nothing for what is stored
 
 
-def try_sample(model: Model, settings: levels.LevelSettings, sample: bytes, block_size: int, n_threads: int) -> Trial:
+def try_sample(
+    model: Model,
+    settings: levels.LevelSettings,
+    sample: bytes,
+    block_size: int,
+    n_threads: int,
+    content: Content = BYTES,
+) -> Trial:
     """Code a sample in blocks of block_size, with the lanes that a net has in full ones, however long the sample is.
 
-    n_threads: of each block.  The first use of a model may take longer: let it be before.
+    n_threads: of each block.  content: what the sample is.  The first use of a model may take longer: let it be before.
     """
     settings = replace(settings, lanes=((levels.MAX_BLOCK_SIZE, settings.n_lanes(block_size)),))
     choosing = coding = decoding = 0.0
-    if takes_sample(settings, len(sample[:block_size])):
+    chooses = content == BYTES and takes_sample(settings, len(sample[:block_size]))
+    if chooses:
         start = time.monotonic()
         sample_sizes(model, sample[:block_size], settings, Run(n_threads=n_threads))
         choosing = time.monotonic() - start
@@ -38,8 +46,8 @@ def try_sample(model: Model, settings: levels.LevelSettings, sample: bytes, bloc
     for at in range(0, len(sample), block_size):
         block = sample[at : at + block_size]
         start = time.monotonic()
-        head, payload = encode_block(model, block, settings=settings, last=True, n_threads=n_threads)
-        chose = choosing if takes_sample(settings, len(block)) else 0.0
+        head, payload = encode_block(model, block, settings=settings, last=True, n_threads=n_threads, content=content)
+        chose = choosing if chooses and takes_sample(settings, len(block)) else 0.0
         spent = max(0.0, time.monotonic() - start - chose)
         size += HEAD_SIZE + len(payload)
         coding += spent

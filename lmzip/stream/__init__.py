@@ -57,14 +57,19 @@ def compress(
     model: str | Model | None = None,
     block_size: int | None = None,
     n_lanes: int | None = None,
+    content: str | None = None,
     threads: int | None = None,
 ) -> bytes:
     """Return bytes-like data as a frame.
 
     model: a name, the path of a weight file, or a Model; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up
-    to 128; all default to the level's.  threads: 0 and None for all that are available.  Raises ValueError and
-    TypeError for bad arguments, ModelMissingError, UnsupportedError, MemoryLimitError without memory.
+    to 128; all default to the level's.  content: what the data are, as `lmzip --content` takes it, `image:640x3` or
+    `audio:2x16` for instance; default to look for images and sound in them.  threads: 0 and None for all that are
+    available.  Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError, MemoryLimitError
+    without memory.
     """
+    from lmzip.contents import parse_content
+
     output = io.BytesIO()
     compress_stream(
         _reader(data).read,
@@ -74,6 +79,7 @@ def compress(
         registry=shared.registry,
         block_size=block_size,
         n_lanes=n_lanes,
+        content=None if content is None else parse_content(content),
         threads=threads,
     )
     return output.getvalue()

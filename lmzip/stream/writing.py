@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from lmzip.codec.compress import FrameWriter
+from lmzip.codec.cutting import Cutter
 from lmzip.codec.memory import encoding_threads
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
@@ -39,6 +40,8 @@ class FrameSink:
         self._raw = bytearray()
         self._n_frames = 0
         self._writer: FrameWriter | None = None  # of the frame that has been begun
+        size = settings.block_size
+        self._cutter = Cutter(size, min(size, settings.samples_size), None)
         self._workers: Workers | None = None
 
     @property
@@ -139,8 +142,10 @@ class FrameSink:
             n_threads = 1 if last else encoding_threads(self._threads, self._model, self._settings, size)
             self._workers = Workers(n_threads)
             self._writer = self._new_writer(self._write, self._workers)
-        raw, self._raw = self._raw, bytearray()
-        self._writer.push(raw, last=last)
+            self._cutter.restart()
+        blocks, self._raw = self._cutter.cut(self._raw, is_last=last)
+        for raw, content, is_last in blocks:
+            self._writer.push(raw, last=is_last, content=content)
 
     def _new_writer(self, write: Write, workers: Workers) -> FrameWriter:
         return FrameWriter(write, workers, settings=self._settings, model=self._model)

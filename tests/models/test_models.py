@@ -70,7 +70,7 @@ def test_what_there_is_not_is_not_taken(model):
         {"profile": 15},
         {"n_lanes": 129},
         {"context": 1},
-        {"content": Content(1, 3, 8, 0, 100, 100)},
+        {"content": Content(1, 5, 8, 0, 100)},
         {"uses_model": True, "profile": levels.FAST},
     ):
         assert not model.takes(replace(spec, **wrong))
