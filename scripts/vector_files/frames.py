@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from lmzip.block import DEFAULT_RUN, BlockSpec
+from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Content
 from lmzip.codec.choice import encode_payload
 from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check
 from lmzip.format.header import FrameHeader, ModelRecord, pack_header
@@ -95,18 +95,28 @@ def make_weights() -> None:
     WEIGHTS.write_bytes(tiny_weights(seed=0, name=WEIGHTS.stem, orders=[2, 0], byte_dim=30, table_dim=1))
 
 
-def coded(raw: bytes, profile: int, n_lanes: int = 1, *, last: bool = True, model: Model | None = None) -> Block:
+def coded(
+    raw: bytes,
+    profile: int,
+    n_lanes: int = 1,
+    *,
+    last: bool = True,
+    model: Model | None = None,
+    content: Content = BYTES,
+) -> Block:
     """Return head and payload of a block, coded with a model or by the base alone; it must become smaller."""
-    spec = BlockSpec(len(raw), profile, model is not None, n_lanes)
+    spec = BlockSpec(len(raw), profile, model is not None, n_lanes, content=content)
     payload = encode_payload(model or REGISTRY.built_in(), raw, spec, DEFAULT_RUN)
     if payload is None:
         raise ValueError("a block that does not become smaller")
-    return recoded(raw, bytes(payload), WITH_MODEL if model else BASE, n_lanes, last=last)
+    return recoded(raw, bytes(payload), WITH_MODEL if model else BASE, n_lanes, last=last, content=content)
 
 
-def recoded(raw: bytes, payload: bytes, mode: int, n_lanes: int = 1, *, last: bool = True) -> Block:
+def recoded(
+    raw: bytes, payload: bytes, mode: int, n_lanes: int = 1, *, last: bool = True, content: Content = BYTES
+) -> Block:
     """Return head and payload of a block with any payload, data_check sound over both."""
-    return BlockHead(last, mode, n_lanes, len(raw), len(payload), data_check(mode, raw, payload)), payload
+    return BlockHead(last, mode, n_lanes, len(raw), len(payload), data_check(mode, raw, payload), content), payload
 
 
 def coded_frame(

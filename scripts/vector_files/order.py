@@ -65,7 +65,6 @@ def unsupported_first() -> Iterator[tuple[str, bytes, str]]:
     version = DATA[:4] + b"\x02" + DATA[5:]
     yield "2-3", flip(version, 6 + 13), "Format version 2 and a wrong head check."
     yield "2-3-cut", version[:5], "Format version 2 and nothing behind it."
-    yield "2-3-named-by", b"\x89LMZ\x61", "3 for what names the model and nothing behind it."
     yield "4-5", handmade(LONG, b"", FEW, LAST | 3), "Mode 3 and a coded block of no bytes."
     record = pack_header(4, net_record())
     text = stored_frame(RAW, header=changed(changed(record, 6, b"\4"), 56, b"\xff"))
@@ -78,7 +77,7 @@ def unsupported_first() -> Iterator[tuple[str, bytes, str]]:
     no_profile = changed(LONG, 5, b"\0")
     yield "4-5-model", handmade(no_profile, RAW, FEW, LAST | 2), "Profile 0 and a block with a model that no one names."
     content = handmade(LONG, b"", b"", 0x20, content=IMAGE)
-    yield "4-5-sequence", content, "A block with content described that is empty and not the last."
+    yield "4-5-sequence", content, "A stored block with content that is empty and not the last."
     yield "4-6", handmade(LONG, RAW, FEW, LAST | 3)[:40], "Mode 3 and a payload that is cut."
     gone = pack_header(4, GONE)
     wrong = (replace(head, data_check=1), payload)

@@ -31,7 +31,7 @@ from vector_files.frames import (
 RAW = painted(100)
 DATA, SHORT_DATA = stored_frame(RAW), stored_frame(RAW, header=SHORT)
 FLOAT = replace(GONE, kind=3, fingerprint=b"\1" * 16, numerics="cuda/sm90 bf16 1t torch2.13.0 tf5.23.0")
-IMAGE = struct.pack("<BBBBII", 1, 3, 8, 0, 5, 0)
+IMAGE = struct.pack("<BBBBHI", 1, 3, 8, 0, 0, 5)
 LAST = 0x80
 
 
@@ -40,15 +40,12 @@ def unsupported(name: str, data: bytes, sentence: str) -> Vector:
 
 
 def later_versions() -> Iterator[Vector]:
-    """Yield step 2 of FORMAT 1.2: other versions, and what names the model."""
+    """Yield step 2 of FORMAT 1.2: other versions."""
     for version in (0, 2, 15):
         data = DATA[:4] + bytes([version]) + DATA[5:]
         yield unsupported(f"version-{version}", data, f"Format version {version}.")
     data = SHORT_DATA[:4] + b"\x12" + SHORT_DATA[5:]
     yield unsupported("version-2-short", data, "Format version 2, short.")
-    for name, byte, whole in (("long", b"\x61", DATA), ("short", b"\x71", SHORT_DATA)):
-        data = whole[:4] + byte + whole[5:]
-        yield unsupported(f"named-by-3-{name}", data, f"Byte 4 has 3 for what names the model, {name}.")
     yield unsupported("second-frame", DATA + DATA[:4] + b"\x02", "The second frame is of format version 2.")
 
 
@@ -70,6 +67,7 @@ def later_headers() -> Iterator[Vector]:
         ("model-flags", changed(net, 7, b"\1"), "A model record with a flag."),
         ("fingerprint-net", changed(net, 40, b"\1"), "A net with a fingerprint, which nets have none of."),
         ("fingerprint-transformer", changed(net, 6, b"\2\0" + b"\1" * 48), "A transformer with a fingerprint."),
+        ("content-in-long", FrameHeader(b"\x89LMZ\x61\x01" + IMAGE), "A content in the header of a long frame."),
         ("fingerprint-none", changed(net, 6, b"\3"), "A model in floating point without a fingerprint."),
     ):
         yield unsupported(name, stored_frame(RAW, header=header), sentence)
@@ -77,7 +75,7 @@ def later_headers() -> Iterator[Vector]:
 
 def later_blocks() -> Iterator[Vector]:
     """Yield step 4 for heads."""
-    few = noise()[:50]
+    few, net = noise()[:50], pack_header(4, net_record())
     for name, payload, kind, sentence in (
         ("mode-3", few, LAST | 3, "Mode 3."),
         ("reserved-bit", RAW, LAST | 0x40, "The reserved bit of a head's kind is set in a stored block."),
@@ -88,8 +86,28 @@ def later_blocks() -> Iterator[Vector]:
         yield unsupported(name, handmade(LONG, RAW, payload, kind), sentence)
     data = handmade(LONG, RAW, RAW, LAST | 0x20, content=IMAGE)
     yield unsupported("content-stored", data, "A stored block that describes its content.")
-    data = handmade(LONG, RAW, few, LAST | 0x20 | BASE, content=IMAGE)
-    yield unsupported("content-coded", data, "A coded block that describes its content.")
+    data = handmade(net, RAW, few, LAST | 0x20 | WITH_MODEL, content=IMAGE)
+    yield unsupported("content-with-model", data, "A block that describes its content, coded with a model.")
+    for name, content, sentence in (
+        ("type-0", (0, 1, 8, 0, 0, 5), "A content of type 0."),
+        ("type-3", (3, 1, 8, 0, 0, 5), "A content of type 3."),
+        ("no-channels", (1, 0, 8, 0, 0, 5), "An image without channels."),
+        ("5-channels", (1, 5, 8, 0, 0, 5), "An image of 5 channels."),
+        ("depth-12", (1, 1, 12, 0, 0, 5), "An image of 12 bits."),
+        ("depth-24", (1, 1, 24, 0, 0, 5), "An image of 24 bits."),
+        ("image-float", (1, 1, 16, 4, 0, 5), "An image in floating point."),
+        ("image-flags", (1, 1, 8, 64, 0, 5), "An image with a flag of later versions."),
+        ("palette-rgb", (1, 3, 8, 8, 0, 5), "An image of three channels with a palette."),
+        ("width-0", (1, 1, 8, 0, 0, 0), "An image without width."),
+        ("9-channels", (2, 9, 16, 2, 0, 0), "Sound of 9 channels."),
+        ("sound-depth-12", (2, 1, 12, 2, 0, 0), "Sound of 12 bits."),
+        ("sound-width", (2, 1, 16, 2, 0, 1), "Sound with a width."),
+        ("sound-palette", (2, 1, 8, 8, 0, 0), "Sound with a palette."),
+    ):
+        data = handmade(LONG, RAW, few, LAST | 0x20 | BASE, content=struct.pack("<BBBBHI", *content))
+        yield unsupported(f"content-{name}", data, sentence)
+    data = handmade_short(FrameHeader(b"\x89LMZ\x71\x01" + IMAGE), 100, RAW, stored(RAW)[0].data_check)
+    yield unsupported("content-short-stored", data, "A stored block with content in a short frame.")
     header = pack_header(1, short=True, n_lanes=8)
     data = handmade_short(header, 100, RAW, stored(RAW)[0].data_check)
     yield unsupported("short-stored-lanes", data, "A stored block of 8 lanes in a short frame.")
@@ -133,6 +151,10 @@ def profiles_not_here() -> Iterator[Vector]:
         header = pack_header(profile, net_record())
         data = frame([recoded(RAW, few, WITH_MODEL)], RAW, header)
         yield unsupported(f"profile-{profile}-net", data, f"A block coded with profile {profile} and a net.")
+    data = handmade(LONG, RAW, few, LAST | 1 << 2 | 0x20 | BASE, content=IMAGE)
+    yield unsupported("content-lanes", data, "An image in two lanes.")
+    data = handmade(pack_header(7), RAW, few, LAST | 0x20 | BASE, content=IMAGE)
+    yield unsupported("content-profile-7", data, "An image with profile 7.")
     blocks = [stored(RAW, last=False), recoded(RAW, few, BASE)]
     data = frame(blocks, RAW * 2, pack_header(15))
     yield unsupported("profile-15-second", data, "Profile 15: a stored block, then a coded one.")
