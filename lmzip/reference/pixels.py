@@ -538,23 +538,3 @@ def update_cell(cell: Cell, bit: int) -> None:
     n = cell.n
     cell.update(bit)
     cell.n = min(n + 1, CELL_LIMIT)
-
-
-# --- payloads --------------------------------------------------------------------------------------------------------
-
-
-def encode_pixels(raw: bytes, profile: int, channels: int, depth: int, flags: int, width: int, offset: int) -> bytes:
-    """Return the payload of a block of kind 1, however large it comes out."""
-    coder = RangeEncoder()
-    Pixels(len(raw), profile, Content(1, channels, depth, flags, offset, width)).code_block(coder, raw)
-    return coder.finish()
-
-
-def decode_pixels(
-    payload: bytes, raw_size: int, profile: int, channels: int, depth: int, flags: int, width: int, offset: int
-) -> bytes:
-    """Return the raw_size bytes that a payload stands for; raise ValueError where no encoder writes it."""
-    coder = RangeDecoder(payload)
-    raw = Pixels(raw_size, profile, Content(1, channels, depth, flags, offset, width)).code_block(coder, None)
-    coder.check_end()
-    return raw
