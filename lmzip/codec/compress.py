@@ -233,7 +233,8 @@ def compress_stream(
     raw, _, is_all = blocks[0]
     if raw:
         check_model(chosen, settings, memory_limit)
-    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes)
+    contents = {block.content for block in blocks} - {BYTES}
+    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes, contents)
     n_threads = Threads(1 if is_all else threads, memory_limit).that_fit(need)
     with Workers(n_threads) as workers:
         writer = FrameWriter(

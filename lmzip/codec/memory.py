@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from lmzip import levels
+from lmzip.block import BlockSpec, Content
 from lmzip.codec.settings import settings_for
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import BlockHead
@@ -118,10 +120,17 @@ def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     return Need(weights, state + 2 * head.payload_size + head.raw_size, head.payload_size)
 
 
-def encode_need(model: Model, settings: levels.LevelSettings, raw_size: int, n_lanes: int | None = None) -> Need:
+def encode_need(
+    model: Model,
+    settings: levels.LevelSettings,
+    raw_size: int,
+    n_lanes: int | None = None,
+    contents: Iterable[Content] = (),
+) -> Need:
     """Return what encoding a block of raw_size bytes needs, whose payload may be as large; n_lanes: the level's.
 
-    With a model it may be coded without as well, one way after the other, and both payloads are held.
+    With a model it may be coded without as well, one way after the other, and both payloads are held.  contents: what
+    blocks may be besides bytes.
     """
     if not raw_size:
         return Need(0, 0, 0)
@@ -133,6 +142,10 @@ def encode_need(model: Model, settings: levels.LevelSettings, raw_size: int, n_l
     if settings.uses_model:
         state = max(state, model.memory_size(settings.spec(raw_size, uses_model=True, n_lanes=n_lanes)))
         payloads, weights = 2 * raw_size, model.weights_size()
+    for content in contents:
+        spec = BlockSpec(min(raw_size, settings.samples_size), settings.profile, False, content=content)
+        if model.takes(spec):
+            state = max(state, model.memory_size(spec))
     return Need(weights, state + raw_size + payloads, raw_size)
 
 

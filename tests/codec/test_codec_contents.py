@@ -14,7 +14,9 @@ from media_tools import picture, recording, shaded, tar_of
 import lmzip
 from lmzip import codec
 from lmzip.block import BYTES, IMAGE, SIGNED, SOUND, Content
-from lmzip.errors import DamagedError
+from lmzip.codec.memory import encode_need
+from lmzip.codec.settings import settings_for
+from lmzip.errors import DamagedError, MemoryLimitError
 from lmzip.format.block import BASE
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -106,6 +108,15 @@ def test_a_content_that_is_told_is_believed_where_it_pays(text):
     packed = lmzip.compress(raw, level=4, content=text)
     assert lmzip.decompress(packed) == raw
     assert len(packed) <= len(lmzip.compress(raw, level=4, content="bytes"))
+
+
+def test_the_memory_limit_counts_what_pixels_need():
+    """A line that is far longer than its picture takes far more memory than the bytes would."""
+    raw = b"P5 900000 1 255\n" + shaded(900, 1)
+    need = encode_need(*reversed(settings_for(1, None, None)), len(raw))
+    with pytest.raises(MemoryLimitError):
+        pack(raw, level=1, memory_limit=need.of_threads(1) + (1 << 20))
+    assert pack(raw, level=1, memory_limit=need.of_threads(1) + (1 << 20), content=BYTES)
 
 
 def test_bytes_are_never_looked_at():
