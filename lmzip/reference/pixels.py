@@ -22,7 +22,7 @@ Coder = RangeEncoder | RangeDecoder
 M32 = (1 << 32) - 1
 
 # profile -> n_own, n_others, n_lms, n_cells, n_sets, cell_bits (PIXELS 1)
-FAST, MIDDLE, ALL = (8, 5, 1, 2, 2, 16), (16, 10, 2, 6, 4, 17), (24, 14, 4, 8, 5, 20)
+FAST, MIDDLE, ALL = (8, 5, 1, 2, 2, 16), (16, 10, 2, 6, 4, 17), (24, 14, 4, 8, 5, 19)
 SHAPES = {1: FAST, 2: MIDDLE, 3: MIDDLE, 4: ALL, 5: ALL, 6: ALL}
 
 # Initial values and rates (PIXELS 3)
@@ -181,6 +181,9 @@ class Line:
         self.check = 0
         self.cells: dict[int, Cell] = {}
 
+    def n_used(self) -> int:
+        return self.cells[1].n if 1 in self.cells else 0
+
 
 class Byte:
     """What is known before a byte of a sample: its predictions, contexts and histograms."""
@@ -209,7 +212,7 @@ class Pixels:
         unit = 1 << (content.flags >> 4 & 3)
         self.line_size = content.width * content.channels * self.parts
         self.padded_size = -(-self.line_size // unit) * unit
-        self.cell_mask = power_above(2 * raw_size + 256, 1 << cell_bits) - 1
+        self.cell_mask = power_above(max(raw_size, 1 << 15), 1 << cell_bits) - 1
         self.plain = Plain()
         self.lines: list[dict[int, int]] = [{}, {}, {}, {}]  # this one and the three above: place -> sample
         self.errors: list[dict[tuple[int, int], list[int]]] = [{}, {}]  # of this line and above: place, part -> errors
@@ -463,7 +466,9 @@ class Pixels:
     def find_cells(self, h: int, c0: int) -> dict[int, Cell]:
         mixed = h if c0 == 1 else (h + c0 * 0x2F0B4C47) * 0x9E3779B1 & M32
         number = (mixed ^ mixed >> 16) & self.cell_mask
-        line = self.cells.setdefault(number, Line())
+        line, other = (self.cells.setdefault(at, Line()) for at in (number, number ^ 1))
+        if line.check != h | 1 and (other.check == h | 1 or other.n_used() < line.n_used()):
+            line = other
         if line.check != h | 1:  # in place: contexts of one byte may meet in one line
             line.check = h | 1
             line.cells.clear()

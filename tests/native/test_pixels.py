@@ -424,26 +424,34 @@ def memory(profile: int, raw_size: int, of: Content) -> int:
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_memory_of_ordinary_pictures(channels: int) -> None:
-    """Below 64 MiB, but for the strongest shape: its cells alone take that from about 256 KiB on (PIXELS 1.2)."""
+    """The cells of the strongest shape take 32 MiB at most, those of the others 8 MiB (PIXELS 1.2)."""
     for width in (64, 640, 4000):
         of = image(channels, width=width)
         for profile in PROFILES:
-            limit = 24 * MIB if profile < 4 else 262_016
-            assert memory(profile, limit, of) < 64 * MIB
-            assert memory(profile, 1 << 30, of) < 128 * MIB
+            assert memory(profile, 60_000, of) < 16 * MIB
+            assert memory(profile, 1 << 30, of) < (24 if profile < 4 else 48) * MIB
 
 
-@pytest.mark.parametrize(("profile", "cell_bits"), [(1, 16), (2, 17), (3, 17), (4, 20), (5, 20), (6, 20)])
+@pytest.mark.parametrize(("profile", "cell_bits"), [(1, 16), (2, 17), (3, 17), (4, 19), (5, 19), (6, 19)])
 def test_memory_grows_with_the_lines_of_cells(profile: int, cell_bits: int) -> None:
-    """The number of lines is a power of two of at least 2 * raw_size + 256, at most 2^cell_bits (PIXELS 1.2)."""
+    """The number of lines is the power of two of at least raw_size, within 2^15 and 2^cell_bits (PIXELS 1.2)."""
     of, line = image(width=100), 64
-    last = memory(profile, 1, of)
-    for bits in range(10, cell_bits + 2):
-        largest = (1 << bits) // 2 - 128  # with 2^bits lines
-        now = memory(profile, largest, of)
-        assert now - last == (line << min(bits, cell_bits)) - (line << min(max(9, bits - 1), cell_bits))
-        assert memory(profile, (largest + 1) // 2 + 64, of) == now
+    last = memory(profile, 100, of)
+    for bits in range(14, cell_bits + 2):
+        now = memory(profile, 1 << bits, of)
+        assert now - last == (line << min(max(15, bits), cell_bits)) - (line << min(max(15, bits - 1), cell_bits))
+        assert memory(profile, (1 << bits) // 2 + 1, of) == now
         last = now
+
+
+def test_memory_follows_the_block_not_the_line_it_claims() -> None:
+    for depth, channels in ((8, 1), (8, 3), (16, 4)):
+        longest = image(channels, depth, width=MIB // (channels * depth // 8))
+        for raw_size in (1, 100, 5000):
+            assert memory(4, raw_size, longest) < memory(4, raw_size, image(channels, depth, width=1)) + 200 * raw_size
+        with_cells = memory(4, MIB, image(channels, depth, width=1))
+        assert memory(4, MIB, longest) - with_cells > 128 * MIB, "which a whole line does need"
+        assert memory(4, 2 * MIB, longest) == memory(4, MIB, longest)
 
 
 def test_memory_does_not_depend_on_what_changes_no_state() -> None:

@@ -7,7 +7,7 @@
 #include "mixer.h"
 
 /* Of the profile fast, of quick and full, of all others. */
-static const pixels_shape shapes[] = {{8, 5, 1, 2, 2, 16}, {16, 10, 2, 6, 4, 17}, {24, 14, 4, 8, 5, 20}};
+static const pixels_shape shapes[] = {{8, 5, 1, 2, 2, 16}, {16, 10, 2, 6, 4, 17}, {24, 14, 4, 8, 5, 19}};
 
 const uint16_t pixel_set_size[MAX_PIXEL_SETS] = {256, 8 * N_ERROR_CLASSES, 8 * 64, 8 * 64, 8 * N_ERROR_CLASSES};
 const uint16_t pixel_apm_size[N_PIXEL_APMS] = {256 * N_ERROR_CLASSES, 4096};
@@ -63,7 +63,9 @@ static void pixels_layout(struct lmz_coder *c)
     s->line_samples = s->width * t->channels;
     s->line_size = (uint32_t)(s->line_samples * s->n_parts);
     s->padded_size = (s->line_size + LINE_UNIT(t->flags) - 1) & ~(LINE_UNIT(t->flags) - 1);
-    const size_t pad = (size_t)(LINE_PAD * t->channels), samples = (size_t)s->line_samples + 2 * pad;
+    const size_t raw_size = c->spec.raw_size, line_end = (size_t)s->line_samples, most = raw_size / (size_t)s->n_parts;
+    const size_t pad = (size_t)(LINE_PAD * t->channels);
+    const size_t samples = (line_end < most ? line_end : most) + 2 * pad; /* of a line, as far as the block reaches */
     const size_t slots = (size_t)(s->n_channels * s->n_parts);
     s->plain = arena_take(a, sizeof *s->plain);
     s->bins = arena_take(a, sizeof *s->bins);
@@ -79,7 +81,7 @@ static void pixels_layout(struct lmz_coder *c)
     s->final_weights = arena_take(a, slots * 8 * N_ERROR_CLASSES * 8 * sizeof *s->final_weights);
     for (int i = 0; i < N_PIXEL_APMS; i++)
         s->apm[i] = arena_take(a, (size_t)pixel_apm_size[i] * APM_ROW * sizeof *s->apm[i]);
-    s->cell_mask = power_above(c->spec.raw_size * 2 + 256, 1u << s->shape->cell_bits) - 1;
+    s->cell_mask = power_above(raw_size < MIN_CELL_LINES ? MIN_CELL_LINES : raw_size, 1u << s->shape->cell_bits) - 1;
     s->cells = arena_take(a, ((size_t)s->cell_mask + 1) * CELL_LINE * sizeof *s->cells);
 }
 

@@ -26,6 +26,7 @@
 #define MAX_PIXEL_INPUTS 96 /* 64-byte aligned rows: the predictions, two for each context of cells, the bias */
 #define MAX_PIXEL_SETS 5
 #define N_PIXEL_APMS 2
+#define MIN_CELL_LINES (1u << 15) /* what small blocks fill, too */
 #define CELL_LINE 16 /* the check of a context, and the cells of a nibble */
 
 #define N_ERROR_CLASSES 32
@@ -61,7 +62,7 @@ typedef struct {
     int32_t n_channels, n_parts;       /* bytes of a sample */
     int32_t width, line_samples;
     uint32_t line_size, padded_size;   /* bytes of a line */
-    int32_t *line[4];                  /* of the current line and the three above: samples, padded to both sides */
+    int32_t *line[4];                  /* this one and the three above: samples of the block, padded to both sides */
     uint8_t *errors[2];                /* (samples, parts, MAX_PIXEL_PREDICTIONS) of this line and the one above */
     uint16_t *histograms;              /* (slots, MAX_PIXEL_PREDICTIONS, N_ERROR_CLASSES, N_BINS) */
     uint16_t *shared_histograms;       /* (slots, N_SHARED, N_SHARED_CLASSES, N_BINS) */

@@ -157,14 +157,19 @@ static inline void start_byte(pixels_state *s, const pixel *p, pixel_byte *b, in
     set_cell_contexts(s, p, b, part, upper);
 }
 
-/* Find the lines of cells of a nibble; a line of another context is emptied. */
+/* Find the lines of cells of a nibble, each in a pair of them: of two lines of other contexts, the one that was used
+   less is emptied. */
 static inline void find_cells(pixels_state *s, pixel_byte *b, uint32_t c0)
 {
     for (int k = 0; k < s->shape->n_cells; k++) {
         const uint32_t h = c0 < 2 ? b->hash[k] : (b->hash[k] + c0 * 0x2F0B4C47u) * 0x9E3779B1u;
-        uint32_t *line = b->cells[k] = s->cells + (size_t)((h ^ h >> 16) & s->cell_mask) * CELL_LINE;
-        if (line[0] != (b->hash[k] | 1)) {
-            line[0] = b->hash[k] | 1;
+        const uint32_t number = (h ^ h >> 16) & s->cell_mask, check = b->hash[k] | 1;
+        uint32_t *line = s->cells + (size_t)number * CELL_LINE, *other = s->cells + (size_t)(number ^ 1) * CELL_LINE;
+        if (line[0] != check && (other[0] == check || cell_count(other[1]) < cell_count(line[1])))
+            line = other;
+        b->cells[k] = line;
+        if (line[0] != check) {
+            line[0] = check;
             for (int i = 1; i < CELL_LINE; i++)
                 line[i] = 1u << 31;
         }

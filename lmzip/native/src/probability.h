@@ -38,13 +38,14 @@ static inline uint32_t bounded(uint32_t p) { return p < 64 ? 64 : p > (1u << 24)
 
 /* A cell is an adaptive probability of a one: p (22 bits) << 10 | n (10 bits), n the bits seen so far. */
 static inline int32_t cell_p(uint32_t cell) { return (int32_t)(cell >> 10); }
+static inline uint32_t cell_count(uint32_t cell) { return cell & 1023; }
 static inline int32_t cell_stretch(uint32_t cell) { return lmz_stretch_table[cell >> 20]; }
 static inline int32_t cell_confidence(uint32_t cell) { return (cell_p(cell) - (1 << 21)) >> 10; }
 
 /* The cell after one more bit: p moves by (bit - p) / (n + 1.6), n counts up to `limit` < 256. */
 static inline uint32_t cell_moved(uint32_t cell, int32_t rate, int bit, uint32_t limit)
 {
-    uint32_t n = cell & 1023;
+    uint32_t n = cell_count(cell);
     int32_t p = cell_p(cell), error = (-bit & ((1 << 22) - 1)) - p;
     p += ((error >> 3) * rate) >> 9;
     return (uint32_t)p << 10 | (n + (n < limit));
