@@ -16,7 +16,7 @@ from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers
-from lmzip.errors import DamagedError, LmzipError, VerifyError
+from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, VerifyError
 from lmzip.format import outside
 from lmzip.format.block import (
     MAX_BLOCKS,
@@ -49,12 +49,15 @@ class FrameWriter:
         settings: levels.LevelSettings,
         model: Model,
         n_lanes: int | None = None,
+        threads: Threads | None = None,
         threads_per_block: int = 1,
         progress: Progress | None = None,
         verify: Verify = None,
         summary: Summary | None = None,
     ) -> None:
+        """threads: how many the memory of a block of samples allows; None for no limit."""
         self.summary = summary or Summary()
+        self._threads = threads
         self._write, self._workers, self._verify = write, workers, verify
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
         self._settings, self._model = settings, model
@@ -67,10 +70,12 @@ class FrameWriter:
         self._table: list[Row] = []  # of the blocks of the current frame that are written
 
     def push(self, raw, *, last: bool, content: Content = BYTES) -> None:
-        """Code a block.  The bytes must not change any more.
+        """Code a block.  The bytes must not change any more.  Samples that take more memory than allowed become bytes.
 
         Waits while as many blocks as the workers' limit are on their way; raises what their work raised.
         """
+        if content != BYTES and not self._has_memory_for(content, len(raw)):
+            content = BYTES
         self._content_hash.update(raw)
         self._n_pushed += 1
         ends_frame = last or self._n_pushed == MAX_BLOCKS
@@ -80,6 +85,17 @@ class FrameWriter:
             digest = self._content_hash.digest()
             self._workers.submit(lambda: digest, self._put_trailer, is_work=False)
             self._content_hash, self._n_pushed = content_hash(), 0
+
+    def _has_memory_for(self, content: Content, raw_size: int) -> bool:
+        """Return whether a block of samples is within the limit of memory, on as many threads as are left then."""
+        if self._threads is None:
+            return True
+        need = encode_need(self._model, self._settings, raw_size, self._n_lanes, content)
+        try:
+            self._workers.limit = min(self._workers.limit, self._threads.that_fit(need))
+        except MemoryLimitError:
+            return False
+        return True
 
     def _model_cost(self) -> int:
         """Return the bytes by which the header of a frame of one block grows if the block needs the model."""
@@ -210,7 +226,8 @@ def compress_stream(
 
     write may take less than it is given if it returns how much (lmzip.codec.sink).
 
-    The bytes written depend on what is read, level, model, block_size, n_lanes and content only.  block_size: raw
+    The bytes written depend on what is read, level, model, block_size, n_lanes and content only, and on memory_limit
+    where images or sound would take more and are coded as bytes.  block_size: raw
     bytes, 1 to 2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all
     of it is; default to look for images and sound in it.  registry: where the level's
     model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
@@ -233,16 +250,16 @@ def compress_stream(
     raw, _, is_all = blocks[0]
     if raw:
         check_model(chosen, settings, memory_limit)
-    contents = {block.content for block in blocks} - {BYTES}
-    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes, contents)
-    n_threads = Threads(1 if is_all else threads, memory_limit).that_fit(need)
-    with Workers(n_threads) as workers:
+    allowed = Threads(1 if is_all else threads, memory_limit)
+    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes)
+    with Workers(allowed.that_fit(need)) as workers:
         writer = FrameWriter(
             write,
             workers,
             settings=settings,
             model=chosen,
             n_lanes=n_lanes,
+            threads=allowed,
             threads_per_block=2 if is_all and (threads or available_threads()) > 1 else 1,
             progress=progress,
             verify=verify,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from lmzip import levels
-from lmzip.block import BlockSpec, Content
+from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.codec.settings import settings_for
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import BlockHead
@@ -125,12 +124,12 @@ def encode_need(
     settings: levels.LevelSettings,
     raw_size: int,
     n_lanes: int | None = None,
-    contents: Iterable[Content] = (),
+    content: Content = BYTES,
 ) -> Need:
     """Return what encoding a block of raw_size bytes needs, whose payload may be as large; n_lanes: the level's.
 
-    With a model it may be coded without as well, one way after the other, and both payloads are held.  contents: what
-    blocks may be besides bytes.
+    With a model it may be coded without as well, one way after the other, and both payloads are held.  content: what it
+    may be besides bytes.
     """
     if not raw_size:
         return Need(0, 0, 0)
@@ -142,10 +141,9 @@ def encode_need(
     if settings.uses_model:
         state = max(state, model.memory_size(settings.spec(raw_size, uses_model=True, n_lanes=n_lanes)))
         payloads, weights = 2 * raw_size, model.weights_size()
-    for content in contents:
-        spec = BlockSpec(min(raw_size, settings.samples_size), settings.profile, False, content=content)
-        if model.takes(spec):
-            state = max(state, model.memory_size(spec))
+    of_samples = BlockSpec(raw_size, settings.profile, False, content=content)
+    if content != BYTES and model.takes(of_samples):
+        state = max(state, model.memory_size(of_samples))
     return Need(weights, state + raw_size + payloads, raw_size)
 
 

@@ -18,6 +18,7 @@ from lmzip.codec.memory import encode_need
 from lmzip.codec.settings import settings_for
 from lmzip.errors import DamagedError, MemoryLimitError
 from lmzip.format.block import BASE
+from lmzip.models.ngram import NgramModel
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -110,13 +111,30 @@ def test_a_content_that_is_told_is_believed_where_it_pays(text):
     assert len(packed) <= len(lmzip.compress(raw, level=4, content="bytes"))
 
 
-def test_the_memory_limit_counts_what_pixels_need():
-    """A line that is far longer than its picture takes far more memory than the bytes would."""
-    raw = b"P5 900000 1 255\n" + shaded(900, 1)
-    need = encode_need(*reversed(settings_for(1, None, None)), len(raw))
-    with pytest.raises(MemoryLimitError):
-        pack(raw, level=1, memory_limit=need.of_threads(1) + (1 << 20))
-    assert pack(raw, level=1, memory_limit=need.of_threads(1) + (1 << 20), content=BYTES)
+def test_what_takes_more_memory_than_allowed_is_coded_as_bytes():
+    """Long lines take far more than bytes do; they come when a limit has been found to do for the bytes."""
+    wide = b"P5 300000 1 255\n" + bytes(range(250)) * 1200
+    raw = tar_of(("a.pgm", picture(300, 300)), ("b", bytes(1 << 20)), ("c.pgm", wide), ("d.pgm", picture(300, 300)))
+    limit = encode_need(*reversed(settings_for(1, None, None)), 1 << 19).of_threads(1)
+    of_wide = Content(IMAGE, 1, 8, 0, 300000, 0)
+    free = pack(raw, level=1, block_size=1 << 19)[0]
+    assert of_wide in dict(blocks_of(free))
+    with pytest.raises(MemoryLimitError, match="--memlimit"):
+        unpack(free, memory_limit=limit)
+    limited = [pack(raw, level=1, block_size=1 << 19, memory_limit=limit, threads=n)[0] for n in (1, 2)]
+    assert limited[0] == limited[1], "threads give way first"
+    kinds = {content.width for content, _ in blocks_of(limited[0])}
+    assert kinds == {0, 300}
+    assert unpack(limited[0], memory_limit=limit)[0] == raw
+
+
+def test_threads_give_way_to_what_takes_memory():
+    wide = b"P5 300000 1 255\n" + bytes(range(250)) * 1200
+    raw = tar_of(("b", bytes(1 << 20)), ("c.pgm", wide), ("d", bytes(1 << 20)))
+    options = {"level": 1, "block_size": 1 << 19}
+    of_one = encode_need(NgramModel(), settings_for(1, None, None)[0], 300000, None, Content(IMAGE, 1, 8, 0, 300000))
+    packed, summary = pack(raw, **options, threads=2, memory_limit=of_one.of_threads(1) + (1 << 20))
+    assert summary.n_threads == 1 and packed == pack(raw, **options)[0]
 
 
 def test_bytes_are_never_looked_at():
