@@ -26,6 +26,7 @@ from format_tools import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+import lmzip
 from lmzip import errors
 from lmzip.block import Content
 from lmzip.codec.source import FileSource
@@ -34,6 +35,7 @@ from lmzip.format import block, trailer
 from lmzip.format.frames import Block, FrameEnd, FrameStart, read_frames
 from lmzip.format.header import MAX_HEADER_SIZE, FrameHeader, header_size, pack_header
 from lmzip.format.trailer import Trailer
+from lmzip.reference import container
 
 SHORT_1, LONG_1 = pack_header(1, short=True), pack_header(1)
 CODED = painted(600), b"somebody's payload"
@@ -243,6 +245,13 @@ def test_the_documents_files_that_need_no_kernel_are_what_is_written():
     assert files["No content"] == stored_frame(SHORT_1, b"")
     assert files["One byte"] == stored_frame(SHORT_1, b"a")
     assert files["Two stored blocks"] == stored_frame(LONG_1, b"ab", b"c")
+
+
+def test_the_documents_picture_is_what_is_written():
+    raw = b"P5\n16 16\n255\n" + bytes(10 * x + 5 * y for y in range(16) for x in range(16))
+    packed = dumps()["A picture"]
+    assert lmzip.compress(raw, level=1) == packed
+    assert container.decode(packed, {}) == raw
 
 
 def test_the_documents_coded_file_is_sound():

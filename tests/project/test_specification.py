@@ -9,11 +9,11 @@ import sys
 import pytest
 from conftest import ROOT
 
-from lmzip.reference import samples
+from lmzip.reference import pixels, samples
 from lmzip.reference.ngram import ALONE, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
 
 DOCS = ROOT / "docs"
-DOCUMENTS = ("FORMAT", "ARITHMETIC", "TRANSFORMER", "SAMPLES")
+DOCUMENTS = ("FORMAT", "ARITHMETIC", "TRANSFORMER", "SAMPLES", "PIXELS")
 NUMBER = r"\d+(?:\.\d+)*"
 CITATION = re.compile(rf"\b({'|'.join(DOCUMENTS)})\s+({NUMBER}(?:(?:, | and | to ){NUMBER}(?![\d-]))*)")
 HEADING = re.compile(rf"^#+\s+({NUMBER})\b", re.MULTILINE)
@@ -157,6 +157,34 @@ def test_depths_and_initial_values_of_sound_are_those_of_the_reference():
         ("step being ", samples.STEPS),
     ):
         assert name + ", ".join(map(str, values)) in text
+
+
+def test_shapes_of_pixels_are_those_of_the_reference():
+    documented = {}
+    for profiles, _, *numbers in table("PIXELS", "1.2 Shapes"):
+        documented |= {int(profile): tuple(map(int, numbers)) for profile in profiles.split(", ")}
+    assert documented == pixels.SHAPES
+
+
+def test_initial_values_of_pixels_are_those_of_the_reference():
+    text = " ".join(text_of("PIXELS").split())
+    for values in pixels.LMS_START:
+        assert " ".join(map(str, values)) in text
+    rows = [row[1:] for row in table("PIXELS", "3.2 Weights and rates")]
+    assert [row[0] for row in rows[:3]] == [str(v) for v in (pixels.MASS, pixels.TOTAL_WEIGHT, pixels.CELL_WEIGHT)]
+    assert rows[3][0] == f"{pixels.RATE} + {pixels.RATE_EXTRA} / (n_bytes + {pixels.RATE_DELAY})"
+    assert rows[4][0] == str(pixels.FINAL_RATE) and rows[5][0] == ", ".join(map(str, pixels.LMS_RATE))
+    assert rows[6][0] == str(pixels.LMS_MARGIN)
+    for shares in pixels.SHARES:
+        cells = ["none" if i in (1, 2) and not v else str(v) for i, v in enumerate(shares)]
+        assert f"| {' | '.join(cells)} |" in text
+
+
+def test_rows_of_pixels_are_those_of_the_reference():
+    names = list(pixels.PLACES)
+    rows = (zip(names, row[1:], strict=False) for row in table("PIXELS", "4.5 Rows"))
+    documented = [{name: int(cell) for name, cell in row if cell} for row in rows]
+    assert documented == pixels.ROWS
 
 
 def test_trace_is_that_of_the_reference():
