@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lmzip.reference import Content
+from lmzip.reference.least_squares import solve
 from lmzip.reference.ngram import (
     APM_ROW,
     STRETCH_LIMIT,
@@ -21,14 +22,15 @@ from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 Coder = RangeEncoder | RangeDecoder
 M32 = (1 << 32) - 1
 
-# profile -> n_own, n_others, n_lms, n_cells, n_sets, cell_bits (PIXELS 1)
-FAST, MIDDLE, ALL = (8, 5, 1, 2, 2, 16), (16, 10, 2, 6, 4, 17), (24, 14, 4, 8, 5, 19)
+# profile -> n_own, n_others, n_taps, n_cells, n_sets, cell_bits (PIXELS 1)
+FAST, MIDDLE, ALL = (8, 5, 0, 2, 2, 16), (16, 10, 15, 6, 4, 17), (24, 14, 23, 8, 5, 19)
 SHAPES = {1: FAST, 2: MIDDLE, 3: MIDDLE, 4: ALL, 5: ALL, 6: ALL}
 
 # Initial values and rates (PIXELS 3)
 MASS, TOTAL_WEIGHT, CELL_WEIGHT = 800, 456000000, 20000000
 RATE, RATE_EXTRA, RATE_DELAY, FINAL_RATE = 60, 500000, 3000, 16
-LMS_RATE, LMS_MARGIN = (800, 200, 50, 400), 60
+LMS_RATE, LMS_MARGIN = 800, 60
+RIDGE, MAX_STRETCHES, CORRECTION_RATE = 768, 512, 5
 # Of channels 0, 1, others: proportions of the weights of predictions in its own plane, in the two others, of learned
 # ones, of both blends, of those with shared histograms.
 SHARES = ((35, 0, 0, 60, 125, -60, 100), (10, 75, 0, 30, 165, 0, 90), (15, 54, 27, 50, 120, -40, 70))
@@ -171,6 +173,137 @@ def error_class(total: int) -> int:
 NEW_HISTOGRAMS = [new_histogram((16 << k // 4) * (4 + k % 4) // 4) for k in range(N_CLASSES)]
 
 
+# --- learned predictions of a channel (PIXELS 4.6 to 4.8) ------------------------------------------------------------
+
+
+class Learned:
+    """By least mean squares, by least squares, and corrected by the errors made in like places."""
+
+    def __init__(self, pixels: Pixels, channel: int) -> None:
+        c, n_taps = pixels.channels, pixels.n_taps
+        self.pixels, self.channel, self.is_wide = pixels, channel, pixels.parts == 2
+        start = list(LMS_START[0 if c == 1 else min(channel, 2) + 1])
+        start += [0] * (32 - len(start))
+        self.lms = [w << 16 for w in start]
+        self.n_own = 25 if c == 1 else 16
+        self.others = []  # of which known channel before, or channel to come, the nearest first
+        n = 0
+        for k in range(1, c):
+            if n + 6 > 16:
+                break
+            self.others.append((k <= channel, -k if k <= channel else k - channel))
+            n += 6 if k <= channel else 4
+        taps = [*range(self.n_own, self.n_own + n), *range(self.n_own)]  # inputs by number
+        self.taps = (taps + [31] * n_taps)[:n_taps]
+        self.stretch = 8
+        while self.stretch * MAX_STRETCHES < pixels.width:
+            self.stretch *= 2
+        self.start = [start[i] << 10 for i in self.taps]
+        self.squares = self.start.copy()
+        self.grams: dict[int, list[list[int]]] = {}  # of the lines above, by stretches
+        self.line_gram, self.stretch_gram = self.new_gram(), self.new_gram()
+        self.corrections: dict[tuple[int, int], int] = {}
+
+    def new_gram(self) -> list[list[int]]:
+        n_rows = self.pixels.n_taps + 1
+        return [[0] * n_rows for _ in range(n_rows)]
+
+    def inputs_of(self, mean: int) -> list[int]:
+        s, c = self.pixels, self.pixels.channels
+        inputs = [s.sample(line, s.x + dx * c) - mean for line, dx in LMS_PLACES[: self.n_own]]
+        for is_known, step in self.others:
+            at = s.x + step
+            other_mean = (s.sample(0, at - c) + s.sample(1, at) + 1) >> 1
+            inputs += [s.sample(line, at + dx * c) - other_mean for line, dx in OTHER_PLACES[: 6 if is_known else 4]]
+        return inputs + [0] * (32 - len(inputs))
+
+    def predict(self) -> list[int]:
+        """Return predictions of the sample to come, in quarters of a step."""
+        s = self.pixels
+        self.mean = (s.around["W"] + s.around["N"] + 1) >> 1
+        plain_inputs = self.inputs_of(self.mean)
+        self.energy = sum(v * v for v in plain_inputs)
+        self.inputs = [clamp(v, 32767) if self.is_wide else v * 16 for v in plain_inputs]
+        dot = mix_dot(self.inputs, self.lms)
+        if self.is_wide:
+            self.predicted = clip(self.mean + dot, 0, 65535)
+        else:
+            self.predicted = clip(16 * self.mean + dot, 0, 255 * 16)
+        values4 = [4 * self.predicted if self.is_wide else (self.predicted + 2) >> 2]
+        if s.n_taps:
+            values4.append(self.predict_by_squares())
+        return values4 + self.corrected(values4[-1])
+
+    def predict_by_squares(self) -> int:
+        column = self.pixels.x // self.pixels.channels
+        if column % self.stretch == 0:
+            self.solve_stretch(column // self.stretch)
+        self.row = [self.inputs[i] for i in self.taps]
+        dot = sum(w * v for w, v in zip(self.squares, self.row, strict=True))
+        shift = 20 if self.is_wide else 24
+        return clip(4 * self.mean + ((dot + (1 << (shift - 1))) >> shift), 0, self.pixels.largest4)
+
+    def solve_stretch(self, number: int) -> None:
+        nothing = self.new_gram()
+        west, above, east = (self.grams.get(number + i, nothing) for i in (-1, 0, 1))
+        n = self.pixels.n_taps
+        gram = [
+            [self.line_gram[i][j] + above[i][j] + ((west[i][j] + east[i][j]) >> 1) for j in range(n + 1)]
+            for i in range(n + 1)
+        ]
+        for i in range(n):
+            gram[i][n] += self.start[i] * RIDGE >> 22
+        solve(gram, self.squares, RIDGE)
+
+    def corrected(self, value4: int) -> list[int]:
+        """Return a prediction, more by the mean error where neighbours differed from it alike."""
+        s, a = self.pixels, self.pixels.around
+        v = value4 >> 2
+        self.uncorrected = value4
+        classes = 0
+        for name in ("W", "N", "NW", "NE"):
+            d = a[name] - v
+            size = abs(d) >> 8 * self.is_wide
+            classes = classes * 7 + level(size, (1, 7, 25)) + (3 if d > 0 and size else 0)
+        more = [a["W"], a["N"], a["NW"], a["NE"], a["WW"], a["NN"], 2 * a["N"] - a["NN"], 2 * a["W"] - a["WW"]]
+        signs = sum((one > v) << i for i, one in enumerate(more))
+        if self.channel:
+            last = s.sample(0, s.x - 1)
+            signs += (last > s.sample(0, s.x - 1 - s.channels)) << 8 | (last > s.sample(1, s.x - 1)) << 9
+        self.places = [(0, classes), (1, signs)]
+        return [clip(value4 + ((self.corrections.get(at, 0) + 32) >> 6), 0, s.largest4) for at in self.places]
+
+    def learn(self, value: int) -> None:
+        error = value - self.predicted if self.is_wide else 16 * value - self.predicted
+        numerator = error * LMS_RATE * (1 << 20 if self.is_wide else 1 << 12)
+        denominator = self.energy + (LMS_MARGIN << 16 if self.is_wide else LMS_MARGIN)
+        gradient = abs(numerator) // denominator * (1 if numerator > 0 else -1)
+        mix_train(self.inputs, self.lms, clamp(gradient, 32767))
+        if self.pixels.n_taps:
+            self.learn_squares(value)
+        for at in self.places:
+            old = self.corrections.get(at, 0)
+            miss = 64 * (4 * value - self.uncorrected)
+            self.corrections[at] = old + ((miss - old + (1 << (CORRECTION_RATE - 1))) >> CORRECTION_RATE)
+
+    def learn_squares(self, value: int) -> None:
+        n_rows, column = self.pixels.n_taps + 1, self.pixels.x // self.pixels.channels
+        difference = value - self.mean
+        row = [*self.row, clamp(difference, 32767) if self.is_wide else 16 * difference]
+        for i in range(n_rows):
+            for j in range(i, n_rows):
+                self.stretch_gram[i][j] += row[i] * row[j]
+        is_last = column == self.pixels.width - 1
+        if column % self.stretch < self.stretch - 1 and not is_last:
+            return
+        gram = self.grams.setdefault(column // self.stretch, self.new_gram())
+        for i in range(n_rows):
+            for j in range(i, n_rows):
+                gram[i][j] += self.stretch_gram[i][j] - (gram[i][j] >> 2)
+                self.line_gram[i][j] = 0 if is_last else (self.line_gram[i][j] >> 1) + self.stretch_gram[i][j]
+        self.stretch_gram = self.new_gram()
+
+
 # --- a block ---------------------------------------------------------------------------------------------------------
 
 
@@ -203,11 +336,12 @@ class Pixels:
     """All state of one block.  Tables are dicts that hold what was touched."""
 
     def __init__(self, raw_size: int, profile: int, content: Content) -> None:
-        self.n_own, self.n_others, self.n_lms, self.n_cells, self.n_sets, cell_bits = SHAPES[profile]
+        self.n_own, self.n_others, self.n_taps, self.n_cells, self.n_sets, cell_bits = SHAPES[profile]
         self.channels, self.flags, self.width, self.offset = (
             content.channels, content.flags, content.width, content.offset
         )  # fmt: skip
         self.parts = content.depth // 8
+        self.largest4 = 4 * ((1 << content.depth) - 1)
         self.raw = bytearray(raw_size)
         unit = 1 << (content.flags >> 4 & 3)
         self.line_size = content.width * content.channels * self.parts
@@ -219,7 +353,7 @@ class Pixels:
         self.x = 0
         self.is_first_line = True
         self.histograms: dict[tuple[int, ...], list[int]] = {}
-        self.lms: dict[tuple[int, int], list[int]] = {}
+        self.learned = [Learned(self, channel) for channel in range(content.channels)]
         self.weights: dict[tuple[int, int, int], list[int]] = {}
         self.final_weights: dict[tuple[int, int, int], list[int]] = {}
         self.apms: dict[tuple[int, int], list[int]] = {}
@@ -252,14 +386,14 @@ class Pixels:
         self.around = {name: self.sample(line, self.x + dx * self.channels) for name, (line, dx) in PLACES.items()}
         values4 = self.predict_fixed()
         n_fixed = len(values4)
-        values4 += self.predict_learned()
+        values4 += self.learned[self.channel].predict()
         value = self.code_byte(coder, values4, n_fixed, 0, 0, None if raw is None else raw[upper_at] ^ sign)
         self.raw[upper_at] = value ^ sign
         if self.parts == 2:
             lower = self.code_byte(coder, values4, n_fixed, 1, value, None if raw is None else raw[lower_at])
             self.raw[lower_at] = lower
             value = value << 8 | lower
-        self.learn_weights(value)
+        self.learned[self.channel].learn(value)
         self.lines[0][self.x] = value
         if self.is_first_line:
             for line in self.lines[1:]:
@@ -299,7 +433,7 @@ class Pixels:
         w, north = p["W"], p["N"]
         values = [4 * clip(w + north - p["NW"], min(w, north), max(w, north)), self.gradient_adjusted(p)]
         values += [sum(weight * p[name] for name, weight in row.items()) for row in ROWS[: n - 2]]
-        return [clip(4 * base + v, 0, (1024 << 8 * (self.parts - 1)) - 4) for v in values]
+        return [clip(4 * base + v, 0, self.largest4) for v in values]
 
     def gradient_adjusted(self, p: dict[str, int]) -> int:
         across = abs(p["W"] - p["WW"]) + abs(p["N"] - p["NW"]) + abs(p["NE"] - p["N"])
@@ -312,46 +446,6 @@ class Pixels:
         if d > 32:
             return (middle + nearer) >> 1
         return (3 * middle + nearer) >> 2 if d > 8 else middle
-
-    def lms_inputs(self) -> list[int]:
-        c = self.channels
-        places = LMS_PLACES[: 25 if c == 1 else 16]
-        inputs = [self.sample(line, self.x + dx * c) - self.mean for line, dx in places]
-        for k in range(1, c):
-            if len(inputs) + 6 > 32:
-                break
-            is_known = k <= self.channel
-            at = self.x - k if is_known else self.x - self.channel + k
-            mean = (self.sample(0, at - c) + self.sample(1, at) + 1) >> 1
-            others = OTHER_PLACES[: 6 if is_known else 4]
-            inputs += [self.sample(line, at + dx * c) - mean for line, dx in others]
-        return inputs + [0] * (32 - len(inputs))
-
-    def predict_learned(self) -> list[int]:
-        self.mean = (self.around["W"] + self.around["N"] + 1) >> 1
-        plain_inputs = self.lms_inputs()
-        self.energies = (sum(v * v for v in plain_inputs), sum(v * v for v in plain_inputs[:16]))
-        is_wide = self.parts == 2
-        self.inputs = [clamp(v, 32767) if is_wide else v * 16 for v in plain_inputs]
-        self.lms_values = []
-        for k in range(self.n_lms):
-            start = LMS_START[0 if self.channels == 1 else min(self.channel, 2) + 1]
-            new = [w << 16 for w in start] + [0] * (32 - len(start))
-            weights = self.lms.setdefault((self.channel, k), new[: 32 if k < 3 else 16])
-            dot = mix_dot(self.inputs[: len(weights)], weights)
-            value = self.mean + dot if is_wide else 16 * self.mean + dot
-            self.lms_values.append(clip(value, 0, 65535 if is_wide else 255 * 16))
-        return [4 * v if is_wide else (v + 2) >> 2 for v in self.lms_values]
-
-    def learn_weights(self, value: int) -> None:
-        is_wide = self.parts == 2
-        for k, predicted in enumerate(self.lms_values):
-            weights = self.lms[self.channel, k]
-            error = value - predicted if is_wide else 16 * value - predicted
-            numerator = error * LMS_RATE[k] * (1 << 20 if is_wide else 1 << 12)
-            denominator = self.energies[k == 3] + (LMS_MARGIN << 16 if is_wide else LMS_MARGIN)
-            gradient = abs(numerator) // denominator * (1 if numerator > 0 else -1)
-            mix_train(self.inputs[: len(weights)], weights, clamp(gradient, 32767))
 
     # --- contexts of a byte (PIXELS 6)
 
@@ -521,7 +615,8 @@ class Pixels:
         row = [share[0]] * self.n_own
         for k in range(min(self.channel, 2)):
             row += [share[1 + k]] * self.n_others
-        row += [share[3]] * self.n_lms + [share[4], share[5]] + [share[6]] * N_SHARED
+        n_learned = 3 + (self.n_taps > 0)
+        row += [share[3]] * n_learned + [share[4], share[5]] + [share[6]] * N_SHARED
         scale = TOTAL_WEIGHT // sum(row)
         return [weight * scale for weight in row] + [CELL_WEIGHT, 0] * self.n_cells + [0]
 

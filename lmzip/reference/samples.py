@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lmzip.reference import tables
 from lmzip.reference.contexts import hash2
+from lmzip.reference.least_squares import inverse_root, solve
 from lmzip.reference.ngram import (
     STRETCH_LIMIT,
     Cell,
@@ -84,7 +85,6 @@ TYPICAL_WEIGHTS = (19, 12, 11, 18, 10, 11, 42, 35, 32, 22, 16, 14, 17, 7, 10, 5)
 TYPICAL_BYTE_WEIGHTS = (31, 9, 0, 17, 12, 8, 41, 46, 43, 30, 2, -3, 9, -6, 0, -6, 29, 9, 17, 19)
 # fmt: on
 
-SQUARE_ROOTS = tables.rsqrt_table()
 SCALES = tables.scale_table()
 SOFTPLUS = tables.softplus_table()
 
@@ -96,21 +96,6 @@ def within(v: int, n: int) -> int:
 def half_octave(n: int) -> int:
     top = n.bit_length() - 1
     return 2 * top + (n >> (top - 1) & 1)
-
-
-def inverse_root(n: int) -> tuple[int, int]:
-    """Return 2^31 / sqrt(n / 2^e) and e, the largest even number with 2^e <= n."""
-    e = (n.bit_length() - 1) & ~1
-    m = n >> (e - 30) if e >= 30 else n << (30 - e)
-    at, f = (m >> 24) - 64, m >> 8 & 65535
-    return SQUARE_ROOTS[at] - ((SQUARE_ROOTS[at] - SQUARE_ROOTS[at + 1]) * f >> 16), e
-
-
-def fine_inverse_root(n: int) -> tuple[int, int]:
-    """Return 2^30 / sqrt(n / 2^e) by a step of Newton's method, and e."""
-    y, e = inverse_root(n)
-    m = n >> (e - 30) if e >= 30 else n << (30 - e)
-    return y * ((3 << 30) - ((y * y >> 32) * m >> 30)) >> 32, e
 
 
 class LeastSquares:
@@ -133,35 +118,7 @@ class LeastSquares:
                 self.gram[i][j] = g - (g >> self.fade[0]) - (g >> self.fade[1]) + fresh
 
     def solve(self, ridge: int) -> None:
-        """Solve for the weights by Cholesky's method; the last row is that of what is predicted."""
-        n, last = self.n_taps, self.n_rows - 1
-        largest = max(self.gram[i][i] for i in [*range(n), last])
-        if largest <= 0:
-            return
-        ridge = min(ridge, largest)
-        shift = 57 - largest.bit_length()
-
-        def scaled(v: int) -> int:
-            return v << shift if shift > 0 else v >> -shift
-
-        factor = [[0] * (n + 1) for _ in range(n)]  # factor[j][i]: column j, row i; row n is the last one
-        inverse, half = [0] * n, [0] * n
-        for j in range(n):
-            column = {i: self.gram[j][i] for i in range(j, n)} | {n: self.gram[j][last]}
-            sums = {i: scaled(clamp(g, largest)) for i, g in column.items()}
-            for k in range(j):
-                for i in sums:
-                    sums[i] -= factor[k][j] * factor[k][i]
-            d = max(sums[j] + (scaled(self.gram[j][j]) >> 21) + scaled(ridge), 1 << 24)
-            inverse[j], e = fine_inverse_root(d)
-            half[j] = e // 2
-            for i, v in sums.items():
-                t = clamp((v + (1 << (half[j] - 1))) >> half[j], 1 << 30)
-                factor[j][i] = clamp((t * inverse[j] + (1 << 29)) >> 30, 379625062)
-        for j in reversed(range(n)):
-            known = sum(factor[j][i] * self.weights[i] for i in range(j + 1, n))
-            t = clamp(((factor[j][n] << 22) - known) >> half[j], 1 << 30)
-            self.weights[j] = clamp(t * inverse[j] >> 30, 1 << 28)
+        solve(self.gram, self.weights, ridge)
 
 
 def weighed(row: list[int], weight: int, shift: int) -> list[int]:

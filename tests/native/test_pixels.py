@@ -428,8 +428,8 @@ def test_memory_of_ordinary_pictures(channels: int) -> None:
     for width in (64, 640, 4000):
         of = image(channels, width=width)
         for profile in PROFILES:
-            assert memory(profile, 60_000, of) < 16 * MIB
-            assert memory(profile, 1 << 30, of) < (24 if profile < 4 else 48) * MIB
+            assert memory(profile, 60_000, of) < 24 * MIB
+            assert memory(profile, 1 << 30, of) < (32 if profile < 4 else 56) * MIB
 
 
 @pytest.mark.parametrize(("profile", "cell_bits"), [(1, 16), (2, 17), (3, 17), (4, 19), (5, 19), (6, 19)])

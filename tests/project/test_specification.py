@@ -173,7 +173,7 @@ def test_initial_values_of_pixels_are_those_of_the_reference():
     rows = [row[1:] for row in table("PIXELS", "3.2 Weights and rates")]
     assert [row[0] for row in rows[:3]] == [str(v) for v in (pixels.MASS, pixels.TOTAL_WEIGHT, pixels.CELL_WEIGHT)]
     assert rows[3][0] == f"{pixels.RATE} + {pixels.RATE_EXTRA} / (n_bytes + {pixels.RATE_DELAY})"
-    assert rows[4][0] == str(pixels.FINAL_RATE) and rows[5][0] == ", ".join(map(str, pixels.LMS_RATE))
+    assert rows[4][0] == str(pixels.FINAL_RATE) and rows[5][0] == str(pixels.LMS_RATE)
     assert rows[6][0] == str(pixels.LMS_MARGIN)
     for shares in pixels.SHARES:
         cells = ["none" if i in (1, 2) and not v else str(v) for i, v in enumerate(shares)]

@@ -7,7 +7,7 @@
 #include "mixer.h"
 
 /* Of the profile fast, of quick and full, of all others. */
-static const pixels_shape shapes[] = {{8, 5, 1, 2, 2, 16}, {16, 10, 2, 6, 4, 17}, {24, 14, 4, 8, 5, 19}};
+static const pixels_shape shapes[] = {{8, 5, 0, 2, 2, 16}, {16, 10, 15, 6, 4, 17}, {24, 14, 23, 8, 5, 19}};
 
 const uint16_t pixel_set_size[MAX_PIXEL_SETS] = {256, 8 * N_ERROR_CLASSES, 8 * 64, 8 * 64, 8 * N_ERROR_CLASSES};
 const uint16_t pixel_apm_size[N_PIXEL_APMS] = {256 * N_ERROR_CLASSES, 4096};
@@ -33,7 +33,7 @@ const pixels_prior pixel_prior = {
     .rate_extra = 500000,
     .rate_delay = 3000,
     .final_rate = 16,
-    .lms_rate = {800, 200, 50, 400},
+    .lms_rate = 800,
     .lms_margin = 60
 };
 
@@ -46,6 +46,26 @@ static int pixels_function(const lmz_block_spec *spec, const lmz_expert *expert)
         t->width > MAX_LINE_SIZE / (uint32_t)(t->channels * t->depth / 8))
         return -1;
     return spec->profile == 1 ? 0 : spec->profile <= 3 ? 1 : 2;
+}
+
+/* Take the memory of predictions by least squares for n_pixels of a line. */
+static void take_squares(arena *a, pixels_state *s, size_t n_pixels)
+{
+    const size_t n_rows = (size_t)s->shape->n_taps + 1, gram_size = n_rows * n_rows * sizeof(int64_t);
+    for (s->stretch = 8; s->stretch * MAX_STRETCHES < s->width;)
+        s->stretch *= 2;
+    const size_t n_stretches = n_pixels / (size_t)s->stretch + 1;
+    s->gram = arena_take(a, gram_size);
+    s->factoring = arena_take(a, sizeof *s->factoring);
+    s->squares = arena_take(a, (size_t)s->n_channels * sizeof *s->squares);
+    for (int32_t i = 0; i < s->n_channels; i++) {
+        int64_t *grams = arena_take(a, gram_size * (n_stretches + 4));
+        if (grams) {
+            s->squares[i].stretch_gram = grams;
+            s->squares[i].line_gram = grams + n_rows * n_rows;
+            s->squares[i].grams = grams + 2 * n_rows * n_rows;
+        }
+    }
 }
 
 static void pixels_layout(struct lmz_coder *c)
@@ -65,7 +85,8 @@ static void pixels_layout(struct lmz_coder *c)
     s->padded_size = (s->line_size + LINE_UNIT(t->flags) - 1) & ~(LINE_UNIT(t->flags) - 1);
     const size_t raw_size = c->spec.raw_size, line_end = (size_t)s->line_samples, most = raw_size / (size_t)s->n_parts;
     const size_t pad = (size_t)(LINE_PAD * t->channels);
-    const size_t samples = (line_end < most ? line_end : most) + 2 * pad; /* of a line, as far as the block reaches */
+    const size_t reached = line_end < most ? line_end : most; /* of a line, as far as the block reaches */
+    const size_t samples = reached + 2 * pad;
     const size_t slots = (size_t)(s->n_channels * s->n_parts);
     s->plain = arena_take(a, sizeof *s->plain);
     s->bins = arena_take(a, sizeof *s->bins);
@@ -75,7 +96,10 @@ static void pixels_layout(struct lmz_coder *c)
         s->errors[i] = arena_take(a, samples * (size_t)s->n_parts * MAX_PIXEL_PREDICTIONS);
     s->histograms = arena_take(a, slots * MAX_PIXEL_PREDICTIONS * N_ERROR_CLASSES * N_BINS * sizeof *s->histograms);
     s->shared_histograms = arena_take(a, slots * N_SHARED * N_SHARED_CLASSES * N_BINS * sizeof *s->histograms);
-    s->lms = arena_take(a, (size_t)s->n_channels * MAX_LMS * N_LMS_INPUTS * sizeof *s->lms);
+    s->lms = arena_take(a, (size_t)s->n_channels * N_LMS_INPUTS * sizeof *s->lms);
+    s->corrections = arena_take(a, (size_t)s->n_channels * (N_CLASSES_OF_FOUR + N_SIGNS) * sizeof *s->corrections);
+    if (s->shape->n_taps)
+        take_squares(a, s, reached / (size_t)s->n_channels);
     for (int i = 0; i < s->shape->n_sets; i++)
         s->weights[i] = arena_take(a, slots * pixel_set_size[i] * MAX_PIXEL_INPUTS * sizeof *s->weights[i]);
     s->final_weights = arena_take(a, slots * 8 * N_ERROR_CLASSES * 8 * sizeof *s->final_weights);
@@ -119,7 +143,7 @@ static int kind_of(const pixels_state *s, int32_t channel, int32_t k)
         return BY_OWN;
     if (k < n_fixed)
         return BY_LAST + (k - s->shape->n_own) / s->shape->n_others;
-    return k < n_fixed + s->shape->n_lms ? BY_LMS : k < n ? BY_BLEND + k - (n - N_BLENDS) : BY_SHARED;
+    return k < n - N_BLENDS ? BY_LEARNED : k < n ? BY_BLEND + k - (n - N_BLENDS) : BY_SHARED;
 }
 
 /* A row of the first layer. */
@@ -147,13 +171,18 @@ static void start_weights(pixels_state *s)
     }
 }
 
-static void start_lms(pixels_state *s)
+static void start_learned(pixels_state *s)
 {
     for (int32_t channel = 0; channel < s->n_channels; channel++) {
         const int16_t *start =
             pixel_prior.lms_start[s->n_channels == 1 ? 0 : channel < MAX_PLANES ? channel + 1 : MAX_PLANES];
-        for (int k = 0; k < MAX_LMS * N_LMS_INPUTS; k++)
-            s->lms[channel * MAX_LMS * N_LMS_INPUTS + k] = start[k % N_LMS_INPUTS] * 65536;
+        for (int k = 0; k < N_LMS_INPUTS; k++)
+            s->lms[channel * N_LMS_INPUTS + k] = start[k] * 65536;
+        for (int32_t k = 0; k < s->shape->n_taps; k++) {
+            pixel_squares *squares = &s->squares[channel];
+            squares->input_of_tap[k] = (int8_t)input_of_tap(s, channel, k);
+            squares->start[k] = squares->weights[k] = start[squares->input_of_tap[k]] * 1024;
+        }
     }
 }
 
@@ -170,7 +199,7 @@ static void pixels_start(struct lmz_coder *c)
     start_error_classes(s);
     start_histograms(s);
     start_weights(s);
-    start_lms(s);
+    start_learned(s);
     for (size_t i = 0; i < slots * 8 * N_ERROR_CLASSES * 8; i++)
         s->final_weights[i] = WEIGHT_ONE / s->shape->n_sets;
     uint16_t row[APM_ROW];

@@ -2,7 +2,7 @@
 #ifndef LMZ_PIXELS_BIT_H
 #define LMZ_PIXELS_BIT_H
 
-#include "pixels_predict.h"
+#include "pixels_learned.h"
 
 typedef struct { /* the byte to come: all of a sample, or its upper or lower half */
     int32_t slot;               /* whose statistics: of the channel and half */
@@ -25,15 +25,6 @@ typedef struct { /* what predicting a bit leaves for learning it */
     uint32_t p_set[MAX_PIXEL_SETS], p_mixed;
     uint16_t *apm[N_PIXEL_APMS];
 } pixel_bit;
-
-/* How many of the n rising limits a number reaches. */
-static inline int32_t level_of(int32_t v, const int16_t *limits, int n)
-{
-    int32_t level = 0;
-    for (int i = 0; i < n; i++)
-        level += v >= limits[i];
-    return level;
-}
 
 /* A number of samples' range, as a number of the byte's. */
 static inline int32_t in_byte(const pixels_state *s, int32_t v, int part, int32_t upper)
@@ -69,7 +60,7 @@ static inline void blend(pixels_state *s, const pixel *p, pixel_byte *b, int par
     v[0] = (int32_t)((weighted + total / 2) / total);
     for (int k = p->n_fixed; k <= p->n; k++)
         learned += b->value4[k];
-    const int32_t n = s->shape->n_lms + 1;
+    const int32_t n = p->n + 1 - p->n_fixed;
     v[1] = b->middle = (learned + n / 2) / n;
 }
 

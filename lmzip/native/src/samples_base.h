@@ -4,13 +4,13 @@
 
 #include <stdint.h>
 
+#include "factoring.h"
 #include "plain_byte.h"
 
 #define MAX_CHANNELS 8
 #define MAX_DEPTH 32
 #define WAV_HEADER 44 /* bytes of the header that is expected where so many stand before the first sample */
 
-#define MAX_ROWS 48      /* of a Gram matrix: the taps of a prediction and, in the last row, what they predict */
 #define N_BLEND_ROWS 8   /* of the one that blends predictions */
 #define BATCH 8          /* moments from one solution to the next */
 #define MAX_LINEAR 3     /* linear predictions */
@@ -29,8 +29,6 @@ enum { OF_LINEAR, OF_STAGE, OF_BLEND, OF_OTHERS, MAX_PREDICTIONS = OF_OTHERS + M
 #define N_RATIOS 16
 #define N_PLACES 16
 #define N_RUNS 16
-
-#define ALIGNED __attribute__((aligned(64))) /* whole vectors of any variant */
 
 typedef struct {
     int n_taps;  /* n_taps + 1 is a multiple of N_WIDE in all variants */
@@ -66,14 +64,6 @@ typedef struct { /* the same of predictions' differences */
     int64_t gram[N_BLEND_ROWS * N_BLEND_ROWS] ALIGNED;
     int64_t weights[N_BLEND_ROWS] ALIGNED;
 } blending;
-
-typedef struct { /* a Gram matrix on its way to its factor */
-    int64_t factor[MAX_ROWS][MAX_ROWS] ALIGNED; /* columns of Cholesky's factor, (n, n + 1) */
-    int64_t inverse[MAX_ROWS];                  /* of the factor's diagonal, 1.0 = 2^(30 + half) */
-    int half[MAX_ROWS];
-    int64_t largest, ridge;
-    int left, right; /* shifts that give the largest number GRAM_BITS */
-} factoring;
 
 typedef struct { /* a stage of the cascade */
     int32_t weights[MAX_TAPS] ALIGNED;  /* 1.0 = WEIGHT_ONE */
