@@ -16,6 +16,19 @@ from lmzip.reference.ngram import (
     power_above,
     squash,
 )
+from lmzip.reference.pixel_prior import (
+    CELL_WEIGHT,
+    FINAL_RATE,
+    LMS_MARGIN,
+    LMS_RATE,
+    LMS_START,
+    MASS,
+    RATE,
+    RATE_DELAY,
+    RATE_EXTRA,
+    SHARE,
+    TOTAL_WEIGHT,
+)
 from lmzip.reference.plain import Plain
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
@@ -26,33 +39,7 @@ M32 = (1 << 32) - 1
 FAST, MIDDLE, ALL = (8, 5, 0, 2, 2, 16), (16, 10, 15, 6, 4, 17), (24, 14, 23, 8, 5, 19)
 SHAPES = {1: FAST, 2: MIDDLE, 3: MIDDLE, 4: ALL, 5: ALL, 6: ALL}
 
-# Initial values and rates (PIXELS 3)
-MASS, TOTAL_WEIGHT, CELL_WEIGHT = 800, 456000000, 20000000
-RATE, RATE_EXTRA, RATE_DELAY, FINAL_RATE = 60, 500000, 3000, 16
-LMS_RATE, LMS_MARGIN = 800, 60
 RIDGE, MAX_STRETCHES, CORRECTION_RATE = 768, 512, 5
-# Of channels 0, 1, others: proportions of the weights of predictions in its own plane, in the two others, of learned
-# ones, of both blends, of those with shared histograms.
-SHARES = ((35, 0, 0, 60, 125, -60, 100), (10, 75, 0, 30, 165, 0, 90), (15, 54, 27, 50, 120, -40, 70))
-# 1.0 = 4096, of single channels; of channels 0, 1, others.
-LMS_START = (
-    (
-        813, 267, -826, 358, -565, -438, 95, -212, -69, 166, 357, 286, 109, 1, -125, 113, 16, -104, -142, 43,
-        107, -145, 102, -27, -19,
-    ),
-    (
-        335, 135, -564, 347, -504, -346, 56, -133, 35, 133, 332, 158, 71, -46, -125, 103, 124, -236, 172,
-        -109, 93, -24, 126, 10,
-    ),
-    (
-        219, 113, -271, 217, -182, -128, -11, -34, -17, 63, 147, 71, 39, -14, -52, 50, 15, 192, -58, 0, 2742,
-        -17, 50, -128, 8, -22,
-    ),
-    (
-        214, 87, -334, 230, -166, -166, -35, -43, -54, 56, 119, 76, 64, 0, -24, 40, 10, 95, -42, 24, 1586, 26,
-        -11, 181, -81, 72, 1159, 25,
-    ),
-)  # fmt: skip
 STEP, LIMIT, TAIL = 96, 15000, 4
 CELL_LIMIT, BIAS = 127, 256
 
@@ -611,7 +598,7 @@ class Pixels:
         return bit
 
     def new_row(self) -> list[int]:
-        share = SHARES[min(self.channel, 2)]
+        share = SHARE[min(self.channel, 2)]
         row = [share[0]] * self.n_own
         for k in range(min(self.channel, 2)):
             row += [share[1 + k]] * self.n_others

@@ -19,6 +19,16 @@ from lmzip.reference.ngram import (
 )
 from lmzip.reference.plain import Plain
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
+from lmzip.reference.sample_prior import (
+    BYTE_SCALE,
+    BYTE_WEIGHTS,
+    PRODUCTS,
+    RATE,
+    RATE_DELAY,
+    RATE_EXTRA,
+    SCALE,
+    WEIGHTS,
+)
 
 if TYPE_CHECKING:
     from lmzip.reference import Content
@@ -37,15 +47,14 @@ class Depth(NamedTuple):
     root_shift: int
     quiet: int
     ridge: int
-    scale: int
     gram_shift: int
 
 
 DEPTHS = {
-    8: Depth(0, 12, 8, 4, 0, 1024, 16, 2, 10),
-    16: Depth(0, 12, 2, 8, 0, 4096, 64, 40, 20),
-    24: Depth(0, 6, -6, 4, 7, 512, 64, 10240, 20),
-    32: Depth(8, 6, -6, 4, 7, 512, 64, 10240, 20),
+    8: Depth(0, 12, 8, 4, 0, 1024, 16, 10),
+    16: Depth(0, 12, 2, 8, 0, 4096, 64, 20),
+    24: Depth(0, 6, -6, 4, 7, 512, 64, 20),
+    32: Depth(8, 6, -6, 4, 7, 512, 64, 20),
 }
 
 
@@ -73,17 +82,6 @@ BLEND = Linear(7, (5, 6), 1)
 STEPS = (600, 1500, 2000)
 SCALE_SHIFTS = (2, 4, 7)
 N_PREDICTIONS = 5
-
-# fmt: off
-TYPICAL_PRODUCTS = (
-    1048586, 997753, 913296, 842565, 777154, 706819, 628482, 543897, 459537, 379269, 302717, 229471, 159923, 96496,
-    40454, -8581, -49089, -79109, -99800, -114313, -123807, -127712, -127161, -122862, -114687, -103908, -94082,
-    -87370, -81586, -76136, -72864, -72181, -74120, -79043, -86122, -93840, -101908, -109890, -115738, -119488,
-    -124368, -130178, -134340, -136877, -137737, -137740, -136567, -134146,
-)
-TYPICAL_WEIGHTS = (19, 12, 11, 18, 10, 11, 42, 35, 32, 22, 16, 14, 17, 7, 10, 5)  # of 16 bits and more, in millions
-TYPICAL_BYTE_WEIGHTS = (31, 9, 0, 17, 12, 8, 41, 46, 43, 30, 2, -3, 9, -6, 0, -6, 29, 9, 17, 19)
-# fmt: on
 
 SCALES = tables.scale_table()
 SOFTPLUS = tables.softplus_table()
@@ -179,9 +177,9 @@ class Channel:
         self.last_errors = [0, 0]
         self.n_predictions = 2 + len(self.linear)
         self.means = [0] * N_PREDICTIONS
-        self.scales = [[self.depth.scale << self.depth.fraction] * 3 for _ in range(N_PREDICTIONS)]
+        self.scales = [[self.start_scale() << self.depth.fraction] * 3 for _ in range(N_PREDICTIONS)]
         is_byte = depth_bits == 8
-        self.start_weights = [1000000 * w for w in (TYPICAL_BYTE_WEIGHTS if is_byte else TYPICAL_WEIGHTS)]
+        self.start_weights = [1000000 * w for w in (BYTE_WEIGHTS if is_byte else WEIGHTS)]
         self.level_weights: dict[tuple[int, int], list[int]] = {}
         self.place_weights: dict[tuple[int, int], list[int]] = {}
         self.cells: dict[tuple[object, ...], Cell] = {}
@@ -189,13 +187,17 @@ class Channel:
         self.last_bytes = 0x80808080
         self.run = 0
 
+    def start_scale(self) -> int:
+        """Return the scale of densities in units of a value: from 16 bits on, it is of as many of them."""
+        return BYTE_SCALE if self.depth_bits == 8 else SCALE << (self.depth_bits - self.depth.drop - 16)
+
     def start_gram(self, linear: LeastSquares) -> None:
         """Begin with what is typical of the channel's own past and present; nothing is known of other channels."""
         for i in range(self.n_rows):
             for j in range(i, self.n_rows):
                 a, b = self.age(i), self.age(j)
                 distance = 0 if i == j else None if a is None or b is None else abs(a - b)
-                linear.gram[i][j] = 0 if distance is None else TYPICAL_PRODUCTS[distance] << self.depth.gram_shift
+                linear.gram[i][j] = 0 if distance is None else PRODUCTS[distance] << self.depth.gram_shift
 
     def age(self, i: int) -> int | None:
         """Return how many moments before the present one a row's value is; None for one of another channel."""
@@ -378,7 +380,7 @@ class Samples:
         expected = self.last_sample if number else channel.last_sample
         channel.predict(other)
         sample = None if data is None else int.from_bytes(data, order) ^ flip
-        sample = channel.code_sample(coder, sample, expected, 33 + 100000 // (moment + 1500))
+        sample = channel.code_sample(coder, sample, expected, RATE + RATE_EXTRA // (moment + RATE_DELAY))
         self.raw += (sample ^ flip).to_bytes(depth // 8, order)
         self.last_sample = channel.last_sample = sample
         channel.last_bytes = (channel.last_bytes << 8 | sample & 255) & 0xFFFFFFFF

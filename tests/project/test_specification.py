@@ -151,9 +151,9 @@ def test_depths_and_initial_values_of_sound_are_those_of_the_reference():
     assert depths == samples.DEPTHS
     text = " ".join(text_of("SAMPLES").split())
     for name, values in (
-        ("typical = ", samples.TYPICAL_PRODUCTS),
-        ("8 bits: ", samples.TYPICAL_BYTE_WEIGHTS),
-        ("others: ", samples.TYPICAL_WEIGHTS),
+        (" products = ", samples.PRODUCTS),
+        (" byte_weights = ", samples.BYTE_WEIGHTS),
+        (" weights = ", samples.WEIGHTS),
         ("step being ", samples.STEPS),
     ):
         assert name + ", ".join(map(str, values)) in text
@@ -168,16 +168,12 @@ def test_shapes_of_pixels_are_those_of_the_reference():
 
 def test_initial_values_of_pixels_are_those_of_the_reference():
     text = " ".join(text_of("PIXELS").split())
-    for values in pixels.LMS_START:
-        assert " ".join(map(str, values)) in text
-    rows = [row[1:] for row in table("PIXELS", "3.2 Weights and rates")]
-    assert [row[0] for row in rows[:3]] == [str(v) for v in (pixels.MASS, pixels.TOTAL_WEIGHT, pixels.CELL_WEIGHT)]
-    assert rows[3][0] == f"{pixels.RATE} + {pixels.RATE_EXTRA} / (n_bytes + {pixels.RATE_DELAY})"
-    assert rows[4][0] == str(pixels.FINAL_RATE) and rows[5][0] == str(pixels.LMS_RATE)
-    assert rows[6][0] == str(pixels.LMS_MARGIN)
-    for shares in pixels.SHARES:
-        cells = ["none" if i in (1, 2) and not v else str(v) for i, v in enumerate(shares)]
-        assert f"| {' | '.join(cells)} |" in text
+    for name, lists in (("share", pixels.SHARE), ("lms_start", pixels.LMS_START)):
+        for number, values in enumerate(lists):
+            assert f"{name}[{number}] = {', '.join(map(str, values))} " in text
+    for name in ("MASS", "TOTAL_WEIGHT", "CELL_WEIGHT", "RATE", "RATE_EXTRA", "RATE_DELAY", "FINAL_RATE", "LMS_RATE"):
+        assert f" {name.lower()} = {getattr(pixels, name)} " in text
+    assert f"lms_margin = {pixels.LMS_MARGIN} " in text
 
 
 def test_rows_of_pixels_are_those_of_the_reference():

@@ -12,31 +12,6 @@ static const pixels_shape shapes[] = {{8, 5, 0, 2, 2, 16}, {16, 10, 15, 6, 4, 17
 const uint16_t pixel_set_size[MAX_PIXEL_SETS] = {256, 8 * N_ERROR_CLASSES, 8 * 64, 8 * 64, 8 * N_ERROR_CLASSES};
 const uint16_t pixel_apm_size[N_PIXEL_APMS] = {256 * N_ERROR_CLASSES, 4096};
 
-const pixels_prior pixel_prior = {
-    .mass = 800,
-    .total_weight = 456000000,
-    .share = {{35, 0, 0, 60, 125, -60, 100},
-        {10, 75, 0, 30, 165, 0, 90},
-        {15, 54, 27, 50, 120, -40, 70}},
-    .cell_weight = 20000000,
-    .lms_start = {
-        {813, 267, -826, 358, -565, -438, 95, -212, -69, 166, 357, 286, 109, 1, -125, 113, 16, -104, -142,
-         43, 107, -145, 102, -27, -19},
-        {335, 135, -564, 347, -504, -346, 56, -133, 35, 133, 332, 158, 71, -46, -125, 103, 124, -236, 172,
-         -109, 93, -24, 126, 10},
-        {219, 113, -271, 217, -182, -128, -11, -34, -17, 63, 147, 71, 39, -14, -52, 50, 15, 192, -58, 0,
-         2742, -17, 50, -128, 8, -22},
-        {214, 87, -334, 230, -166, -166, -35, -43, -54, 56, 119, 76, 64, 0, -24, 40, 10, 95, -42, 24, 1586,
-         26, -11, 181, -81, 72, 1159, 25},
-    },
-    .rate = 60,
-    .rate_extra = 500000,
-    .rate_delay = 3000,
-    .final_rate = 16,
-    .lms_rate = 800,
-    .lms_margin = 60
-};
-
 static int pixels_function(const lmz_block_spec *spec, const lmz_expert *expert)
 {
     const lmz_content *t = &spec->content;
@@ -134,18 +109,6 @@ static void start_histograms(pixels_state *s)
         memcpy(h, rows[i % N_SHARED_CLASSES / 16 * 2], sizeof rows[0]);
 }
 
-/* The kind of a prediction of a channel. */
-static int kind_of(const pixels_state *s, int32_t channel, int32_t k)
-{
-    const int32_t n_planes = channel < MAX_PLANES ? channel : MAX_PLANES - 1;
-    const int32_t n_fixed = s->shape->n_own + n_planes * s->shape->n_others, n = n_predictions(s, channel);
-    if (k < s->shape->n_own)
-        return BY_OWN;
-    if (k < n_fixed)
-        return BY_LAST + (k - s->shape->n_own) / s->shape->n_others;
-    return k < n - N_BLENDS ? BY_LEARNED : k < n ? BY_BLEND + k - (n - N_BLENDS) : BY_SHARED;
-}
-
 /* A row of the first layer. */
 static void start_row(const pixels_state *s, int32_t channel, int32_t *row)
 {
@@ -153,9 +116,9 @@ static void start_row(const pixels_state *s, int32_t channel, int32_t *row)
     const int32_t n = n_predictions(s, channel) + N_SHARED;
     int32_t total = 0;
     for (int32_t k = 0; k < n; k++)
-        total += share[kind_of(s, channel, k)];
+        total += share[prediction_kind(s, channel, k)];
     for (int32_t k = 0; k < n; k++)
-        row[k] = share[kind_of(s, channel, k)] * (pixel_prior.total_weight / total);
+        row[k] = share[prediction_kind(s, channel, k)] * (pixel_prior.total_weight / total);
     for (int32_t k = 0; k < s->shape->n_cells; k++)
         row[PADDED(n) + 2 * k] = pixel_prior.cell_weight;
 }
@@ -174,8 +137,7 @@ static void start_weights(pixels_state *s)
 static void start_learned(pixels_state *s)
 {
     for (int32_t channel = 0; channel < s->n_channels; channel++) {
-        const int16_t *start =
-            pixel_prior.lms_start[s->n_channels == 1 ? 0 : channel < MAX_PLANES ? channel + 1 : MAX_PLANES];
+        const int32_t *start = pixel_prior.lms_start[lms_start_of(s, channel)];
         for (int k = 0; k < N_LMS_INPUTS; k++)
             s->lms[channel * N_LMS_INPUTS + k] = start[k] * 65536;
         for (int32_t k = 0; k < s->shape->n_taps; k++) {

@@ -49,12 +49,12 @@ typedef struct {            /* how many of each there are */
 /* Kinds of predictions, in their order: of fixed weights in each plane, learned, each blend, with shared histograms. */
 enum { BY_OWN, BY_LAST, BY_BEFORE_LAST, BY_LEARNED, BY_BLEND, BY_MIDDLE, BY_SHARED, N_PREDICTION_KINDS };
 
-typedef struct { /* initial values and rates, that training may change (PIXELS 3) */
+typedef struct { /* initial values and rates, made by scripts/train_media.py (PIXELS 3.2) */
     uint32_t mass;                /* of a new histogram */
     int32_t total_weight;         /* of all histograms in the mixer, */
     int32_t share[MAX_PLANES][N_PREDICTION_KINDS]; /* in these proportions: of channels 0, 1, others */
     int32_t cell_weight;          /* of the stretch of a cell */
-    int16_t lms_start[4][N_LMS_INPUTS]; /* 1.0 = 4096: of single channels; of channels 0, 1, others */
+    int32_t lms_start[MAX_PLANES + 1][N_LMS_INPUTS]; /* 1.0 = 4096: of single channels; of channels 0, 1, others */
     int32_t rate, rate_extra, rate_delay, final_rate;
     int32_t lms_rate, lms_margin;
 } pixels_prior;
@@ -117,6 +117,24 @@ static inline int32_t input_of_tap(const pixels_state *s, int32_t channel, int32
 {
     const int32_t n_own = n_own_inputs(s), n_others = n_other_inputs(s, channel);
     return tap < n_others ? n_own + tap : tap < n_others + n_own ? tap - n_others : N_LMS_INPUTS - 1;
+}
+
+/* The kind of a prediction of a channel. */
+static inline int prediction_kind(const pixels_state *s, int32_t channel, int32_t k)
+{
+    const int32_t n_planes = channel < MAX_PLANES ? channel : MAX_PLANES - 1;
+    const int32_t n_fixed = s->shape->n_own + n_planes * s->shape->n_others, n = n_predictions(s, channel);
+    if (k < s->shape->n_own)
+        return BY_OWN;
+    if (k < n_fixed)
+        return BY_LAST + (k - s->shape->n_own) / s->shape->n_others;
+    return k < n - N_BLENDS ? BY_LEARNED : k < n ? BY_BLEND + k - (n - N_BLENDS) : BY_SHARED;
+}
+
+/* Which of the lists of starting weights a channel's learned predictions take. */
+static inline int lms_start_of(const pixels_state *s, int32_t channel)
+{
+    return s->n_channels == 1 ? 0 : channel < MAX_PLANES ? channel + 1 : MAX_PLANES;
 }
 
 extern const uint16_t pixel_set_size[MAX_PIXEL_SETS], pixel_apm_size[N_PIXEL_APMS];

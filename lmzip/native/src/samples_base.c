@@ -3,7 +3,6 @@
 
 #include "internal.h"
 #include "linear_prediction.h"
-#include "sound_priors.h"
 
 const sound_shape sound_shapes[] = {
     {32, 1, {{31, {4, 40}, 1}}, 1, {16}},
@@ -14,11 +13,11 @@ static const int8_t shape_of_profile[] = {0, 1, 1, 2, 2, 2};
 #define N_SOUND_PROFILES ((int)(sizeof shape_of_profile / sizeof *shape_of_profile))
 
 static const depth_shape depth_shapes[] = {
-    /* depth, drop, fraction, input_bits, blend_drop, root_shift, quiet, ridge, scale, gram_shift */
-    {8, 0, 12, 8, 4, 0, 1024, 16, 2, 10},
-    {16, 0, 12, 2, 8, 0, 4096, 64, 40, 20},
-    {24, 0, 6, -6, 4, 7, 512, 64, 10240, 20},
-    {32, 8, 6, -6, 4, 7, 512, 64, 10240, 20},
+    /* depth, drop, fraction, input_bits, blend_drop, root_shift, quiet, ridge, gram_shift */
+    {8, 0, 12, 8, 4, 0, 1024, 16, 10},
+    {16, 0, 12, 2, 8, 0, 4096, 64, 20},
+    {24, 0, 6, -6, 4, 7, 512, 64, 20},
+    {32, 8, 6, -6, 4, 7, 512, 64, 20},
 };
 #define N_DEPTHS ((int)(sizeof depth_shapes / sizeof *depth_shapes))
 
@@ -72,7 +71,7 @@ static void start_linear(const samples_state *s, linear_prediction *p, int n_tap
         for (int j = i; j < n_rows; j++) {
             const int a = age_of_row(s, i), b = age_of_row(s, j);
             const int is_known = i == j || (a >= 0 && b >= 0);
-            const int64_t product = is_known ? typical_products[i == j ? 0 : a > b ? a - b : b - a] : 0;
+            const int64_t product = is_known ? sample_prior.products[i == j ? 0 : a > b ? a - b : b - a] : 0;
             p->gram[i * n_rows + j] = product * ((int64_t)1 << s->depth->gram_shift);
         }
     solve_linear(s->factoring, p, n_rows, n_taps, 0);
@@ -87,7 +86,9 @@ static void start_cells(uint32_t *cells, size_t n)
 static void start_channel(const samples_state *s, channel_state *k)
 {
     const int is_byte = s->depth->depth == 8, n_inputs = is_byte ? MAX_SAMPLE_INPUTS : N_LANES_OF_DENSITIES;
-    const int32_t *weights = is_byte ? typical_byte_weights : typical_weights;
+    const int32_t *weights = is_byte ? sample_prior.byte_weights : sample_prior.weights;
+    const int bits = s->depth->depth - s->depth->drop; /* from 16 on, the scale is of as many of them */
+    const int32_t scale = is_byte ? sample_prior.byte_scale : sample_prior.scale * (1 << (bits - 16));
     for (int i = 0; i < s->shape->n_linear; i++)
         start_linear(s, &k->linear[i], s->shape->linear[i].n_taps);
     for (int i = 0; i < s->shape->n_stages; i++) {
@@ -95,11 +96,11 @@ static void start_channel(const samples_state *s, channel_state *k)
         k->stage[i].at = LMS_SPACE - s->shape->n_taps[i];
     }
     for (int i = 0; i < N_LANES_OF_DENSITIES; i++)
-        k->scale[i] = s->depth->scale * (1 << s->depth->fraction);
+        k->scale[i] = scale * (1 << s->depth->fraction);
     for (int i = 0; i < N_LEVELS * N_RATIOS * n_inputs; i++)
-        k->level_weights[i] = weights[i % n_inputs];
+        k->level_weights[i] = weights[i % n_inputs] * WEIGHT_UNIT;
     for (int i = 0; i < MAX_DEPTH * N_PLACES * n_inputs; i++)
-        k->place_weights[i] = weights[i % n_inputs];
+        k->place_weights[i] = weights[i % n_inputs] * WEIGHT_UNIT;
     k->last_sample = (uint32_t)1 << (s->depth->depth - 1);
     k->last_bytes = 0x80808080u;
     start_cells(k->bit_cells, MAX_DEPTH);

@@ -25,6 +25,7 @@ enum { OF_LINEAR, OF_STAGE, OF_BLEND, OF_OTHERS, MAX_PREDICTIONS = OF_OTHERS + M
 #define HOLD_INPUT 15
 #define N_BYTE_CELLS 4          /* adaptive cells that samples of 8 bits have besides */
 #define MAX_SAMPLE_INPUTS 32
+#define WEIGHT_UNIT 1000000 /* of weights of the mixer that samples start from, 1.0 = 2^28 */
 #define N_LEVELS 64
 #define N_RATIOS 16
 #define N_PLACES 16
@@ -51,9 +52,16 @@ typedef struct { /* what depends on the bits of a sample */
     int root_shift;    /* by which the weights of moments are less than with 16 bits */
     int32_t quiet;     /* what is added to a moment's scale before it weighs */
     int64_t ridge;     /* in squares of samples */
-    int32_t scale;     /* at the start, in samples */
     int gram_shift;    /* of the typical Gram matrix */
 } depth_shape;
+
+typedef struct { /* initial values and rates, made by scripts/train_media.py (SAMPLES 2.4) */
+    int32_t products[MAX_ROWS];             /* of samples so many moments apart, 1.0 = 2^20 */
+    int32_t weights[N_LANES_OF_DENSITIES];  /* of the mixer, in millions of 2^-28: three scales of each prediction, */
+    int32_t byte_weights[MAX_SAMPLE_INPUTS]; /* the hold cell; of 8 bits, byte cells too */
+    int32_t scale, byte_scale;              /* of densities, in samples of 16 bits, of 8 */
+    int32_t rate, rate_extra, rate_delay;
+} samples_prior;
 
 typedef struct { /* a prediction by least squares */
     int64_t gram[MAX_ROWS * MAX_ROWS] ALIGNED; /* (n_rows, n_rows) on and above the diagonal */
@@ -108,5 +116,6 @@ typedef struct {
 } samples_state;
 
 extern const sound_shape sound_shapes[];
+extern const samples_prior sample_prior;
 
 #endif
