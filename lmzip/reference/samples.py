@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lmzip.reference import Content
 
 Coder = RangeEncoder | RangeDecoder
-BIG_ENDIAN, SIGNED = 1, 2  # flags
+BIG_ENDIAN, SIGNED, FLOAT = 1, 2, 4  # flags
 
 
 class Depth(NamedTuple):
@@ -94,6 +94,42 @@ def within(v: int, n: int) -> int:
 def half_octave(n: int) -> int:
     top = n.bit_length() - 1
     return 2 * top + (n >> (top - 1) & 1)
+
+
+# --- samples of floating point, SAMPLES 1.1
+
+ZERO, ONE = 1 << 31, 1 << 28  # the number of 0.0, and 1.0 as a prediction
+
+
+def number_of_float(bits: int) -> int:
+    return bits ^ 0xFFFFFFFF if bits & ZERO else bits ^ ZERO
+
+
+def float_of_number(n: int) -> int:
+    return n ^ ZERO if n >= ZERO else n ^ 0xFFFFFFFF
+
+
+def size_of_float(bits: int) -> int:
+    """Return the size of a float as a prediction, rounded down, at most the largest below 2.0."""
+    exponent, fraction = bits >> 23 & 255, bits & 0x7FFFFF
+    if exponent > 127:
+        return 2 * ONE - 1
+    fraction |= (exponent > 0) << 23
+    return fraction << (exponent - 122) if exponent > 122 else fraction >> (122 - exponent)
+
+
+def round_float(at: int) -> int:
+    return abs(at - ZERO)
+
+
+def middle_of_floats(at: int, grid: int) -> int:
+    """Return the end between numbers below `at` and others, halfway between two multiples of the grid."""
+    end = max(size_of_float(round_float(at)), grid) - grid // 2
+    return -(grid // 2) if at == ZERO else end if at > ZERO else -end
+
+
+def rank_of_float_bit(at: int, i: int) -> int:
+    return 31 if i == 31 else within(min(i, 23) + (round_float(at) >> 23) - 120, 32)
 
 
 class LeastSquares:
@@ -160,9 +196,12 @@ class Stage:
 class Channel:
     """All that is a channel's own."""
 
-    def __init__(self, depth_bits: int, profile: int, n_channels: int) -> None:
+    def __init__(self, content: Content, profile: int) -> None:
+        depth_bits = content.depth
         self.depth_bits, self.depth = depth_bits, DEPTHS[depth_bits]
-        self.is_mono = n_channels == 1
+        self.is_mono = content.channels == 1
+        self.is_float = bool(content.flags & FLOAT)
+        self.grid = ONE
         self.n_rows, linear_shapes, taps = PROFILES[profile]
         self.linear = [LeastSquares(self.n_rows, shape) for shape in linear_shapes]
         for linear in self.linear:
@@ -231,6 +270,16 @@ class Channel:
         blend = clamp(total + (self.blend.predict(self.blend_row) >> (22 - d.blend_drop)), limit)
         self.means = ([linear[0], sums[0], blend, *linear[1:]] + [0, 0])[:N_PREDICTIONS]
 
+    def value_of(self, sample: int) -> int:
+        drop = self.depth.drop
+        if not self.is_float:
+            return (sample >> drop) - (1 << (self.depth_bits - drop - 1))
+        size = size_of_float(float_of_number(sample))
+        if size:
+            self.grid = min(self.grid, size & -size)
+        value = size >> self.depth.fraction
+        return value if sample >= ZERO else -value
+
     def learn(self, value: int) -> None:
         d = self.depth
         exact = value << d.fraction
@@ -285,8 +334,10 @@ class Channel:
         low, high = [0] * len(densities), [0] * len(densities)
         known = 0
         for i in reversed(range(self.depth_bits)):
-            at = (known | 1 << i) - (1 << (self.depth_bits - 1))
-            middle = ((2 * at - 1) << d.fraction) >> (d.drop + 1)
+            at = known | 1 << i
+            middle = ((2 * (at - (1 << (self.depth_bits - 1))) - 1) << d.fraction) >> (d.drop + 1)
+            if self.is_float:
+                middle = middle_of_floats(at, self.grid)
             distances = []
             for mean, scale in densities:
                 shift = scale.bit_length() - 10
@@ -298,17 +349,19 @@ class Channel:
                 sure = STRETCH_LIMIT if stretches[0] > 0 else -STRETCH_LIMIT
                 bit = coder.code_bit(bit, squash(sure) << 8)
             else:
+                rank = rank_of_float_bit(at, i) if self.is_float else i
                 is_held = known >> (i + 1) == expected >> (i + 1)
-                held_bit = expected >> i & 1 if is_held else 1
-                hold = self.cell("hold", i, self.run) if is_held else self.cell("bit", i)
+                outward = int(at >= ZERO) if self.is_float else 1
+                held_bit = expected >> i & 1 if is_held else outward
+                hold = self.cell("hold", rank, self.run) if is_held else self.cell("bit", rank)
                 place = within((distances[7] >> 10) + 8, 16)
-                level = within(2 * (i + 1) + 10 - octaves, 64)
+                level = within(2 * (rank + 1) + 10 - octaves, 64)
                 cells = self.byte_cells(known, i, middle) if is_byte else []
                 inputs = stretches + [0] * (15 - len(stretches)) + [hold.stretch() if held_bit else -hold.stretch()]
                 inputs += [cell.stretch() for cell in cells]
                 sets = [
                     self.level_weights.setdefault((level, ratio), list(self.start_weights)),
-                    self.place_weights.setdefault((i, place), list(self.start_weights)),
+                    self.place_weights.setdefault((rank, place), list(self.start_weights)),
                 ]
                 mixed = [clamp(mix_dot(inputs, weights), STRETCH_LIMIT) for weights in sets]
                 bit = coder.code_bit(bit, bounded(squash((mixed[0] + mixed[1]) >> 1)) << 8)
@@ -336,7 +389,7 @@ class Samples:
         self.content = content
         self.raw = bytearray()
         self.raw_size = raw_size
-        self.channels = [Channel(content.depth, profile, content.channels) for _ in range(content.channels)]
+        self.channels = [Channel(content, profile) for _ in range(content.channels)]
         self.plain = Plain()
         self.header_cell = Cell(63000, 6)
         self.n_samples = 0
@@ -379,13 +432,15 @@ class Samples:
         channel, other = self.channels[number], self.channels[number - 1]
         expected = self.last_sample if number else channel.last_sample
         channel.predict(other)
+        is_float = content.flags & FLOAT
         sample = None if data is None else int.from_bytes(data, order) ^ flip
+        if sample is not None and is_float:
+            sample = number_of_float(sample)
         sample = channel.code_sample(coder, sample, expected, RATE + RATE_EXTRA // (moment + RATE_DELAY))
-        self.raw += (sample ^ flip).to_bytes(depth // 8, order)
+        self.raw += (float_of_number(sample) if is_float else sample ^ flip).to_bytes(depth // 8, order)
         self.last_sample = channel.last_sample = sample
         channel.last_bytes = (channel.last_bytes << 8 | sample & 255) & 0xFFFFFFFF
-        drop = channel.depth.drop
-        channel.learn((sample >> drop) - (1 << (depth - drop - 1)))
+        channel.learn(channel.value_of(sample))
         self.n_samples += 1
 
     def code_block(self, coder: Coder, raw: bytes | None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Literal
 
@@ -27,6 +28,12 @@ def waves(n: int, channels: int, size: int, *, big: bool = False, offset: int = 
             height = (abs(i * 7 % 64 - 32) - 16) * (1 << 8 * size - 6) >> channel
             found += ((height + i * i % 5 + offset) % (1 << 8 * size)).to_bytes(size, order)
     return bytes(found)
+
+
+def floats(n: int, order: str = "<") -> bytes:
+    """Return n samples of triangles of 12 bits in floating point, every ninth with all bits of a fraction."""
+    heights = ((abs(i * 7 % 64 - 32) - 16) * 64 + i * i % 5 for i in range(n))
+    return struct.pack(f"{order}{n}f", *(h / 2048 * (0.7 if i % 9 == 8 else 1) for i, h in enumerate(heights)))
 
 
 IMAGES = {
@@ -61,8 +68,9 @@ SOUNDS = {
     "8-channels": (Content(SOUND, 8, 16, SIGNED), waves(40, 8, 2)),
     "silence": (Content(SOUND, 2, 16, SIGNED), bytes(1001)),
     "cut": (Content(SOUND, 3, 24, SIGNED), waves(40, 3, 3)[:-4]),
+    "float": (Content(SOUND, 1, 32, FLOAT), floats(120)),
+    "float-stereo-big": (Content(SOUND, 2, 32, FLOAT | BIG_ENDIAN), floats(160, ">")),
 }
-FLOATS = (Content(SOUND, 1, 32, FLOAT), b"".join(bytes((i % 7, i % 3, 128 + i % 2, 63)) for i in range(120)))
 
 
 def vectors() -> Iterator[Vector]:

@@ -55,6 +55,24 @@ def header(channels: int, depth: int, rate: int, size: int) -> bytes:
     return b"RIFF" + struct.pack("<I", size - 8) + b"WAVEfmt " + fmt + b"data" + struct.pack("<I", size - 44)
 
 
+def floats(values: list[float], content: Content) -> bytes:
+    return struct.pack(f"{'>' if content.flags & BIG_ENDIAN else '<'}{len(values)}f", *values)
+
+
+FLOATS = {
+    "of 16 bits": [v / 32768 for v in tones(150, 16)],
+    "of 24 bits": [v / 8388608 for v in tones(100, 24)],
+    "scaled": [v / 32768 * 0.7071 for v in tones(120, 16)],
+    "silence": [0.0] * 60,
+    "both zeros": [0.0, -0.0] * 40,
+    "loud": [v / 1000 for v in tones(100, 16)],
+    "tiny": [v * 1e-42 for v in range(-50, 50)],
+    "edges": [1.0, -1.0, 2.0, -2.0, 1.9999999, 3.4e38, -3.4e38, 0.5, 1.2e-38, -1.2e-38] * 8,
+    "no numbers": [math.inf, -math.inf, math.nan, 1.0] * 20,
+    "click": [0.0] * 40 + [0.9] + [0.0] * 40,
+}
+
+
 def signals(depth: int) -> dict[str, list[int]]:
     top = (1 << (depth - 1)) - 1
     rng = random.Random(depth)
@@ -84,6 +102,24 @@ def assert_as_reference(raw: bytes, profile: int, content: Content, monkeypatch:
 def test_kernel_equals_reference(name: str, depth: int, monkeypatch: pytest.MonkeyPatch) -> None:
     content = sound(1, depth, SIGNED if depth > 8 else 0)
     assert_as_reference(packed(signals(depth)[name], content), 4, content, monkeypatch)
+
+
+@pytest.mark.parametrize("content", [sound(1, 32, FLOAT), sound(2, 32, FLOAT | BIG_ENDIAN, offset=3)])
+@pytest.mark.parametrize("name", FLOATS)
+def test_floats_are_coded_as_by_the_reference(name: str, content: Content, monkeypatch: pytest.MonkeyPatch) -> None:
+    for profile in SHAPES:
+        assert_as_reference(bytes(content.offset) + floats(FLOATS[name], content), profile, content, monkeypatch)
+
+
+def test_numbers_of_floats_have_their_order() -> None:
+    values = [-math.inf, -3e38, -2.0, -1.0, -1e-40, -0.0, 0.0, 1e-40, 0.3, 1.0, 1.9999999, 2.0, math.inf]
+    bits = [int.from_bytes(struct.pack("<f", v), "little") for v in values]
+    numbers = [reference.number_of_float(b) for b in bits]
+    assert numbers == sorted(set(numbers))
+    assert [reference.float_of_number(n) for n in numbers] == bits
+    singles = struct.unpack("<13f", struct.pack("<13f", *values))
+    sizes = [math.floor(abs(v) * 2**28) if abs(v) < 2 else 2**29 - 1 for v in singles]
+    assert [reference.size_of_float(b) for b in bits] == sizes
 
 
 @pytest.mark.parametrize("profile", SHAPES)
@@ -151,8 +187,9 @@ def test_variants_agree_on_long_blocks(
     assert len(payloads) == 1
 
 
-contents = st.builds(
-    sound, st.integers(1, 8), st.sampled_from(DEPTHS), st.integers(0, 3), st.sampled_from([0, 1, 44, 60])
+offsets = st.sampled_from([0, 1, 44, 60])
+contents = st.builds(sound, st.integers(1, 8), st.sampled_from(DEPTHS), st.integers(0, 3), offsets) | st.builds(
+    sound, st.integers(1, 8), st.just(32), st.sampled_from([FLOAT, FLOAT | BIG_ENDIAN]), offsets
 )
 
 
@@ -210,6 +247,16 @@ def test_low_bits_that_are_zero_cost_little() -> None:
     assert len(payloads[1]) < len(payloads[0]) * 1.02
 
 
+@pytest.mark.parametrize(("depth", "full_scale"), [(16, 32768), (24, 8388608)])
+def test_floats_that_were_integers_cost_little_more(depth: int, full_scale: int) -> None:
+    integers, content = sound(1, depth), sound(1, 32, FLOAT)
+    values = tones(20_000, depth)
+    raw = packed(values, integers), floats([v / full_scale for v in values], content)
+    payloads = [native.encode_block(r, block(r, 4, c)) for r, c in zip(raw, (integers, content), strict=True)]
+    assert payloads[0] is not None and payloads[1] is not None
+    assert len(payloads[1]) < len(payloads[0]) * 1.1
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -218,7 +265,9 @@ def test_low_bits_that_are_zero_cost_little() -> None:
         sound(1, 0),
         sound(1, 12),
         sound(1, 64),
-        sound(1, 32, FLOAT),
+        sound(1, 16, FLOAT),
+        sound(1, 24, FLOAT),
+        sound(1, 32, FLOAT | SIGNED),
         sound(1, 16, 16),
         sound(1, 16, offset=-1),
         Content(SOUND, 1, 16, SIGNED, 640, 0),

@@ -4,6 +4,7 @@
 
 #include "contexts.h"
 #include "density.h"
+#include "float_sample.h"
 #include "internal.h"
 
 #define SAMPLE_CELL_LIMIT 250
@@ -54,18 +55,21 @@ static inline __attribute__((always_inline)) uint32_t code_sample(struct lmz_cod
     densities d;
     start_densities(&d, k->scale);
     for (int i = (is_byte ? 8 : s->depth->depth) - 1; i >= 0; i--) {
-        const int32_t middle = middle_of(known, i, s->depth);
+        const uint32_t at = known | (uint32_t)1 << i;
+        const int32_t middle = s->is_float ? middle_of_floats(at, k->grid) : middle_of(known, i, s->depth);
         const int sure = ask_densities(&d, k->mean, middle, inputs, n_densities);
         int bit = (int)(sample >> i & 1);
         if (sure) {
             bit = rc_code_bit(&c->rc, bit, squash(sure * STRETCH_LIMIT) << 8);
         } else {
-            const int is_held = !((known ^ expected) >> i >> 1), flip = is_held && !(expected >> i & 1);
-            uint32_t *hold = is_held ? &k->hold_cells[i][k->run] : &k->bit_cells[i];
+            const int rank = s->is_float ? rank_of_float_bit(at, i) : i;
+            const int is_held = !((known ^ expected) >> i >> 1);
+            const int flip = is_held ? !(expected >> i & 1) : s->is_float && !(at >> 31);
+            uint32_t *hold = is_held ? &k->hold_cells[rank][k->run] : &k->bit_cells[rank];
             const int place = within((d.distance[MIXED_SCALES + 1] >> 10) + N_PLACES / 2, N_PLACES);
-            const int level = within(2 * (i + 1) + 10 - octaves, N_LEVELS);
+            const int level = within(2 * (rank + 1) + 10 - octaves, N_LEVELS);
             int32_t *level_weights = k->level_weights + (level * N_RATIOS + ratio) * n_inputs;
-            int32_t *place_weights = k->place_weights + (i * N_PLACES + place) * n_inputs;
+            int32_t *place_weights = k->place_weights + (rank * N_PLACES + place) * n_inputs;
             inputs[HOLD_INPUT] = MIX_INPUT(flip ? -cell_stretch(*hold) : cell_stretch(*hold));
             if (is_byte)
                 find_byte_cells(s, k, known, i, middle, cells);

@@ -1,6 +1,7 @@
 /* samples_base.c - the memory of the samples base and its initial values (SAMPLES 2). */
 #include "samples_base.h"
 
+#include "float_sample.h"
 #include "internal.h"
 #include "linear_prediction.h"
 
@@ -32,9 +33,10 @@ static const depth_shape *depth_shape_of(int depth)
 static int samples_function(const lmz_block_spec *spec, const lmz_expert *expert)
 {
     const lmz_content *content = &spec->content;
+    const int flags = content->flags, known = LMZ_BIG_ENDIAN | (flags & LMZ_FLOAT ? LMZ_FLOAT : LMZ_SIGNED);
     if (expert || spec->n_lanes != 1 || spec->profile < 1 || spec->profile > N_SOUND_PROFILES || content->width ||
         content->channels < 1 || content->channels > MAX_CHANNELS || !depth_shape_of(content->depth) ||
-        content->flags & ~(LMZ_BIG_ENDIAN | LMZ_SIGNED) || content->offset < 0)
+        flags & ~known || (flags & LMZ_FLOAT && content->depth != 32) || content->offset < 0)
         return -1;
     return shape_of_profile[spec->profile - 1];
 }
@@ -103,6 +105,7 @@ static void start_channel(const samples_state *s, channel_state *k)
         k->place_weights[i] = weights[i % n_inputs] * WEIGHT_UNIT;
     k->last_sample = (uint32_t)1 << (s->depth->depth - 1);
     k->last_bytes = 0x80808080u;
+    k->grid = FLOAT_ONE;
     start_cells(k->bit_cells, MAX_DEPTH);
     start_cells(k->hold_cells[0], MAX_DEPTH * N_RUNS);
     if (is_byte)
@@ -115,6 +118,7 @@ static void samples_start(struct lmz_coder *c)
     s->shape = &sound_shapes[c->function];
     s->depth = depth_shape_of(c->spec.content.depth);
     s->is_mono = c->spec.content.channels == 1;
+    s->is_float = (c->spec.content.flags & LMZ_FLOAT) != 0;
     s->header_cell = 63000u << 16 | 6;
     plain_start(s->plain);
     for (int i = 0; i < c->spec.content.channels; i++)

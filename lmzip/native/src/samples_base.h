@@ -97,6 +97,7 @@ typedef struct { /* all that is a channel's own */
     int32_t linear_mean, base;         /* what the cascade and what blending add to */
     int32_t last_errors[2];            /* of base */
     uint32_t last_sample, last_bytes;  /* the last sample, the last four of 8 bits, the newest lowest */
+    int32_t grid;                      /* that samples of floating point are multiples of, as a prediction */
     uint32_t run;                      /* samples before that were as expected, at most N_RUNS - 1 */
     uint32_t bit_cells[MAX_DEPTH], hold_cells[MAX_DEPTH][N_RUNS];
     uint32_t (*byte_cells)[65536];     /* (N_BYTE_CELLS) for samples of 8 bits */
@@ -108,7 +109,7 @@ typedef struct {
     plain_state *plain;   /* of bytes that are of no sample */
     uint32_t header_cell; /* of the event that such a byte is the expected one */
     int channel;          /* of the next sample */
-    int is_mono;
+    int is_mono, is_float;
     uint32_t n_moments, last_sample;
     int32_t rate;         /* of the mixer, in this moment */
     factoring *factoring;    /* space for one */
