@@ -5,7 +5,7 @@
 
 The archives hold pictures (Pillow reads them) and recordings of 16 bits (soundfile does).  From values that know
 nothing on, the kernel codes many small pieces of them, and what its weights come to on the mean is what they start from
-the next time; then each number that is no mean is searched for by what the pieces take (docs/MODELS.md).  Nothing is
+the next time; then each number but the longest lists is searched for by what pieces take (docs/MODELS.md).  Nothing is
 random, so that the same archives give the same values.  They go to lmzip/reference, the kernel and the specification
 alike; build the kernel and the vectors anew then.  --check tells whether the three agree.
 """
@@ -13,14 +13,16 @@ alike; build the kernel and the vectors anew then.  --check tells whether the th
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from media_training import pieces, products, search, sources
 from media_training.kernel import Kernel, Observed
-from media_training.pieces import Piece
+from media_training.pieces import Media, Piece
 from media_training.sources import PIXELS, SAMPLES, Numbers, Place, Prior
 
 _SPEECH_EVERY, _SPEECH_FIRST = 17, 3  # one in 17 speakers is enough; the others are left to measure on
@@ -29,17 +31,18 @@ _PASSES = 3  # in which means are taken, each from what the one before found
 Report = Callable[[str], None]
 
 
-def costs(kernel: Kernel, sets: list[list[Piece]]) -> Callable[[Prior], float]:
-    """Return a function from a prior to its cost: payloads in proportion to raw bytes, the mean over sets."""
+def costs(kernel: Kernel, place: Place, sets: list[list[Piece]]) -> Callable[[Prior], float]:
+    """Return a function from a prior of a base to its cost: payloads in proportion to raw bytes, the geometric
+    mean over sets."""
     flat = [piece for one in sets for piece in one]
     known: dict[str, float] = {}
 
     def cost(prior: Prior) -> float:
         key = repr(prior)
         if key not in known:
-            sizes = iter(kernel.observe(prior, flat).sizes)
+            sizes = iter(kernel.observe(place, prior, flat).sizes)
             ratios = [sum(next(sizes) for _ in one) / sum(len(piece.raw) for piece in one) for one in sets]
-            known[key] = sum(ratios) / len(ratios)
+            known[key] = statistics.geometric_mean(ratios)
         return known[key]
 
     return cost
@@ -57,8 +60,8 @@ def _trimmed(numbers: list[float]) -> tuple[int, ...]:
 
 
 def means_of_pixels(prior: Prior, observed: Observed) -> Prior:
-    """Return a prior with the means that were observed: shares of kinds of histograms, their total, cells, and the
-    weights of learned predictions."""
+    """Return a prior with the means that were observed: shares of kinds of histograms, weights of cells and of
+    learned predictions."""
     lists = [row for (name, _), row in sorted(observed.means.items()) if name == "share"]
     largest = max(abs(w) for row in lists for w in row[:-1])
     shares = tuple(tuple(round(w * _SHARE_UNIT / largest) for w in row[:-1]) for row in lists)
@@ -73,66 +76,62 @@ def means_of_samples(prior: Prior, observed: Observed) -> Prior:
     return prior | found
 
 
-def train_pixels(kernel: Kernel, prior: Prior, pictures: list, quick: bool, report: Report) -> Prior:
-    """Return trained values; of `prior` those count that no mean tells, as where the search for them begins."""
-    sets = pieces.sets_of_pixels(pictures, 1)
-    cost = costs(kernel, sets)
-    report(f"as it was: {cost(prior):.6f}")
-    start = prior | {"share": _same_shape(prior["share"], 1), "lms_start": ((0,),) * len(_rows(prior["lms_start"]))}
-    prior = _take_means(kernel, start, [piece for one in _larger(pictures, quick) for piece in one], means_of_pixels,
-                        cost, report)  # fmt: skip
-    fields = [name for name in prior if name != "lms_start"]
-    return search.descend(prior, fields[:2] if quick else fields, cost, [0.3] if quick else [0.3, 0.1], report)
+class Recipe(NamedTuple):
+    """How the values of a base are trained; what `start` leaves as it was is where the search begins."""
+
+    place: Place
+    start: Prior
+    typical: list[Piece]  # pieces to take means of, long enough to learn what is typical
+    means: Callable[[Prior, Observed], Prior]
+    sets: list[list[Piece]]  # pieces to search with, cost() of them
+    kept: tuple[str, ...]  # fields that are not searched along
 
 
-def _larger(pictures: list, quick: bool) -> list[list[Piece]]:
-    """Return pieces of half the pictures in colour and in grey, large enough to learn what is typical."""
-    n = 1 if quick else len(pictures) // 2
-    kinds = [pieces.Kinds(96, 96, convert, 4) for convert in (pieces.grey, lambda pixels: pixels)]
-    return [pieces.crops(pictures, kind, n, 100 + i) for i, kind in enumerate(kinds)]
+def of_pixels(pictures: list[Media], quick: bool) -> Recipe:
+    """Return how values of pixels are trained on pictures (height, width, 3)."""
+    prior = sources.read(PIXELS)
+    start = prior | {
+        "share": _same_shape(prior["share"], 1),
+        "lms_start": tuple((0,) for _ in _rows(prior["lms_start"])),
+    }
+    typical = pieces.typical_pixels(pictures, 1 if quick else len(pictures) // 2)
+    sets = pieces.sets_of_pixels(pictures, 8 if quick else 1)
+    return Recipe(PIXELS, start, typical, means_of_pixels, sets, ("lms_start",))
+
+
+def of_samples(recordings: list[Media], quick: bool) -> Recipe:
+    """Return how values of samples are trained on recordings (n)."""
+    prior = sources.read(SAMPLES)
+    start = prior | {name: _same_shape(prior[name], 17) for name in ("weights", "byte_weights")}
+    start["products"] = products.mean_products(recordings, len(_rows(prior["products"])))
+    typical = pieces.typical_samples(recordings)
+    sets = pieces.sets_of_samples(recordings, 8 if quick else 1)
+    return Recipe(SAMPLES, start, typical, means_of_samples, sets, ("products",))
 
 
 def _rows(value: Numbers) -> tuple[Numbers, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def train_samples(kernel: Kernel, prior: Prior, recordings: list, quick: bool, report: Report) -> Prior:
-    """Return trained values; of `prior` those count that no mean tells, as where the search for them begins."""
-    sets = pieces.sets_of_samples(recordings, 1)
-    cost = costs(kernel, sets)
-    report(f"as it was: {cost(prior):.6f}")
-    start = prior | {"products": products.mean_products(recordings, len(_rows(prior["products"])))}
-    start |= {name: _same_shape(prior[name], 17) for name in ("weights", "byte_weights")}
-    prior = _take_means(kernel, start, [piece for one in sets[:4] for piece in one], means_of_samples, cost, report)
-    fields = [name for name in prior if isinstance(prior[name], int)]
-    return search.descend(prior, fields[:2] if quick else fields, cost, [0.3] if quick else [0.3, 0.1], report)
-
-
-def _take_means(
-    kernel: Kernel,
-    prior: Prior,
-    coded: list[Piece],
-    means: Callable[[Prior, Observed], Prior],
-    cost: Callable[[Prior], float],
-    report: Report,
-) -> Prior:
+def train(kernel: Kernel, recipe: Recipe, quick: bool, report: Report) -> Prior:
+    """Return trained values of a base; raises OSError, CalledProcessError."""
+    cost = costs(kernel, recipe.place, recipe.sets)
+    report(f"as it was: {cost(sources.read(recipe.place)):.6f}")
+    prior = recipe.start
     report(f"knowing nothing: {cost(prior):.6f}")
     for number in range(_PASSES):
-        prior = means(prior, kernel.observe(prior, coded))
+        prior = recipe.means(prior, kernel.observe(recipe.place, prior, recipe.typical))
         report(f"means, pass {number + 1}: {cost(prior):.6f}")
-    return prior
+    fields = [name for name in prior if name not in recipe.kept]
+    return search.descend(prior, fields[-2:] if quick else fields, cost, [0.3] if quick else [0.3, 0.1], report)
 
 
-def train(place: Place, options: argparse.Namespace, report: Report) -> Prior:
-    """Return trained values of a base; raises OSError, ValueError, tarfile.TarError, CalledProcessError."""
-    prior = sources.read(place)
-    with tempfile.TemporaryDirectory(prefix="lmzip-train-") as folder:
-        kernel = Kernel(place, Path(folder), "-O1" if options.quick else "-O3", options.jobs)
-        if place == PIXELS:
-            return train_pixels(kernel, prior, pieces.photographs(options.photos), options.quick, report)
-        every, first = (1, 0) if options.quick else (_SPEECH_EVERY, _SPEECH_FIRST)
-        recordings = pieces.recordings(options.speech, every, first)
-        return train_samples(kernel, prior, recordings, options.quick, report)
+def recipe_of(place: Place, options: argparse.Namespace) -> Recipe:
+    """Read a base's archive; raises OSError, ValueError, tarfile.TarError."""
+    if place == PIXELS:
+        return of_pixels(pieces.photographs(options.photos), options.quick)
+    every, first = (1, 0) if options.quick else (_SPEECH_EVERY, _SPEECH_FIRST)
+    return of_samples(pieces.recordings(options.speech, every, first), options.quick)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -151,11 +150,15 @@ def main(arguments: list[str] | None = None) -> int:
         wrong = [path for place in sources.PLACES for path in sources.differing(place, options.root)]
         print("".join(f"{path} does not hold the reference's values\n" for path in wrong), end="", file=sys.stderr)
         return int(bool(wrong))
-    for name, place, archive in (("pixels", PIXELS, options.photos), ("samples", SAMPLES, options.speech)):
-        if name in options.bases:
-            if not archive:
-                parser.error("--photos and --speech name the archives to train on")
-            prior = train(place, options, lambda text: print(text, file=sys.stderr, flush=True))
+    known = {"pixels": (PIXELS, options.photos), "samples": (SAMPLES, options.speech)}
+    if not all(known.get(name, (None, None))[1] for name in options.bases):
+        parser.error("of each base, pixels and samples, --photos or --speech names the archive to train on")
+    with tempfile.TemporaryDirectory(prefix="lmzip-train-") as folder:
+        kernel = Kernel(Path(folder), "-O1" if options.quick else "-O3", options.jobs)
+        for name in options.bases:
+            place = known[name][0]
+            recipe = recipe_of(place, options)
+            prior = train(kernel, recipe, options.quick, lambda text: print(text, file=sys.stderr, flush=True))
             print(sources.python_text(place, prior))
             if not options.dry_run:
                 sources.write(place, prior, options.root)

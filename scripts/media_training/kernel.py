@@ -26,31 +26,37 @@ class Observed:
 
 
 class Kernel:
-    """Codes pieces with any prior of one base, in several processes; the other base has the values that it ships."""
+    """Codes pieces with any prior of a base, in several processes."""
 
-    def __init__(self, place: Place, folder: Path, optimise: str = "-O3", n_jobs: int | None = None) -> None:
-        """Compile everything but the prior into a folder; raises OSError, CalledProcessError."""
-        self.place, self.folder = place, folder
+    def __init__(self, folder: Path, optimise: str = "-O3", n_jobs: int | None = None) -> None:
+        """Compile everything but the priors into a folder; raises OSError, CalledProcessError."""
+        self.folder = folder
         self.n_jobs = n_jobs or os.cpu_count() or 1
         self.compiler = os.environ.get("CC") or next(filter(shutil.which, ("cc", "gcc", "clang")), "cc")
         self.flags = [optimise, *_FLAGS]
-        own = sources.ROOT / place.kernel
-        files = [path for path in sorted(own.parent.glob("*.c")) if path != own]
+        priors = [sources.ROOT / place.kernel for place in sources.PLACES]
+        files = [path for path in sorted(priors[0].parent.glob("*.c")) if path not in priors]
         files.append(Path(__file__).with_name("driver.c"))
         self.objects = [folder / f"{path.stem}.o" for path in files]
         with ThreadPoolExecutor(self.n_jobs) as pool:
             list(pool.map(self._compile, files, self.objects))
 
+    def _link(self, priors: dict[Place, Prior]) -> Path:
+        program, objects = self.folder / "driver.program", [*self.objects]
+        for place, prior in priors.items():
+            source = self.folder / f"{place.name}.c"
+            source.write_text(sources.c_text(place, prior))
+            objects.append(source.with_suffix(".o"))
+            self._compile(source, objects[-1])
+        subprocess.run([self.compiler, *self.flags, "-o", program, *objects], check=True)
+        return program
+
     def _compile(self, source: Path, target: Path) -> None:
         subprocess.run([self.compiler, *self.flags, "-c", "-o", target, source], check=True)
 
-    def observe(self, prior: Prior, pieces: list[Piece]) -> Observed:
-        """Code pieces with a prior; raises OSError, CalledProcessError."""
-        source, target = self.folder / "prior.c", self.folder / "prior.o"
-        source.write_text(sources.c_text(self.place, prior))
-        self._compile(source, target)
-        program = self.folder / "driver"
-        subprocess.run([self.compiler, *self.flags, "-o", program, *self.objects, target], check=True)
+    def observe(self, place: Place, prior: Prior, pieces: list[Piece]) -> Observed:
+        """Code pieces of a base with a prior of it; raises OSError, CalledProcessError."""
+        program = self._link({other: sources.read(other) for other in sources.PLACES} | {place: prior})
 
         def code(part: list[Piece]) -> str:
             packed = b"".join(struct.pack("=8i", *piece[:-1], len(piece.raw)) + piece.raw for piece in part)

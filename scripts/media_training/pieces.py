@@ -117,7 +117,7 @@ KINDS = (
     (2, Kinds(192, 192, _deep, _STRONG)),
     (2, Kinds(96, 96, _colour, _MIDDLE)),
     (2, Kinds(96, 96, grey, _FAST)),
-)  # number in a portion
+)  # behind the number of pieces
 
 
 def crops(pictures: list[Media], kinds: Kinds, n: int, seed: int) -> list[Piece]:
@@ -133,16 +133,31 @@ def crops(pictures: list[Media], kinds: Kinds, n: int, seed: int) -> list[Piece]
     return found
 
 
-def sets_of_pixels(pictures: list[Media], portions: int) -> list[list[Piece]]:
-    """Return sets of pieces that count alike: grey and colour, patches and larger ones, 16 bits, other profiles."""
-    return [crops(pictures, kinds, n * portions, seed) for seed, (n, kinds) in enumerate(KINDS)]
+def sets_of_pixels(pictures: list[Media], every: int) -> list[list[Piece]]:
+    """Return sets of pieces that count alike: grey and colour, patches and larger ones, 16 bits, other profiles.
+
+    every: of so many pieces only one is taken.
+    """
+    return [crops(pictures, kinds, -(-n // every), seed) for seed, (n, kinds) in enumerate(KINDS)]
 
 
-def sets_of_samples(sounds: list[Media], portions: int) -> list[list[Piece]]:
+def typical_pixels(pictures: list[Media], n: int) -> list[Piece]:
+    """Return n pieces of the pictures in grey and n in colour, large enough to learn what is typical."""
+    kinds = [Kinds(96, 96, convert, _STRONG) for convert in (grey, _colour)]
+    return [piece for i, kind in enumerate(kinds) for piece in crops(pictures, kind, n, 100 + i)]
+
+
+def typical_samples(sounds: list[Media]) -> list[Piece]:
+    """Return the first 65,536 samples of each recording, of 16 and of 8 bits."""
+    parts = [samples[: 1 << 16] for samples in sounds]
+    return [sound(part, _STRONG) for part in parts] + [sound(upper(part), _STRONG) for part in parts]
+
+
+def sets_of_samples(sounds: list[Media], every: int) -> list[list[Piece]]:
     """Return the same of sound: chunks of 2,048 samples of 8 and 16 bits, longer ones, other profiles."""
     kinds: tuple[tuple[int, int, bool, int], ...] = (
-        (24, 2048, True, _STRONG),
-        (24, 2048, False, _STRONG),
+        (48, 2048, True, _STRONG),
+        (48, 2048, False, _STRONG),
         (4, 16384, True, _STRONG),
         (4, 16384, False, _STRONG),
         (8, 4096, False, _MIDDLE),
@@ -152,7 +167,7 @@ def sets_of_samples(sounds: list[Media], portions: int) -> list[list[Piece]]:
     for seed, (n, size, is_byte, profile) in enumerate(kinds):
         choice = random.Random(seed)
         pieces = []
-        for i in range(n * portions):
+        for i in range(-(-n // every)):
             samples: Any = sounds[i % len(sounds)]
             at = choice.randrange(max(1, len(samples) - size + 1))
             samples = samples[at : at + size]
