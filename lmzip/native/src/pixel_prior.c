@@ -3,7 +3,7 @@
 
 const pixels_prior pixel_prior = {
     .mass = 800,
-    .total_weight = 456000000,
+    .total_weight = 300000000,
     .share = {
         {35, 0, 0, 60, 125, -60, 100},
         {10, 75, 0, 30, 165, 0, 90},
