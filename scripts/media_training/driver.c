@@ -1,9 +1,10 @@
 /* driver.c - for scripts/train_media.py: code pieces, tell their sizes and what the mixers' weights came to.
 
-   In, of each piece: i32 profile, kind, channels, depth, flags, offset, width, size; its bytes.  Out, in lines: `size` of
-   each payload; and over pieces and those rows of weights that learned anything, sums and numbers of weights, `sum:number`
-   by column, behind the name of a field of the priors and, where it has several lists, which: `share` by kind and then
-   of cells, in units of 2^-28; `lms_start`, `weights` and `byte_weights` in the units of their fields. */
+   In, of each piece: i32 profile, kind, channels, depth, flags, offset, width, size; its bytes. Out, in lines:
+   `size` of each payload; and over pieces and those rows of weights that learned anything, sums and numbers of
+   weights, `sum:number` by column, behind the name of a field of the priors and, where it has several lists,
+   which: `share` by kind and then of cells, in units of 2^-28; `lms_start`, `weights` and `byte_weights` in the
+   units of their fields. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
