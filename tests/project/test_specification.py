@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from lmzip.reference import pixels, samples
+from lmzip.reference import pixel_prior, pixels, samples
 from lmzip.reference.ngram import ALONE, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
 
 DOCS = ROOT / "docs"
@@ -168,12 +168,12 @@ def test_shapes_of_pixels_are_those_of_the_reference():
 
 def test_initial_values_of_pixels_are_those_of_the_reference():
     text = " ".join(text_of("PIXELS").split())
-    for name, lists in (("share", pixels.SHARE), ("lms_start", pixels.LMS_START)):
+    for name, lists in (("share", pixel_prior.SHARE), ("lms_start", pixel_prior.LMS_START)):
         for number, values in enumerate(lists):
             assert f"{name}[{number}] = {', '.join(map(str, values))} " in text
     for name in ("MASS", "TOTAL_WEIGHT", "CELL_WEIGHT", "RATE", "RATE_EXTRA", "RATE_DELAY", "FINAL_RATE", "LMS_RATE"):
-        assert f" {name.lower()} = {getattr(pixels, name)} " in text
-    assert f"lms_margin = {pixels.LMS_MARGIN} " in text
+        assert f" {name.lower()} = {getattr(pixel_prior, name)} " in text
+    assert f"lms_margin = {pixel_prior.LMS_MARGIN} " in text
 
 
 def test_rows_of_pixels_are_those_of_the_reference():
