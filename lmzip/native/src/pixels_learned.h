@@ -145,11 +145,11 @@ static inline void predict_corrected(const pixels_state *s, pixel *p)
     const uint32_t classes =
         ((difference_class(s, a[W] - v) * 7 + difference_class(s, a[N] - v)) * 7 + difference_class(s, a[NW] - v)) * 7 +
         difference_class(s, a[NE] - v);
-    uint32_t signs = (a[W] > v) | (a[N] > v) << 1 | (a[NW] > v) << 2 | (a[NE] > v) << 3 | (a[WW] > v) << 4 |
-                     (a[NN] > v) << 5 | (2 * a[N] - a[NN] > v) << 6 | (2 * a[W] - a[WW] > v) << 7;
+    int32_t signs = (a[W] > v) | (a[N] > v) << 1 | (a[NW] > v) << 2 | (a[NE] > v) << 3 | (a[WW] > v) << 4 |
+                    (a[NN] > v) << 5 | (2 * a[N] - a[NN] > v) << 6 | (2 * a[W] - a[WW] > v) << 7;
     if (p->channel) {
         const int32_t last = s->line[0][s->x - 1];
-        signs |= (uint32_t)(last > s->line[0][s->x - 1 - c]) << 8 | (uint32_t)(last > s->line[1][s->x - 1]) << 9;
+        signs |= (last > s->line[0][s->x - 1 - c]) << 8 | (last > s->line[1][s->x - 1]) << 9;
     }
     int32_t *corrections = s->corrections + p->channel * (N_CLASSES_OF_FOUR + N_SIGNS);
     p->correction[0] = corrections + classes;
