@@ -3,15 +3,15 @@
    Input: 3 (profile - 1) + unit, lanes - 1, raw size - 1 (low byte), flags, then the payload.  Flags: bit 0 the high
    bit of the raw size, bits 1-2 the variant (the first, the second, the best, all), bit 3 a second thread, bit 4 an
    expert of the largest weights, bits 5-6 how often its window is halved.  Without an expert, bits 4-5 are a kind of
-   content: bits 0-2 of the lanes are its channels - 1, bits 3-4 its bytes a sample - 1, and bits 5-7 change its flags,
-   its width and its offset.  The blocks are short, since coverage comes
-   from many of them.  With all variants, beyond "no crash", the kernel is held to its promises that every one decodes
+   content, and the lanes are what tiny_content.h takes.  The blocks are short, since coverage comes from many of them.
+   With all variants, beyond "no crash", the kernel is held to its promises that every one decodes
    any payload to the same bytes, with one thread or two, and that what was decoded can be encoded and decoded again. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lmz.h"
+#include "tiny_content.h"
 #include "tiny_net.h"
 #include "tiny_transformer.h"
 
@@ -121,12 +121,6 @@ static void compare_variants(block_kind b, const uint8_t *payload, size_t payloa
     free(other);
 }
 
-static lmz_content content_of(int kind, unsigned bits)
-{
-    const int more = (int)(bits >> 5), channels = 1 + (int)(bits & 7), depth = 8 * (1 + (int)(bits >> 3 & 3));
-    return (lmz_content){kind, channels, depth, more * 5, more * 3, kind == 1 ? 1 + (uint32_t)more * 7 : 0};
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < HEAD_SIZE)
@@ -144,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (b.unit == LMZ_ALONE && data[3] >> 4 & 3) {
         b.kind = 0;
         b.spec.n_lanes = 1;
-        b.spec.content = content_of(data[3] >> 4 & 3, data[1]);
+        b.spec.content = tiny_content(data[3] >> 4 & 3, data[1]);
         if (!lmz_memory_size(&b.spec, NULL))
             return 0;
     }

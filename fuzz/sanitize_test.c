@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "sanitize.h"
+#include "tiny_content.h"
 
 test_case now;
 lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
@@ -282,37 +283,54 @@ static void abandon(void)
             }
 }
 
-/* Write the payloads of small sound blocks as starting points for decode_fuzzer.c, in its input format. */
+/* Write the payload of the block at hand as a starting point for decode_fuzzer.c, in its input format; k: the kind of
+   its bytes, second: the lanes or the content in that format. */
+static void write_seed(const char *folder, int k, unsigned second)
+{
+    enum { MAX_RAW_SIZE = 400, VARIANT_ALL = 3 };
+    uint8_t raw[MAX_RAW_SIZE], cut[MAX_RAW_SIZE], payload[2 * MAX_RAW_SIZE];
+    size_t size;
+    CHECK(now.raw_size <= MAX_RAW_SIZE);
+    kinds[k].fill(raw, now.raw_size);
+    n_tokens = has_tokens() ? cut_tokens(raw, cut) : 0;
+    token_sizes = cut;
+    CHECK(encode(best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
+    token_sizes = NULL;
+    const size_t last = now.raw_size - 1;
+    const uint8_t head[4] = {(uint8_t)((now.profile - 1) * LMZ_N_UNITS + now.unit), (uint8_t)second, last & 0xff,
+                             (uint8_t)(last >> 8 | VARIANT_ALL << 1 | (size_t)now.content.kind << 4)};
+    char name[4096];
+    snprintf(name, sizeof name, "%s/%d-%d-%d-%u-%d", folder, now.profile, now.unit, now.content.kind, second, k);
+    FILE *file = fopen(name, "wb");
+    CHECK(file && fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(payload, 1, size, file) == size);
+    CHECK(!fclose(file));
+}
+
+/* Small blocks of every unit and profile, and of every content that the fuzzer's input can tell. */
 static void write_seeds(const char *folder)
 {
-    enum { MAX_RAW_SIZE = 400, NET_RAW_SIZE = 120, TOKENS_RAW_SIZE = 32, VARIANT_ALL = 3 };
-    uint8_t raw[MAX_RAW_SIZE], payload[2 * MAX_RAW_SIZE];
-    size_t size;
+    static const size_t raw_sizes[] = {400, 120, 32};
+    static const int shapes[] = {1, 2, 4}; /* profiles, of which the others have the same bases of samples */
     tiny_net t = make_nets(TINY_PLAUSIBLE);
     make_transformers(TINY_PLAUSIBLE);
-    for (int i = 0; i < lmz_n_profiles() * LMZ_N_UNITS; i++)
-        for (int k = 0; k < N_KINDS; k++) {
-            const int profile = 1 + i / LMZ_N_UNITS, unit = i % LMZ_N_UNITS;
-            const size_t raw_sizes[] = {MAX_RAW_SIZE, NET_RAW_SIZE, TOKENS_RAW_SIZE}, raw_size = raw_sizes[unit];
-            if (!lmz_profile_takes(profile, unit))
-                continue;
-            now = (test_case){profile, unit, k % 2 ? 1 : 16, raw_size, kinds[k].name, 1, 0, {0}};
-            kinds[k].fill(raw, raw_size);
-            uint8_t cut[TOKENS_RAW_SIZE];
-            n_tokens = has_tokens() ? cut_tokens(raw, cut) : 0;
-            token_sizes = has_tokens() ? cut : NULL;
-            CHECK(encode(best(), UINT64_MAX, raw, payload, sizeof payload, &size) == LMZ_DONE);
-            uint8_t head[4] = {(uint8_t)i, (uint8_t)(now.n_lanes - 1), (raw_size - 1) & 0xff,
-                               (uint8_t)((raw_size - 1) >> 8 | VARIANT_ALL << 1)};
-            char name[4096];
-            snprintf(name, sizeof name, "%s/%d-%d-%d", folder, profile, unit, k);
-            FILE *file = fopen(name, "wb");
-            CHECK(file && fwrite(head, 1, sizeof head, file) == sizeof head && fwrite(payload, 1, size, file) == size);
-            CHECK(!fclose(file));
-        }
-    token_sizes = NULL;
+    for (int profile = 1; profile <= lmz_n_profiles(); profile++)
+        for (int unit = LMZ_ALONE; unit < LMZ_N_UNITS; unit++)
+            for (int k = 0; k < N_KINDS && lmz_profile_takes(profile, unit); k++) {
+                const int n_lanes = k % 2 ? 1 : 16;
+                now = (test_case){profile, unit, n_lanes, raw_sizes[unit], kinds[k].name, 1, 0, {0}};
+                write_seed(folder, k, (unsigned)n_lanes - 1);
+            }
     free_transformers();
     free_nets(&t);
+    for (int kind = TINY_PIXELS; kind <= TINY_SOUND; kind++)
+        for (unsigned bits = 0; bits < 256; bits++) {
+            const int k = (int)bits % N_KINDS;
+            const int profile = shapes[(bits >> 5) % 3];
+            now = (test_case){profile, LMZ_ALONE, 1, 200, kinds[k].name, 1, 0, tiny_content(kind, bits)};
+            const lmz_block_spec spec = spec_of_case();
+            if (lmz_memory_size(&spec, NULL))
+                write_seed(folder, k, bits);
+        }
 }
 
 /* Blocks with a net of this kind, each with one thread and with two. */
