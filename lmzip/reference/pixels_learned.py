@@ -11,7 +11,9 @@ from lmzip.reference.pixel_prior import LMS_MARGIN, LMS_RATE, LMS_START
 if TYPE_CHECKING:
     from lmzip.reference.pixels import Pixels
 
-RIDGE, MAX_STRETCHES, CORRECTION_RATE = 768, 512, 5
+RIDGE, MIN_STRETCH, MAX_STRETCHES = 768, 8, 512
+GRAM_FADE, LINE_FADE, CORRECTION_RATE = 2, 1, 5  # shifts
+DIFFERENCE_LIMITS = (1, 7, 25)
 
 LMS_PLACES = (
     (0, -1), (1, 0), (1, -1), (1, 1), (0, -2), (2, 0), (2, -1), (2, 1), (1, -2), (1, 2), (0, -3), (3, 0), (2, -2),
@@ -47,7 +49,7 @@ class Learned:
             n += 6 if k <= channel else 4
         taps = [*range(self.n_own, self.n_own + n), *range(self.n_own)]  # inputs by number
         self.taps = (taps + [31] * n_taps)[:n_taps]
-        self.stretch = 8
+        self.stretch = MIN_STRETCH
         while self.stretch * MAX_STRETCHES < pixels.width:
             self.stretch *= 2
         self.start = [start[i] << 10 for i in self.taps]
@@ -116,7 +118,7 @@ class Learned:
         for name in ("W", "N", "NW", "NE"):
             d = a[name] - v
             size = abs(d) >> 8 * self.is_wide
-            classes = classes * 7 + level(size, (1, 7, 25)) + (3 if d > 0 and size else 0)
+            classes = classes * 7 + level(size, DIFFERENCE_LIMITS) + (3 if d > 0 and size else 0)
         more = [a["W"], a["N"], a["NW"], a["NE"], a["WW"], a["NN"], 2 * a["N"] - a["NN"], 2 * a["W"] - a["WW"]]
         signs = sum((one > v) << i for i, one in enumerate(more))
         if self.channel:
@@ -151,6 +153,6 @@ class Learned:
         gram = self.grams.setdefault(column // self.stretch, self.new_gram())
         for i in range(n_rows):
             for j in range(i, n_rows):
-                gram[i][j] += self.stretch_gram[i][j] - (gram[i][j] >> 2)
-                self.line_gram[i][j] = 0 if is_last else (self.line_gram[i][j] >> 1) + self.stretch_gram[i][j]
+                gram[i][j] += self.stretch_gram[i][j] - (gram[i][j] >> GRAM_FADE)
+                self.line_gram[i][j] = 0 if is_last else (self.line_gram[i][j] >> LINE_FADE) + self.stretch_gram[i][j]
         self.stretch_gram = self.new_gram()

@@ -9,7 +9,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from lmzip.reference import pixel_prior, pixels, samples
+from lmzip.reference import pixel_prior, pixels, pixels_learned, samples
 from lmzip.reference.ngram import ALONE, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
 
 DOCS = ROOT / "docs"
@@ -69,21 +69,31 @@ def test_cited_sections_exist(document):
     assert not {citation for citation in cited if citation[0] not in known}
 
 
-@pytest.mark.parametrize("document", ["ARITHMETIC", "TRANSFORMER"])
+STATES = {
+    "ARITHMETIC": "3. All state",
+    "TRANSFORMER": "12.6 State",
+    "SAMPLES": "2.3 All state",
+    "PIXELS": "2. All state",
+}
+
+
+@pytest.mark.parametrize("document", STATES)
 def test_sections_named_within_a_document_exist(document):
-    named = set(re.findall(rf"§({NUMBER})", text_of(document)))
+    """`A §` is one of ARITHMETIC."""
+    named = set(re.findall(rf"(A )?§({NUMBER})", text_of(document)))
     assert len(named) > 10
-    assert named <= headings(document)
+    assert {number for elsewhere, number in named if elsewhere} <= headings("ARITHMETIC")
+    assert {number for elsewhere, number in named if not elsewhere} <= headings(document)
 
 
-@pytest.mark.parametrize("document", ["ARITHMETIC", "TRANSFORMER"])
+@pytest.mark.parametrize("document", STATES)
 def test_state_has_its_sections(document):
-    rows = table(document, "3. All state" if document == "ARITHMETIC" else "12.6 State")
+    rows = table(document, STATES[document])
     named = {number for row in rows for number in re.findall(NUMBER, row[-1])}
     assert len(rows) > 5 and named <= headings(document)
 
 
-@pytest.mark.parametrize("document", ["ARITHMETIC", "TRANSFORMER"])
+@pytest.mark.parametrize("document", STATES)
 def test_lines_are_not_too_long(document):
     assert not [line for line in text_of(document).splitlines() if len(line) > 120 and not line.startswith("|")]
 
@@ -155,6 +165,8 @@ def test_depths_and_initial_values_of_sound_are_those_of_the_reference():
         (" byte_weights = ", samples.BYTE_WEIGHTS),
         (" weights = ", samples.WEIGHTS),
         ("step being ", samples.STEPS),
+        (" shift = ", samples.SCALE_SHIFTS),
+        ("fade being that of §2.1, and ", samples.BLEND.fade),
     ):
         assert name + ", ".join(map(str, values)) in text
 
@@ -181,6 +193,46 @@ def test_rows_of_pixels_are_those_of_the_reference():
     rows = (zip(names, row[1:], strict=False) for row in table("PIXELS", "4.5 Rows"))
     documented = [{name: int(cell) for name, cell in row if cell} for row in rows]
     assert documented == pixels.ROWS
+
+
+def test_learned_predictions_of_pixels_are_those_of_the_reference():
+    """Places of inputs, and the numbers of least squares and of corrections, wherever they stand."""
+    r = pixels_learned
+    cells = [cell for row in table("PIXELS", "4.6 Learned predictions") for cell in row if cell]
+    assert [tuple(map(int, cell.split(", "))) for cell in cells] == list(r.LMS_PLACES)
+    listed = [f"{line}, {x}" for line, x in r.OTHER_PLACES]
+    for told in (
+        f"of the places {' '.join(listed[:4])} ",
+        f"of {' '.join(listed[4:])} ",
+        f"the smallest {r.MIN_STRETCH} * 2^k with {r.MAX_STRETCHES} * stretch >= width",
+        f"(start[i] * {r.RIDGE} >> 22)",
+        f"with n_rows = n_taps + 1 and ridge {r.RIDGE} ",
+        f"level(|d| >> extra, {r.DIFFERENCE_LIMITS}) + ({len(r.DIFFERENCE_LIMITS)} if ",
+        f"gram[t][i][j] - (gram[t][i][j] >> {r.GRAM_FADE}) + stretch_gram[i][j]",
+        f"(line_gram[i][j] >> {r.LINE_FADE}) + stretch_gram[i][j]",
+        f"c + ((64 * (4 * sample - uncorrected) - c + {1 << r.CORRECTION_RATE - 1}) >> {r.CORRECTION_RATE})",
+        f"error * {pixel_prior.LMS_RATE} * 2^12 / (energy + {pixel_prior.LMS_MARGIN}) ",
+        f"error * {pixel_prior.LMS_RATE} * 2^20 / (energy + {pixel_prior.LMS_MARGIN} * 2^16) ",
+        f"65535 * {pixel_prior.LMS_RATE} * 2^20 ",
+    ):
+        assert told in " ".join(text_of("PIXELS").split())
+
+
+def test_numbers_of_histograms_and_mixers_of_pixels_are_those_of_the_reference():
+    text = " ".join(text_of("PIXELS").split())
+    for told in (
+        f"adds {pixels.STEP} to the mass",
+        f"added(b, k) = {pixels.STEP} if k == 127, else {pixels.STEP} * clip(",
+        f"If sums[127] > {pixels.LIMIT} then",
+        f"texture = level(range, {pixels.TEXTURE_LIMITS})",
+        f"distance = level(|d|, {pixels.DISTANCE_LIMITS}) ",
+        f"level(|d| * 4 >> (error_class / 4), {pixels.EDGE_LIMITS}) ",
+        f"gradient(bit, p_mixed, {pixel_prior.FINAL_RATE})",
+        f"its count going up to {pixels.CELL_LIMIT} only",
+        f"| 2 * n_cells | | {pixels.BIAS} | 1 |",
+        f"| rate | {pixel_prior.RATE} .. {pixel_prior.RATE + pixel_prior.RATE_EXTRA // pixel_prior.RATE_DELAY} |",
+    ):
+        assert told in text
 
 
 def test_trace_is_that_of_the_reference():
