@@ -435,8 +435,8 @@ class Pixels:
         at, f = divmod(mixed + 12288, 768)
         contexts = (c0 * 32 + b.error_class, where | i << 4 | clip((b.west4 - b.middle >> 4) + 8, 0, 15) << 8)
         maps = [self.apms.setdefault((k, context), APM_ROW.copy()) for k, context in enumerate(contexts)]
-        refined = [(row[at] * (768 - f) + row[at + 1] * f) // 768 << 8 for row in maps]
-        bit = coder.code_bit(bit, bounded((2 * p_mixed + sum(refined)) >> 2) << 8)
+        p_refined = [refined(row, at, f) for row in maps]
+        bit = coder.code_bit(bit, bounded((2 * p_mixed + sum(p_refined)) >> 2) << 8)
 
         nearest = at + (f > 384)
         for row in maps:
@@ -470,6 +470,10 @@ class Pixels:
         self.errors[0][self.x, part] = errors[:-N_SHARED]
         self.last_class = error_class(6 * errors[-1])
         self.n_bytes += 1
+
+
+def refined(row: list[int], at: int, f: int) -> int:
+    return (row[at] * (768 - f) + row[at + 1] * f) // 768 << 8
 
 
 def update_cell(cell: Cell, bit: int) -> None:

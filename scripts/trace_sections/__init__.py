@@ -1,0 +1,1 @@
+"""Traces of what a decoder computes, for the specifications; written by scripts/make_trace.py."""
