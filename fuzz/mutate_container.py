@@ -3,7 +3,7 @@
 Mutations are deterministic for a seed.  Half of them repair the checks they break (FORMAT: block heads, trailers), as
 an attacker would, so that they reach what lies behind the checks.  Run by `make fuzz`; ends with status 1 and the
 file's hexadecimal digits at the first surprise.  It reads the layout by itself, apart from lmzip.format.  Frames are
-short and long, with and without a net: the one beside the test vectors.
+short and long, with and without a net: the one beside the test vectors; some are of pictures and sound.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ def contents() -> list[bytes]:
 
 
 def seeds() -> list[tuple[bytes, list[bytes]]]:
-    """Return files and what their frames hold: short frames, one of several blocks, with a net, and frames joined."""
+    """Return files and what their frames hold: short frames, blocks, with a net, of pictures and sound, and joined."""
     shared.registry.add_path(str(VECTORS / "vectors-v1.safetensors"))
     names = ("good-net-5-lanes-1", "good-net-4-short-lanes-8", "good-net-4097", "good-net-and-others")
+    names += ("good-contents-long", "good-image-rgb", "good-image-16-bits-big", "good-sound-float")
     files = [lmzip.compress(raw, level=1) for raw in contents()]
     files += [lmzip.compress(contents()[0], level=3, block_size=1024)]
     files += [(VECTORS / f"{name}.lmz").read_bytes() for name in names]
