@@ -73,6 +73,25 @@ def test_kernel_equals_reference_at_borders(size: int, n_lanes: int, monkeypatch
     assert_one_payload(raw, n_lanes, "plausible", random_cut(raw, n_lanes), monkeypatch)
 
 
+@pytest.mark.parametrize("n_lanes", [1, 3, 32, 33, 64])
+@pytest.mark.parametrize("size", [3000, 1111])
+def test_steps_of_many_columns_write_what_single_tokens_read(
+    size: int, n_lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder predicts 32 tokens in a step, a decoder one of each lane; windows of 128 tokens are full early."""
+    raw = random_text(size, n_lanes)
+    sizes = random_cut(raw, n_lanes)
+    payloads = set()
+    for simd in VARIANTS:
+        monkeypatch.setenv("LMZIP_SIMD", simd)
+        for n_threads in (1, 2):
+            model = transformer(simd, "plausible")
+            payload = encode(raw, sizes, n_lanes, model, n_threads)
+            assert payload and decode(payload, size, n_lanes, model, n_threads) == raw, (simd, n_threads)
+            payloads.add(payload)
+    assert len(payloads) == 1
+
+
 def test_lanes_of_different_numbers_of_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first lane is not the last to end, nor the longest chunk that of the most tokens."""
     raw = b"the  the" + b"thenthen" + b"zzzthe\0"

@@ -5,6 +5,7 @@
 #include "internal.h"
 #include "lookahead.h"
 #include "mixer.h"
+#include "token_columns.h"
 
 /* The base of a kind of content (FORMAT 4.5). */
 #define BASE_ROW(name) &name##_base,
@@ -28,13 +29,15 @@ static void expert_layout(struct lmz_coder *c)
     const size_t n = (size_t)c->n_lanes, raw_size = c->spec.raw_size;
     const int has_tokens = has_unit(c, LMZ_TOKENS);
     token_state *t = &c->tokens;
+    const size_t n_columns = (size_t)t->n_columns;
     arena *a = &c->memory;
-    c->trees = arena_take(a, n * (has_tokens ? 1024 : 512) * sizeof *c->trees);
+    c->trees = arena_take(a, (has_tokens ? n_columns * 1024 : n * 512) * sizeof *c->trees);
     if (has_tokens) {
         t->mask = power_above((uint64_t)raw_size * 2 + 1024, 1u << BOUNDARY_TABLE_BITS) - 1;
-        t->active = arena_take(a, n * sizeof *t->active);
+        t->columns = arena_take(a, n_columns * sizeof *t->columns);
+        t->next = arena_take(a, n * sizeof *t->next);
         t->last = arena_take(a, n * sizeof *t->last);
-        t->largest_child_sums = arena_take(a, n * sizeof *t->largest_child_sums);
+        t->largest_child_sums = arena_take(a, n_columns * sizeof *t->largest_child_sums);
         t->is_token_end = arena_take(a, raw_size + 1);
         t->cells = arena_take(a, ((size_t)t->mask + 1) * sizeof *t->cells);
         t->match = arena_take(a, 2 * sizeof *t->match);
@@ -52,13 +55,15 @@ static void layout(struct lmz_coder *c)
         expert_layout(c);
 }
 
-static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert)
+static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert, int is_known)
 {
     c->spec = *spec;
     c->base = bases[spec->content.kind];
     c->function = c->base->function(spec, expert);
     c->expert = expert;
     c->n_lanes = spec->n_lanes;
+    c->tokens.is_known = is_known && expert && !expert->ops->is_external;
+    c->tokens.n_columns = room_for_columns(c->n_lanes, c->tokens.is_known);
 }
 
 uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert)
@@ -66,7 +71,7 @@ uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert)
     struct lmz_coder scratch = {0};
     if (!is_block(spec, expert))
         return 0;
-    set_spec(&scratch, spec, expert);
+    set_spec(&scratch, spec, expert, 1); /* an encoder needs no less than a decoder */
     layout(&scratch);
     return sizeof scratch + (size_t)spec->n_lanes * sizeof(lmz_lane) + scratch.memory.size;
 }
@@ -85,7 +90,6 @@ static void start_tokens(struct lmz_coder *c)
 static void start_expert(struct lmz_coder *c)
 {
     for (int i = 0; i < c->n_lanes && has_unit(c, LMZ_TOKENS); i++) {
-        c->tokens.active[i] = i;
         c->tokens.last[i] = n_symbols_of(c->expert);
     }
 }
@@ -102,7 +106,9 @@ static void cut_lanes(struct lmz_coder *c)
     }
 }
 
-static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, uint8_t *raw)
+/* is_known: whether raw is there before it is coded. */
+static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, uint8_t *raw,
+                                   int is_known)
 {
     const cpu_variant *variant = cpu_variant_of(simd);
     if (!is_block(spec, expert) || !spec->raw_size || !variant)
@@ -110,7 +116,7 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     struct lmz_coder *c = calloc(1, sizeof *c + (size_t)spec->n_lanes * sizeof(lmz_lane));
     if (!c)
         return NULL;
-    set_spec(c, spec, expert);
+    set_spec(c, spec, expert, is_known);
     c->run = variant->run_block;
     c->raw = raw;
     c->raw_size = (uint32_t)spec->raw_size;
@@ -133,7 +139,7 @@ lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
                            uint8_t *payload, size_t capacity)
 {
     /* An encoder never writes to raw: code_byte does so only when it decodes. */
-    struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw);
+    struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw, 1);
     if (c)
         rc_start_encoder(&c->rc, payload, capacity);
     return c;
@@ -142,7 +148,7 @@ lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
 lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
                            size_t payload_size, uint8_t *raw)
 {
-    struct lmz_coder *c = coder_new(spec, expert, simd, raw);
+    struct lmz_coder *c = coder_new(spec, expert, simd, raw, 0);
     if (c)
         rc_start_decoder(&c->rc, payload, payload_size);
     return c;
@@ -249,6 +255,7 @@ int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const u
     c->expert = expert;
     c->n_lanes = n_lanes;
     c->n_threads = n_threads;
+    c->tokens.n_columns = n_lanes;
     expert_layout(c);
     if (!arena_allocate(&c->memory)) {
         free(c);
@@ -257,6 +264,8 @@ int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const u
     expert_layout(c);
     start_expert(c);
     for (size_t step = 0; step < n_steps; step++) {
+        for (int i = 0; i < n_lanes && has_tokens; i++)
+            c->tokens.columns[i] = (token_column){.lane = i, .last = c->tokens.last[i]};
         if (has_tokens)
             ops->step(c, n_lanes, NULL);
         if (ops->begin)

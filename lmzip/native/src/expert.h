@@ -29,8 +29,8 @@ typedef struct { /* ARITHMETIC 8.2, table of experts */
 
 struct lmz_coder;
 
-/* What the loop wants done with the token weights at a place among the active lanes, by whoever made them. */
-typedef void lane_work(void *coder, int place);
+/* What the loop wants done with the token weights of a column, by whoever made them. */
+typedef void column_work(void *coder, int column);
 
 typedef struct {
     const char *name;
@@ -48,10 +48,10 @@ typedef struct {
        ahead in another thread, the second fills the lanes' trees (byte_tree.h). */
     void (*begin)(struct lmz_coder *, int first, int n);
     void (*finish)(struct lmz_coder *, int first, int n);
-    /* Of tokens: predict the next token of the first n active lanes, and do `then` for each. */
-    void (*step)(struct lmz_coder *, int n, lane_work *then);
-    /* The weights of all tokens for the active lane at a place, after its step. */
-    const uint32_t *(*token_weights)(const struct lmz_coder *, int place);
+    /* Of tokens: predict the tokens of the first n columns (token_columns.h), and do `then` for each. */
+    void (*step)(struct lmz_coder *, int n, column_work *then);
+    /* The weights of all tokens for a column, after its step. */
+    const uint32_t *(*token_weights)(const struct lmz_coder *, int column);
     void (*free)(lmz_expert *);
 } expert_ops;
 

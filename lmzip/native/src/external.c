@@ -82,25 +82,25 @@ static void finish_bytes(struct lmz_coder *c, int first, int n)
 
 typedef struct {
     struct lmz_coder *c;
-    int n; /* active lanes */
-    lane_work *then;
-} lanes_of;
+    int n; /* columns, which are the active lanes */
+    column_work *then;
+} columns_of;
 
-static void take_lanes(const crew_worker *me, void *argument)
+static void take_columns(const crew_worker *me, void *argument)
 {
-    const lanes_of *lanes = argument;
-    for (int place; (place = crew_next_item(me)) < lanes->n;)
-        lanes->then(lanes->c, place);
+    const columns_of *columns = argument;
+    for (int column; (column = crew_next_item(me)) < columns->n;)
+        columns->then(columns->c, column);
 }
 
-static void step_tokens(struct lmz_coder *c, int n, lane_work *then)
+static void step_tokens(struct lmz_coder *c, int n, column_work *then)
 {
-    crew_run(take_lanes, &(lanes_of){c, n, then}, n < WORTH_A_CREW ? 1 : c->n_threads);
+    crew_run(take_columns, &(columns_of){c, n, then}, n < WORTH_A_CREW ? 1 : c->n_threads);
 }
 
-static const uint32_t *token_weights(const struct lmz_coder *c, int place)
+static const uint32_t *token_weights(const struct lmz_coder *c, int column)
 {
-    return c->external + (size_t)place * c->expert->vocab.n_tokens;
+    return c->external + (size_t)column * c->expert->vocab.n_tokens;
 }
 
 static const expert_ops external_bytes_ops = {

@@ -51,10 +51,18 @@ typedef struct { /* the ngram base: what all lanes share */
     uint32_t stride;                /* record length found, 0: none */
 } ngram_state;
 
+typedef struct { /* a token that a step of an expert predicts */
+    int lane, ahead; /* columns of the same step that come before it in its lane */
+    uint32_t last;   /* the token before it; at a lane's start the size of the vocabulary */
+} token_column;
+
 typedef struct { /* with an expert of tokens: where the lanes' tokens are, and what is learned of their ends */
-    int *active;                   /* (n_lanes) lanes that have tokens to come, the first ones of it */
+    token_column *columns;         /* (n_columns) of the last step, by lane, then as they follow each other */
+    int n_columns, is_known;       /* for how many there is room; whether the tokens to come are known */
+    int n_left;                    /* of every lane that has not ended before: columns to code */
+    int *next;                     /* (n_lanes) the column of the token that a lane codes next */
     uint32_t *last;                /* (n_lanes) the last token of a lane, the size of the vocabulary at the start */
-    uint64_t *largest_child_sums;  /* (n_lanes) of the weights that a lane's second tree is made of */
+    uint64_t *largest_child_sums;  /* (n_columns) of the weights that a column's second tree is made of */
     uint8_t *is_token_end;         /* (raw_size + 1) of every position: whether a token ended there */
     uint32_t *cells, mask;         /* (mask + 1) cells of what ends a token, see token_boundary.h */
     uint32_t (*match)[32];         /* (2, 32) cell of each match length */
@@ -85,8 +93,8 @@ struct lmz_coder {
 
     const lmz_expert *expert; /* or NULL */
     void *expert_lanes;       /* the state of its lanes, by its own layout */
-    uint32_t *trees;          /* (n_lanes, 512), see byte_tree.h; of tokens (n_lanes, 2, 512): of the byte to come, and
-                                 of that behind the largest first byte, made with the first */
+    uint32_t *trees;          /* (n_lanes, 512), see byte_tree.h; of tokens (n_columns, 2, 512): of the byte to come,
+                                 and of that behind the largest first byte, made with the first */
     const uint32_t *external; /* (active lanes, n_vocab or 256) the caller's weights, in lmz_coder_run_external */
     token_state tokens;
     lookahead lookahead;
@@ -99,9 +107,10 @@ struct lmz_coder {
 
 static inline int has_unit(const struct lmz_coder *c, int unit) { return unit_of(c->expert) == unit; }
 
-static inline uint32_t *tree_of(const struct lmz_coder *c, int lane)
+/* The tree of a lane; of tokens, the first of a column's two. */
+static inline uint32_t *tree_of(const struct lmz_coder *c, int place)
 {
-    return c->trees + (size_t)lane * (has_unit(c, LMZ_TOKENS) ? 1024 : 512);
+    return c->trees + (size_t)place * (has_unit(c, LMZ_TOKENS) ? 1024 : 512);
 }
 
 /* The first lane of a group. */

@@ -155,7 +155,7 @@ int lmz_llama_is_complete(const lmz_expert *expert)
 static void llama_layout(struct lmz_coder *c)
 {
     const struct llama *t = (const struct llama *)c->expert;
-    const int n_lanes = c->n_lanes, n_halvings = c->spec.context;
+    const int n_columns = c->tokens.n_columns, n_halvings = c->spec.context;
     arena *a = &c->memory;
     llama_lanes scratch, *lanes = arena_take(a, sizeof *lanes);
     c->expert_lanes = lanes;
@@ -164,10 +164,11 @@ static void llama_layout(struct lmz_coder *c)
     const lmz_llama_shape *s = &t->shape;
     lanes->int15 = n_halvings < NARROW_FROM ? s->int15 : 0;
     lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
-    const uint64_t heads = (uint64_t)n_lanes * (uint64_t)s->n_layer * (uint64_t)s->n_kv_head * (uint64_t)lanes->window;
-    const size_t n = (size_t)n_lanes, width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
+    const uint64_t heads =
+        (uint64_t)c->n_lanes * (uint64_t)s->n_layer * (uint64_t)s->n_kv_head * (uint64_t)lanes->window;
+    const size_t n = (size_t)n_columns, width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
     const size_t group = (size_t)(s->n_head / s->n_kv_head), dim = (size_t)s->head_dim;
-    lanes->n_tokens = arena_take(a, n * 4);
+    lanes->n_tokens = arena_take(a, (size_t)c->n_lanes * 4);
     lanes->keys = arena_take(a, matrix_size(t->packing, heads, dim));
     lanes->key_multiplier = arena_take(a, heads * 4);
     lanes->values = arena_take(a, matrix_size(t->packing, heads, dim));
@@ -185,7 +186,7 @@ static void llama_layout(struct lmz_coder *c)
     /* a vector to normalise; or what rows of two matrices give; or a group's queries, their scores, sums by values and
        the weights in two parts (attend_head) */
     const size_t window = (size_t)lanes->window, attention = group * (window + 4 * dim) + group * window / 2;
-    lanes->scratch_size = larger_of(larger_of(width, 2 * sums_size(n_lanes)), attention);
+    lanes->scratch_size = larger_of(larger_of(width, 2 * sums_size(n_columns)), attention);
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
     lanes->scratch = arena_take(a, CREW_MAX * lanes->scratch_size * 4);
     lanes->logits = arena_take(a, n * (size_t)whole_tiles(s->n_vocab) * 4);
@@ -198,20 +199,20 @@ static void take_part(const crew_worker *me, void *argument)
     part.t->step(&part);
 }
 
-static void llama_step_lanes(struct lmz_coder *c, int n, lane_work *then)
+static void llama_step_lanes(struct lmz_coder *c, int n, column_work *then)
 {
     llama_lanes *lanes = c->expert_lanes;
     step_part step = {.t = (const struct llama *)c->expert, .lanes = lanes, .coder = c, .n = n, .then = then};
     crew_run(take_part, &step, c->n_threads);
     for (int j = 0; j < n; j++)
-        lanes->n_tokens[c->tokens.active[j]]++;
+        lanes->n_tokens[c->tokens.columns[j].lane]++;
 }
 
-static const uint32_t *token_weights(const struct lmz_coder *c, int place)
+static const uint32_t *token_weights(const struct lmz_coder *c, int column)
 {
     const llama_lanes *lanes = c->expert_lanes;
     const int n_vocab = ((const struct llama *)c->expert)->shape.n_vocab;
-    return (const uint32_t *)lanes->logits + (size_t)place * (size_t)whole_tiles(n_vocab);
+    return (const uint32_t *)lanes->logits + (size_t)column * (size_t)whole_tiles(n_vocab);
 }
 
 static int llama_is_complete(const lmz_expert *expert) { return lmz_llama_is_complete(expert) && expert->vocab.nodes; }

@@ -31,9 +31,9 @@ struct llama_lanes;
 typedef struct step_part { /* of a step, what a crew's worker takes part in: */
     const struct llama *t;
     struct llama_lanes *lanes;
-    struct lmz_coder *coder; /* its active lanes are those of the step, up to the n-th */
+    struct lmz_coder *coder; /* its first n columns are those of the step */
     int n;
-    lane_work *then; /* or NULL */
+    column_work *then; /* or NULL */
     const crew_worker *me;
 } step_part;
 
@@ -57,7 +57,7 @@ struct llama {
 
 /* The states of a block's lanes and room for one step of them all.  Keys of a head are a matrix with a row for each of
    the last tokens, whose multiplier is the key's size; values are matrices with a column for each.
-   Arrays are by the place of a lane among the active ones, or `by lane`. */
+   Arrays are by column of the step, or `by lane`. */
 typedef struct llama_lanes {
     int window;               /* the last tokens of a lane that it sees */
     int int15;                 /* the products that take 15 bits, as in lmz_llama_shape */
@@ -66,18 +66,18 @@ typedef struct llama_lanes {
     int32_t *key_multiplier;  /* by lane: (n_lanes, n_layer, n_kv_head, window) 2^8 times the size */
     uint8_t *values;          /* by lane: (n_lanes, n_layer, n_kv_head, window / VALUE_BLOCK, head_dim, VALUE_BLOCK) */
     int32_t *value_size;      /* by lane: (n_lanes, n_layer, n_kv_head, window) */
-    int32_t *residual;        /* (n_lanes, n_embd) */
-    int32_t *activations;     /* (n_lanes, max_row) */
-    int32_t *attended;        /* (n_lanes, n_head * head_dim) */
-    int8_t *quantised;        /* (2 n_lanes, max_row) */
-    int32_t *bias;            /* (2 n_lanes) of what is quantised (matmul.h), and */
-    packed_scale *scales;     /* (n_lanes) its scales */
-    int64_t *factor;          /* (n_lanes) with which a product is brought to units, and */
-    int32_t *shift;           /* (n_lanes) by which it is shifted then */
-    int16_t *cosines, *sines; /* (n_lanes, head_dim / 2) */
+    int32_t *residual;        /* (n_columns, n_embd) */
+    int32_t *activations;     /* (n_columns, max_row) */
+    int32_t *attended;        /* (n_columns, n_head * head_dim) */
+    int8_t *quantised;        /* (2 n_columns, max_row) */
+    int32_t *bias;            /* (2 n_columns) of what is quantised (matmul.h), and */
+    packed_scale *scales;     /* (n_columns) its scales */
+    int64_t *factor;          /* (n_columns) with which a product is brought to units, and */
+    int32_t *shift;           /* (n_columns) by which it is shifted then */
+    int16_t *cosines, *sines; /* (n_columns, head_dim / 2) */
     int32_t *scratch;         /* (CREW_MAX, scratch_size), here and not on stacks, which may be of 128 kB */
     size_t scratch_size;
-    int32_t *logits;          /* (n_lanes, n_vocab in whole tiles): in the end the token weights */
+    int32_t *logits;          /* (n_columns, n_vocab in whole tiles): in the end the token weights */
 } llama_lanes;
 
 /* Numbers that ROWS_AT_ONCE rows give for n lanes, in two parts at most. */
