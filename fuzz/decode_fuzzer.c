@@ -90,7 +90,7 @@ static void encode_again(const block_kind *b, const uint8_t *raw)
     lmz_coder *coder = lmz_encoder_new(&b->spec, expert_for(b, best), best, raw, payload, capacity);
     if (b->unit == LMZ_TOKENS) { /* every byte is a token */
         memset(copy, 1, raw_size);
-        require(lmz_encoder_set_tokens(coder, copy, raw_size) == LMZ_DONE, "single bytes are a cut");
+        require(lmz_coder_set_tokens(coder, copy, raw_size) == LMZ_DONE, "single bytes are a cut");
     }
     int status = run(coder, b->n_threads);
     size_t payload_size = lmz_coder_payload_size(coder);

@@ -83,7 +83,7 @@ static void round_trip(const lmz_expert *expert, int n_damages)
             if (is_tight && !size)
                 continue;
             lmz_coder *coder = lmz_encoder_new(&spec, expert, simd, raw, to, is_tight ? size - 1 : capacity);
-            CHECK(coder && (!n_tokens || lmz_encoder_set_tokens(coder, sizes, n_tokens) == LMZ_DONE));
+            CHECK(coder && (!n_tokens || lmz_coder_set_tokens(coder, sizes, n_tokens) == LMZ_DONE));
             CHECK(run_all(coder) == (is_tight ? LMZ_E_FULL : LMZ_DONE));
             if (is_first)
                 size = lmz_coder_payload_size(coder);
@@ -145,7 +145,7 @@ static void refuse(lmz_expert *expert)
     const lmz_block_spec spec = spec_of_case();
     fill_text(raw, sizeof raw);
     lmz_coder *coder = lmz_encoder_new(&spec, expert, lmz_simd_best(0), raw, payload, sizeof payload);
-    CHECK(coder && (now.unit != LMZ_TOKENS || lmz_encoder_set_tokens(coder, sizes, sizeof sizes) == LMZ_DONE));
+    CHECK(coder && (now.unit != LMZ_TOKENS || lmz_coder_set_tokens(coder, sizes, sizeof sizes) == LMZ_DONE));
     CHECK(lmz_coder_run(coder, 1) == LMZ_E_ARGUMENT); /* it cannot predict by itself */
     CHECK(lmz_coder_lanes(coder, lanes) == 2);
     for (uint32_t place = 0; place < 2 * n_symbols(); place += 2 * n_symbols() - 1)

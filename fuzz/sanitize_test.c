@@ -106,7 +106,7 @@ static int encode(int simd, uint64_t n_steps, const uint8_t *raw, uint8_t *paylo
     const lmz_block_spec spec = spec_of_case();
     lmz_coder *coder = lmz_encoder_new(&spec, expert_for(simd), simd, raw, payload, capacity);
     CHECK(coder);
-    CHECK(!has_tokens() || lmz_encoder_set_tokens(coder, token_sizes, n_tokens) == LMZ_DONE);
+    CHECK(!has_tokens() || lmz_coder_set_tokens(coder, token_sizes, n_tokens) == LMZ_DONE);
     lmz_coder_set_threads(coder, now.n_threads);
     int status = run_all(coder, n_steps);
     *payload_size = lmz_coder_payload_size(coder);

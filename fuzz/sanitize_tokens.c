@@ -94,11 +94,11 @@ static void refuse_cuts(void)
             memcpy(exact, sizes, n - !d);
             if (d)
                 exact[i] = (uint8_t)(exact[i] + d);
-            CHECK(lmz_encoder_set_tokens(coder, exact, n - !d) == LMZ_E_ARGUMENT);
+            CHECK(lmz_coder_set_tokens(coder, exact, n - !d) == LMZ_E_ARGUMENT);
             free(exact);
             n_checked++;
         }
-    CHECK(lmz_encoder_set_tokens(coder, sizes, n) == LMZ_DONE && lmz_coder_run(coder, 2) == LMZ_MORE);
+    CHECK(lmz_coder_set_tokens(coder, sizes, n) == LMZ_DONE && lmz_coder_run(coder, 2) == LMZ_MORE);
     lmz_coder_free(coder); /* abandoned */
 }
 

@@ -64,6 +64,9 @@ class Run:
     # For decoding: called with the raw buffer and n once the first n bytes of every lane's chunk are decoded (of a
     # shorter chunk, all of it); returns False to stop early.
     reached: Callable[[memoryview, int], bool] | None = None
+    # For decoding, to prove a payload: the bytes that must come out.  A model that knows them predicts faster; it is
+    # decoded all the same, and where something else comes out decoding ends as that of a damaged payload.
+    expected: bytes | bytearray | memoryview | None = None
 
 
 DEFAULT_RUN = Run()

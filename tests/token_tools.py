@@ -103,7 +103,7 @@ def encode(
     coder = lib.lmz_encoder_new(spec, handle, simd, source, payload, len(payload))
     coder = ffi.gc(coder, lib.lmz_coder_free)
     lib.lmz_coder_set_threads(coder, n_threads)
-    assert lib.lmz_encoder_set_tokens(coder, token_sizes, len(sizes)) == lib.LMZ_DONE
+    assert lib.lmz_coder_set_tokens(coder, token_sizes, len(sizes)) == lib.LMZ_DONE
     while lib.lmz_coder_run(coder, 5) != lib.LMZ_DONE:
         assert lib.lmz_coder_position(coder) < len(raw)
     return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder)))

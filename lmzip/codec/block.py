@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from lmzip.block import BYTES, BlockSpec, Content, Run
 from lmzip.codec.choice import code_block
@@ -70,10 +71,12 @@ def decode_block(
     report: Report | None = None,
     n_threads: int = 1,
     early: Early | None = None,
+    expected=None,
 ):
     """Return the raw bytes (bytes-like) of a block after comparing all its checks; `name` is for messages.
 
-    early: called as stripes are checked; where it returns False, the rest of the raw bytes is arbitrary.  Raises
+    early: called as stripes are checked; where it returns False, the rest of the raw bytes is arbitrary.  expected: to
+    prove a block, what must come out (bytes-like); DamagedError where something else does.  Raises
     DamagedError, UnsupportedError for a block that the model does not have, MemoryLimitError.
     """
     counted = _Counter(report)
@@ -84,13 +87,15 @@ def decode_block(
         spec = head.spec(header)
         check_takes(model, spec)
         try:
-            raw, ended = _decode(model, spec, payload, Run(counted, n_threads), early)
+            raw, ended = _decode(model, spec, payload, Run(counted, n_threads, expected=expected), early)
         except DamagedError as error:
             raise DamagedError(f"{name}: {error}") from None
         except MemoryError:
             raise _no_memory(head.raw_size) from None
     if not ended and data_check(head.mode, raw, payload) != head.data_check:
         raise DamagedError(f"{name}: damaged data")
+    if expected is not None and raw != expected:
+        raise DamagedError(f"{name}: other data")
     counted(head.raw_size - counted.done)
     return raw
 
@@ -109,7 +114,7 @@ def _decode(model: Model, spec: BlockSpec, payload, run: Run, early: Early | Non
 
     # No view: CPython's collector crashes on one that cffi holds.
     coded = bytes(memoryview(payload)[stripe_checks_size(spec.raw_size, spec.n_lanes) :]) if checks else payload
-    raw = model.decode(coded, spec, Run(run.progress, run.n_threads, reached if checks else None))
+    raw = model.decode(coded, spec, replace(run, reached=reached if checks else None))
     if not ended:
         reached(raw, spec.chunk_size)
         ended = False

@@ -16,7 +16,7 @@ from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers
-from lmzip.errors import DamagedError, LmzipError, MemoryLimitError, VerifyError
+from lmzip.errors import DamagedError, MemoryLimitError, VerifyError
 from lmzip.format import outside
 from lmzip.format.block import (
     MAX_BLOCKS,
@@ -102,8 +102,8 @@ class FrameWriter:
         sizes = (len(pack_header(self._settings.profile, record).packed) for record in (self._record, None))
         return next(sizes) - next(sizes)
 
-    def _encode(self, raw, last: bool, content: Content, model_cost: int) -> tuple[BlockHead, bytes | bytearray, bytes]:
-        """In a worker: return head, payload and, if it will be needed, a hash of the raw bytes."""
+    def _encode(self, raw, last: bool, content: Content, model_cost: int) -> tuple[BlockHead, bytes | bytearray]:
+        """In a worker: return head and payload of a block, decoded again where that is wanted."""
         head, payload = encode_block(
             self._model,
             raw,
@@ -115,22 +115,29 @@ class FrameWriter:
             content=content,
             model_cost=model_cost,
         )
-        digest = hashlib.blake2b(raw).digest() if self._verify else b""
-        if self._verify is True:
-            self._check(self._header_for(head), head, payload, digest)
-        return head, payload, digest
+        if self._verify:
+            self._prove(head, payload, raw)
+        return head, payload
 
-    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray, bytes]) -> None:
+    def _prove(self, head: BlockHead, payload, raw) -> None:
+        """In a worker, while the raw bytes are at hand: decode a block, with fresh state."""
+        header, report = self._header_for(head), self._report_verified
+        try:
+            decode_block(self._model, header, head, payload, "a block", report, self._threads_per_block, expected=raw)
+        except DamagedError as error:
+            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
+
+    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray]) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
-        head, payload, digest = coded
+        head, payload = coded
         if not self._table:
             self._header = self._header_for(head)
             self.summary.names_model |= self._header.names_model
-            self._put_checked(self._header.packed, "header")
-        offset = self.summary.compressed_size
+            self._put_checked("header", self._header.packed)
         packed = head.pack(self._header)
-        self._put(packed)
-        self._put(payload)
+        if self._verify and parse_block_head(self._header, packed) != head:
+            raise VerifyError(f"{NOT_THE_SAME}: the head of a block")
+        self._put_checked("data", packed, payload)
         self._table.append((head.raw_size, len(packed) + len(payload)))
         summary = self.summary
         summary.raw_size += head.raw_size
@@ -139,11 +146,6 @@ class FrameWriter:
         if tells_outside(self._record, head):
             start = stripe_checks_size(head.raw_size, head.n_lanes)
             summary.n_outside += outside.parse(payload[start:], head.raw_size)[0]
-        if callable(read_at := self._verify):
-            header = self._header
-            self._workers.submit_background(
-                lambda: self._read_back(read_at, header, offset, len(packed), head.payload_size, digest)
-            )
 
     def _header_for(self, head: BlockHead) -> FrameHeader:
         """Return the header of the frame that starts with this block: the model is named only where it is needed.
@@ -160,7 +162,7 @@ class FrameWriter:
         )
 
     def _put_trailer(self, digest: bytes) -> None:
-        self._put_checked(Trailer(tuple(self._table), digest).pack(self._header), "trailer")
+        self._put_checked("trailer", Trailer(tuple(self._table), digest).pack(self._header))
         self._table = []
         self.summary.end_frame(digest)
 
@@ -168,41 +170,26 @@ class FrameWriter:
         write_all(self._write, data)
         self.summary.compressed_size += len(data)
 
-    def _put_checked(self, packed: bytes, what: str) -> None:
-        """Write a header or trailer; have it compared with what is then in the file."""
+    def _put_checked(self, what: str, *parts) -> None:
+        """Write parts of a frame; have them compared with what is then in the file."""
         offset = self.summary.compressed_size
-        self._put(packed)
+        for part in parts:
+            self._put(part)
         if callable(read_at := self._verify):
-            self._workers.submit_background(lambda: _compare(read_at, offset, packed, what))
-
-    def _read_back(
-        self, read_at: ReadAt, header: FrameHeader, offset: int, head_size: int, payload_size: int, digest: bytes
-    ) -> None:
-        """In a worker: decode a block as the file has it; raises VerifyError if it is not what was pushed."""
-        written = read_at(head_size + payload_size, offset)
-        # Copies, not views: one that cffi holds inside an exception crashes the collector of Python 3.11.
-        packed, payload = written[:head_size], written[head_size:]
-        try:
-            head = parse_block_head(header, packed)
-        except LmzipError as error:
-            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
-        if len(payload) != head.payload_size:
-            raise VerifyError(f"{NOT_THE_SAME}: a block is cut")
-        self._check(header, head, payload, digest)
-
-    def _check(self, header: FrameHeader, head: BlockHead, payload, digest: bytes) -> None:
-        try:
-            raw = decode_block(
-                self._model, header, head, payload, "a block", self._report_verified, self._threads_per_block
-            )
-        except DamagedError as error:
-            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
-        if hashlib.blake2b(raw).digest() != digest:
-            raise VerifyError(NOT_THE_SAME)
+            size, digest = self.summary.compressed_size - offset, _digest(*parts)
+            self._workers.submit_background(lambda: _read_back(read_at, size, offset, digest, what))
 
 
-def _compare(read_at: ReadAt, offset: int, packed: bytes, what: str) -> None:
-    if read_at(len(packed), offset) != packed:
+def _digest(*parts) -> bytes:
+    state = hashlib.blake2b()
+    for part in parts:
+        state.update(part)
+    return state.digest()
+
+
+def _read_back(read_at: ReadAt, size: int, offset: int, digest: bytes, what: str) -> None:
+    """In a worker: raises VerifyError if the file does not have what was proven."""
+    if _digest(read_at(size, offset)) != digest:
         raise VerifyError(f"{NOT_THE_SAME}: the {what} differs")
 
 
@@ -233,8 +220,9 @@ def compress_stream(
     model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
     this process may use, fewer where there is no memory for them; fewer than asked for only where memory_limit (bytes)
     or a limit of the process wants it.  At most threads + 1 blocks are held at a
-    time; write is called from one thread at a time, not always the same.  verify: a function (size, offset) that gives
-    back what was written, every block is then decoded from it; or True, to decode payloads before they are written.
+    time; write is called from one thread at a time, not always the same.  verify: True, for each
+    block to be proven by decoding it before it is written; or a function (size, offset) that gives back what was
+    written, for that to be compared with what was proven besides.
     summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.
 
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before

@@ -56,6 +56,7 @@ class Model(ABC):
         """Return the raw bytes that a payload stands for; the rest are arbitrary where run.reached ends it early.
 
         A damaged payload gives wrong bytes or raises DamagedError: the caller compares a check of the data.
+        run.expected may be ignored.
         """
 
     @abstractmethod

@@ -57,6 +57,12 @@ class LlamaModel(TokenModel):
             return super().encode(raw, spec, run)
         return native.encode_block(raw, spec, self.expert(), run, token_sizes=self.token_sizes(raw, spec))
 
+    def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
+        if run.expected is None or not spec.uses_model:
+            return super().decode(payload, spec, run)
+        sizes = self.token_sizes(run.expected, spec)
+        return native.decode_block(payload, spec, self.expert(), run, token_sizes=sizes)
+
     def weights_size(self) -> int:
         # The embeddings are there twice: as rows to take in and as the matrix of the last product.
         return self.size + self.size // 2

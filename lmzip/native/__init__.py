@@ -97,10 +97,8 @@ def encode_block(
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     try:
-        sizes = ffi.from_buffer("uint8_t[]", token_sizes)
-        has_tokens = token_sizes or (expert and expert.unit == TOKENS)
-        if has_tokens and lib.lmz_encoder_set_tokens(coder, sizes, len(sizes)) != lib.LMZ_DONE:
-            raise ValueError("these are not the sizes of tokens")
+        if token_sizes or (expert and expert.unit == TOKENS):
+            _set_tokens(coder, token_sizes)
         status = _run(coder, spec, expert, run, predict, None)
         return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder))) if status == lib.LMZ_DONE else None
     finally:
@@ -113,6 +111,7 @@ def decode_block(
     expert: Expert | None = None,
     run: Run = DEFAULT_RUN,
     *,
+    token_sizes: bytes = b"",
     predict: Predict | None = None,
 ) -> memoryview:
     """Return the spec.raw_size bytes that a payload stands for; the rest are arbitrary where run.reached ends it early.
@@ -120,7 +119,8 @@ def decode_block(
     Memory for them is touched only as they are decoded, so a payload that ends early costs little whatever it claims.
 
     A payload damaged in the middle usually gives wrong bytes, not an error: the caller compares a check of the data.
-    Raises DamagedError when the payload is too short or too long for its block, ValueError, MemoryError, and what
+    token_sizes: for an expert of tokens, how run.expected was cut.  Raises DamagedError when the payload is too short
+    or too long for its block, or something else than run.expected comes out, ValueError, MemoryError, and what
     run.progress, run.reached and predict raise.
     """
     c_spec = _c_spec(spec, expert)
@@ -128,16 +128,27 @@ def decode_block(
         raise ValueError("an empty block has no payload")
     source = ffi.from_buffer("uint8_t[]", payload)
     raw = _new_bytes("uint8_t[]", spec.raw_size)
-    coder = lib.lmz_decoder_new(c_spec, _handle(expert), simd_number(), source, len(source), raw)
+    expected = ffi.NULL if run.expected is None else ffi.from_buffer("uint8_t[]", run.expected)
+    if expected != ffi.NULL and len(expected) != spec.raw_size:
+        raise ValueError(f"a block of {spec.raw_size} bytes cannot be {len(expected)}")
+    coder = lib.lmz_verifier_new(c_spec, _handle(expert), simd_number(), source, len(source), raw, expected)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     view = memoryview(ffi.buffer(raw))
     try:
+        if token_sizes:
+            _set_tokens(coder, token_sizes)
         if _run(coder, spec, expert, run, predict, view) not in (lib.LMZ_DONE, lib.LMZ_MORE):
             raise DamagedError("damaged payload")
     finally:
         lib.lmz_coder_free(coder)
     return view
+
+
+def _set_tokens(coder, token_sizes: bytes) -> None:
+    # The kernel keeps a pointer to them: they are the caller's, who waits.
+    if lib.lmz_coder_set_tokens(coder, ffi.from_buffer("uint8_t[]", token_sizes), len(token_sizes)) != lib.LMZ_DONE:
+        raise ValueError("these are not the sizes of tokens")
 
 
 def _handle(expert: Expert | None):

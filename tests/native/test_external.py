@@ -241,7 +241,7 @@ def test_an_external_expert_does_not_run_by_itself_nor_another_by_the_caller() -
         coder = lib.lmz_encoder_new(spec, handle, native.simd_number(), raw, payload, 100)
         coder = ffi.gc(coder, lib.lmz_coder_free)
         if has_tokens:
-            assert lib.lmz_encoder_set_tokens(coder, sizes, 8) == lib.LMZ_DONE
+            assert lib.lmz_coder_set_tokens(coder, sizes, 8) == lib.LMZ_DONE
         for status, allowed in (
             (lib.lmz_coder_run(coder, 1), own),
             (lib.lmz_coder_run_external(coder, weights, symbols), not own),

@@ -4,10 +4,11 @@
 #include "byte_tree.h"
 #include "internal.h"
 
-static void finish(struct lmz_coder *c, int first, int n)
+static void predict(struct lmz_coder *c, const column_range *r, int stage)
 {
-    for (int i = first; i < first + n; i++) {
-        uint32_t *tree = tree_of(c, i), last = c->lanes[i].history & 255;
+    (void)stage;
+    for (int i = r->first; i < r->first + r->n; i++) {
+        uint32_t *tree = tree_of(c, i), last = c->columns[i].before & 255;
         for (uint32_t byte = 0; byte < 256; byte++)
             tree[256 + byte] = byte == last ? 1 << 16 : 1;
         sum_tree(tree, last);
@@ -17,7 +18,7 @@ static void finish(struct lmz_coder *c, int first, int n)
 static void toy_free(lmz_expert *expert) { free(expert); }
 
 static const expert_ops toy_ops = {
-    .name = "toy", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES, .finish = finish,
+    .name = "toy", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES, .predict = predict,
     .free = toy_free};
 
 lmz_expert *lmz_toy_new(void)
@@ -25,6 +26,7 @@ lmz_expert *lmz_toy_new(void)
     lmz_expert *expert = calloc(1, sizeof *expert);
     if (expert) {
         expert->ops = &toy_ops;
+        expert->n_stages = 1;
         expert->lanes_at_once = 8;
     }
     return expert;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "internal.h"
 
 static int is_dim(int n) { return n >= ROW_ALIGN && n <= MAX_DIM && n % ROW_ALIGN == 0; }
@@ -107,8 +108,8 @@ lmz_expert *lmz_bytelm_new(const lmz_bytelm_shape *s, const lmz_bytelm_weights *
     net->norm_factor_state = norm_factor(s->n_state);
     net->max_row = max_of(max_of(net->n_input, max_of(s->n_embd, s->n_hidden)), max_of(3 * s->n_state, 256));
     net->packing = variant->packing;
-    net->hidden = variant->bytelm_hidden;
-    net->output = variant->bytelm_output;
+    net->stage = variant->bytelm;
+    net->expert.n_stages = s->n_layer + 1;
     net->expert.ops = &bytelm_ops;
     net->expert.lanes_at_once = variant->lanes_at_once;
     net->expert.is_slow = variant->is_slow;
@@ -127,28 +128,24 @@ static void bytelm_layout(struct lmz_coder *c)
 {
     const struct bytelm *net = (const struct bytelm *)c->expert;
     const lmz_bytelm_shape *s = &net->shape;
-    const size_t n = (size_t)c->n_lanes, width = (size_t)net->max_row;
+    const size_t n_rows = (size_t)(has_ahead(c) ? MAX_WORKERS * stretch_columns(c->n_lanes) : c->n_lanes);
+    const size_t width = (size_t)net->max_row;
     arena *a = &c->memory;
     bytelm_lanes scratch, *lanes = arena_take(a, sizeof *lanes);
     c->expert_lanes = lanes;
     if (!lanes)
         lanes = &scratch;
-    lanes->state = arena_take(a, n * (size_t)s->n_layer * (size_t)s->n_state * 4);
-    lanes->residual = arena_take(a, n * (size_t)s->n_embd * 4);
-    lanes->product = arena_take(a, n * width * 4);
-    lanes->quantised = arena_take(a, n * width);
+    lanes->state = arena_take(a, (size_t)c->n_lanes * (size_t)s->n_layer * (size_t)s->n_state * 4);
+    lanes->residual = arena_take(a, (size_t)c->n_columns * (size_t)s->n_embd * 4);
+    lanes->product = arena_take(a, n_rows * width * 4);
+    lanes->quantised = arena_take(a, n_rows * width);
 }
 
-static void bytelm_begin(struct lmz_coder *c, int first, int n)
+static void bytelm_predict(struct lmz_coder *c, const column_range *r, int stage)
 {
-    ((const struct bytelm *)c->expert)->hidden(c, first, n);
-}
-
-static void bytelm_finish(struct lmz_coder *c, int first, int n)
-{
-    ((const struct bytelm *)c->expert)->output(c, first, n);
+    ((const struct bytelm *)c->expert)->stage(c, r, stage);
 }
 
 static const expert_ops bytelm_ops = {
     .name = "bytelm", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES,
-    .layout = bytelm_layout, .begin = bytelm_begin, .finish = bytelm_finish, .free = bytelm_free};
+    .layout = bytelm_layout, .predict = bytelm_predict, .free = bytelm_free};

@@ -20,17 +20,16 @@ struct bytelm {
     int norm_factor_embd, norm_factor_state; /* round(24 sqrt(n) 2^9) of the two widths that are normalised */
     int n_matrices, n_input, max_row; /* embedded bytes a position; the largest n_in or n_out */
     matrix_packing packing;
-    bytelm_part *hidden; /* from the bytes before to the residual stream behind the last layer */
-    bytelm_part *output; /* from there to trees */
+    bytelm_stage *stage; /* a layer each, the first with the embedding, and the last from the residual stream to trees */
     arena memory;
 };
 
-/* The states of a block's lanes and room for one step of them all. */
+/* The states of a block's lanes, what goes from stage to stage, and room for stages (column_range). */
 typedef struct bytelm_lanes {
     int32_t *state;           /* (n_lanes, n_layer, n_state) 1.0 = 2^20 */
-    int32_t *residual;        /* (n_lanes, n_embd) */
-    int32_t *product;         /* (n_lanes, max_row) */
-    int8_t *quantised;        /* (n_lanes, max_row) */
+    int32_t *residual;        /* (n_columns, n_embd) */
+    int32_t *product;         /* (n_rows, max_row) */
+    int8_t *quantised;        /* (n_rows, max_row) */
 } bytelm_lanes;
 
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "internal.h"
 #include "lookahead.h"
 #include "mixer.h"
@@ -29,12 +30,12 @@ static void expert_layout(struct lmz_coder *c)
     const size_t n = (size_t)c->n_lanes, raw_size = c->spec.raw_size;
     const int has_tokens = has_unit(c, LMZ_TOKENS);
     token_state *t = &c->tokens;
-    const size_t n_columns = (size_t)t->n_columns;
+    const size_t n_columns = (size_t)c->n_columns;
     arena *a = &c->memory;
-    c->trees = arena_take(a, (has_tokens ? n_columns * 1024 : n * 512) * sizeof *c->trees);
+    c->columns = arena_take(a, n_columns * sizeof *c->columns);
+    c->trees = arena_take(a, n_columns * (has_tokens ? 1024 : 512) * sizeof *c->trees);
     if (has_tokens) {
         t->mask = power_above((uint64_t)raw_size * 2 + 1024, 1u << BOUNDARY_TABLE_BITS) - 1;
-        t->columns = arena_take(a, n_columns * sizeof *t->columns);
         t->next = arena_take(a, n * sizeof *t->next);
         t->last = arena_take(a, n * sizeof *t->last);
         t->largest_child_sums = arena_take(a, n_columns * sizeof *t->largest_child_sums);
@@ -55,15 +56,24 @@ static void layout(struct lmz_coder *c)
         expert_layout(c);
 }
 
-static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert, int is_known)
+/* Columns that an expert predicts at a time, and those that are predicted and not yet coded. */
+static int n_columns_of(const struct lmz_coder *c)
+{
+    if (has_unit(c, LMZ_TOKENS))
+        return token_columns_most(c->n_lanes, c->known != NULL);
+    return has_ahead(c) ? N_STRETCHES * stretch_columns(c->n_lanes) : c->n_lanes;
+}
+
+/* known: the raw bytes where they are there before they are coded, or NULL. */
+static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert, const uint8_t *known)
 {
     c->spec = *spec;
     c->base = bases[spec->content.kind];
     c->function = c->base->function(spec, expert);
     c->expert = expert;
     c->n_lanes = spec->n_lanes;
-    c->tokens.is_known = is_known && expert && !expert->ops->is_external;
-    c->tokens.n_columns = room_for_columns(c->n_lanes, c->tokens.is_known);
+    c->known = expert && !expert->ops->is_external ? known : NULL;
+    c->n_columns = n_columns_of(c);
 }
 
 uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert)
@@ -71,7 +81,7 @@ uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert)
     struct lmz_coder scratch = {0};
     if (!is_block(spec, expert))
         return 0;
-    set_spec(&scratch, spec, expert, 1); /* an encoder needs no less than a decoder */
+    set_spec(&scratch, spec, expert, (const uint8_t *)""); /* known bytes: these take the most */
     layout(&scratch);
     return sizeof scratch + (size_t)spec->n_lanes * sizeof(lmz_lane) + scratch.memory.size;
 }
@@ -106,9 +116,8 @@ static void cut_lanes(struct lmz_coder *c)
     }
 }
 
-/* is_known: whether raw is there before it is coded. */
 static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, uint8_t *raw,
-                                   int is_known)
+                                   const uint8_t *known)
 {
     const cpu_variant *variant = cpu_variant_of(simd);
     if (!is_block(spec, expert) || !spec->raw_size || !variant)
@@ -116,7 +125,7 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     struct lmz_coder *c = calloc(1, sizeof *c + (size_t)spec->n_lanes * sizeof(lmz_lane));
     if (!c)
         return NULL;
-    set_spec(c, spec, expert, is_known);
+    set_spec(c, spec, expert, known);
     c->run = variant->run_block;
     c->raw = raw;
     c->raw_size = (uint32_t)spec->raw_size;
@@ -139,7 +148,7 @@ lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
                            uint8_t *payload, size_t capacity)
 {
     /* An encoder never writes to raw: code_byte does so only when it decodes. */
-    struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw, 1);
+    struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw, raw);
     if (c)
         rc_start_encoder(&c->rc, payload, capacity);
     return c;
@@ -148,15 +157,22 @@ lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
 lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
                            size_t payload_size, uint8_t *raw)
 {
-    struct lmz_coder *c = coder_new(spec, expert, simd, raw, 0);
+    return lmz_verifier_new(spec, expert, simd, payload, payload_size, raw, NULL);
+}
+
+lmz_coder *lmz_verifier_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
+                            size_t payload_size, uint8_t *raw, const uint8_t *expected)
+{
+    struct lmz_coder *c = coder_new(spec, expert, simd, raw, expected);
     if (c)
         rc_start_decoder(&c->rc, payload, payload_size);
     return c;
 }
 
-int lmz_encoder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
+int lmz_coder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
 {
-    if (!has_unit(c, LMZ_TOKENS) || c->rc.decoding)
+    const uint8_t *raw = c->rc.decoding ? c->known : c->raw;
+    if (!has_unit(c, LMZ_TOKENS) || !raw)
         return LMZ_E_ARGUMENT;
     const vocab_trie *v = &c->expert->vocab;
     size_t n = 0;
@@ -168,7 +184,7 @@ int lmz_encoder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
                 return LMZ_E_ARGUMENT;
             const trie_node *node = v->nodes;
             for (int k = 0; k < sizes[n] && node; k++)
-                node = vocab_trie_child(v, node, c->raw[at++]);
+                node = vocab_trie_child(v, node, raw[at++]);
             if (!node || !node->is_token)
                 return LMZ_E_ARGUMENT;
         }
@@ -183,10 +199,12 @@ int lmz_coder_run(lmz_coder *c, uint64_t n_steps)
 
 int coder_run(struct lmz_coder *c, uint64_t n_steps)
 {
-    if (has_unit(c, LMZ_TOKENS) && !c->rc.decoding && !c->lanes[0].token_sizes)
+    if (has_unit(c, LMZ_TOKENS) && (c->known || !c->rc.decoding) && !c->lanes[0].token_sizes)
         return LMZ_E_ARGUMENT; /* nobody said how to cut */
     lookahead_start(c, n_steps);
+    ahead_start(c);
     int status = c->run(c, n_steps);
+    ahead_stop(c);
     lookahead_stop(c);
     if (status != LMZ_DONE)
         return status;
@@ -255,7 +273,7 @@ int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const u
     c->expert = expert;
     c->n_lanes = n_lanes;
     c->n_threads = n_threads;
-    c->tokens.n_columns = n_lanes;
+    c->n_columns = n_lanes;
     expert_layout(c);
     if (!arena_allocate(&c->memory)) {
         free(c);
@@ -264,14 +282,12 @@ int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const u
     expert_layout(c);
     start_expert(c);
     for (size_t step = 0; step < n_steps; step++) {
-        for (int i = 0; i < n_lanes && has_tokens; i++)
-            c->tokens.columns[i] = (token_column){.lane = i, .last = c->tokens.last[i]};
+        for (int i = 0; i < n_lanes; i++)
+            c->columns[i] = (lane_column){.lane = i, .before = has_tokens ? c->tokens.last[i] : c->lanes[i].history};
         if (has_tokens)
             ops->step(c, n_lanes, NULL);
-        if (ops->begin)
-            ops->begin(c, 0, n_lanes);
-        if (ops->finish)
-            ops->finish(c, 0, n_lanes);
+        for (int stage = 0; !has_tokens && stage < expert->n_stages; stage++)
+            ops->predict(c, &(column_range){.n = n_lanes}, stage);
         for (int i = 0; i < n_lanes; i++, predicted += n_predicted, symbols++) {
             memcpy(predicted, has_tokens ? ops->token_weights(c, i) : tree_of(c, i), n_predicted * sizeof *predicted);
             c->lanes[i].history = c->lanes[i].history << 8 | *symbols;

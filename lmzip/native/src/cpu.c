@@ -52,15 +52,12 @@ static int always(void) { return 1; }
 
 static const cpu_variant variants[] = {
     /* name, is_here, is_for_experts, {offset, int16}, lanes_at_once, is_slow, functions */
-    {"portable", always, 0, {0, 1}, 8, 1, run_block_portable, bytelm_hidden_portable, bytelm_output_portable,
-     llama_step_portable},
+    {"portable", always, 0, {0, 1}, 8, 1, run_block_portable, bytelm_stage_portable, llama_step_portable},
 #if defined(__x86_64__)
-    {"avx2", has_avx2, 0, {0, 0}, 8, 1, run_block_avx2, bytelm_hidden_avx2, bytelm_output_avx2, llama_step_avx2},
-    {"avxvnni", has_avxvnni, 1, {128, 0}, 8, 1, run_block_avx2, bytelm_hidden_avxvnni, bytelm_output_avxvnni,
-     llama_step_avxvnni},
-    {"avx512", has_avx512, 1, {128, 0}, 8, 1, run_block_avx512, bytelm_hidden_avx512, bytelm_output_avx512,
-     llama_step_avx512},
-    {"amx", has_amx, 1, {128, 0}, 16, 0, run_block_avx512, bytelm_hidden_amx, bytelm_output_amx, llama_step_amx},
+    {"avx2", has_avx2, 0, {0, 0}, 8, 1, run_block_avx2, bytelm_stage_avx2, llama_step_avx2},
+    {"avxvnni", has_avxvnni, 1, {128, 0}, 8, 1, run_block_avx2, bytelm_stage_avxvnni, llama_step_avxvnni},
+    {"avx512", has_avx512, 1, {128, 0}, 8, 1, run_block_avx512, bytelm_stage_avx512, llama_step_avx512},
+    {"amx", has_amx, 1, {128, 0}, 16, 0, run_block_avx512, bytelm_stage_amx, llama_step_amx},
 #endif
 };
 #define N_VARIANTS ((int)(sizeof variants / sizeof *variants))

@@ -4,12 +4,14 @@
 #ifndef LMZ_CPU_H
 #define LMZ_CPU_H
 
+#include "expert.h"
 #include "lmz.h"
 #include "matrix.h"
 
 struct step_part;
+struct lmz_coder;
 
-typedef void bytelm_part(struct lmz_coder *, int first, int n);
+typedef void bytelm_stage(struct lmz_coder *, const column_range *, int stage);
 typedef void llama_step(const struct step_part *);
 typedef int block_loop(struct lmz_coder *, uint64_t n_steps);
 
@@ -21,7 +23,7 @@ typedef struct {
     int lanes_at_once;    /* with which matrix products are at their best */
     int is_slow;          /* a step of a net takes much longer than to code what it predicts */
     block_loop *run_block;
-    bytelm_part *bytelm_hidden, *bytelm_output;
+    bytelm_stage *bytelm;
     llama_step *llama;
 } cpu_variant;
 
@@ -30,7 +32,7 @@ const cpu_variant *cpu_variant_of(int simd);
 
 #define CPU_FUNCTIONS(name)                                         \
     block_loop run_block_##name;                                    \
-    bytelm_part bytelm_hidden_##name, bytelm_output_##name;         \
+    bytelm_stage bytelm_stage_##name;                               \
     llama_step llama_step_##name;
 CPU_FUNCTIONS(portable)
 CPU_FUNCTIONS(avx2)

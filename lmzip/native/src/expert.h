@@ -32,6 +32,11 @@ struct lmz_coder;
 /* What the loop wants done with the token weights of a column, by whoever made them. */
 typedef void column_work(void *coder, int column);
 
+typedef struct { /* columns (internal.h) that a stage of an expert of bytes is about */
+    int first, n;
+    int room; /* the first of n rows of memory for the stage alone */
+} column_range;
+
 typedef struct {
     const char *name;
     int unit;        /* LMZ_BYTES or LMZ_TOKENS */
@@ -44,10 +49,9 @@ typedef struct {
     /* Take the state of a block's lanes, zeroed, out of c->memory, and remember it as c->expert_lanes; it is called
        twice (memory.h). */
     void (*layout)(struct lmz_coder *);
-    /* Of bytes: predict the next byte of n lanes from the first on, in two parts; the first, which may be NULL, may run
-       ahead in another thread, the second fills the lanes' trees (byte_tree.h). */
-    void (*begin)(struct lmz_coder *, int first, int n);
-    void (*finish)(struct lmz_coder *, int first, int n);
+    /* Of bytes: do one of n_stages stages of predicting the bytes of some columns, in any thread; the last one fills the
+       columns' trees (byte_tree.h). */
+    void (*predict)(struct lmz_coder *, const column_range *, int stage);
     /* Of tokens: predict the tokens of the first n columns (token_columns.h), and do `then` for each. */
     void (*step)(struct lmz_coder *, int n, column_work *then);
     /* The weights of all tokens for a column, after its step. */
@@ -57,6 +61,7 @@ typedef struct {
 
 struct lmz_expert { /* the first member of every expert; read only once it is complete: any number of coders share it */
     const expert_ops *ops;
+    int n_stages;      /* of bytes: each takes in the bytes of a lane in their order */
     int lanes_at_once; /* of bytes: with which a step is at its best */
     int is_slow;       /* of bytes: a step takes much longer than to code what it predicts */
     vocab_trie vocab;  /* of tokens */

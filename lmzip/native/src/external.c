@@ -18,6 +18,7 @@ static lmz_expert *external_new(const expert_ops *ops)
     lmz_expert *e = calloc(1, sizeof *e);
     if (e) {
         e->ops = ops;
+        e->n_stages = 1;
         e->lanes_at_once = 8;
     }
     return e;
@@ -67,9 +68,10 @@ int lmz_coder_run_external(lmz_coder *c, const uint32_t *weights, uint32_t *symb
 }
 
 /* Lanes of bytes end in order of their number, the last first, so that a lane's place is its number. */
-static void finish_bytes(struct lmz_coder *c, int first, int n)
+static void predict_bytes(struct lmz_coder *c, const column_range *r, int stage)
 {
-    for (int i = first; i < first + n; i++) {
+    (void)stage;
+    for (int i = r->first; i < r->first + r->n; i++) {
         const uint32_t *weights = c->external + (size_t)i * 256;
         uint32_t *tree = tree_of(c, i), top = 0;
         for (uint32_t byte = 0; byte < 256; byte++) {
@@ -105,7 +107,7 @@ static const uint32_t *token_weights(const struct lmz_coder *c, int column)
 
 static const expert_ops external_bytes_ops = {
     .name = "external bytes", .unit = LMZ_BYTES, .n_contexts = 1, .is_external = 1, .prior = PRIOR_OF_BYTES,
-    .finish = finish_bytes, .free = external_free};
+    .predict = predict_bytes, .free = external_free};
 
 static const expert_ops external_tokens_ops = {
     .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1,

@@ -51,14 +51,12 @@ typedef struct { /* the ngram base: what all lanes share */
     uint32_t stride;                /* record length found, 0: none */
 } ngram_state;
 
-typedef struct { /* a token that a step of an expert predicts */
-    int lane, ahead; /* columns of the same step that come before it in its lane */
-    uint32_t last;   /* the token before it; at a lane's start the size of the vocabulary */
-} token_column;
+typedef struct { /* a byte or a token that an expert predicts: a column of its matrix products */
+    int lane, ahead; /* columns of the same product that come before it in its lane */
+    uint64_t before; /* the last eight bytes before it; or the token, at a lane's start the size of the vocabulary */
+} lane_column;
 
 typedef struct { /* with an expert of tokens: where the lanes' tokens are, and what is learned of their ends */
-    token_column *columns;         /* (n_columns) of the last step, by lane, then as they follow each other */
-    int n_columns, is_known;       /* for how many there is room; whether the tokens to come are known */
     int n_left;                    /* of every lane that has not ended before: columns to code */
     int *next;                     /* (n_lanes) the column of the token that a lane codes next */
     uint32_t *last;                /* (n_lanes) the last token of a lane, the size of the vocabulary at the start */
@@ -80,6 +78,25 @@ typedef struct { /* see lookahead.c */
     int n_backoff, backoff; /* runs that the coder will do alone, and how many it did so last time */
 } lookahead;
 
+#define N_STRETCHES 3 /* that are predicted or coded at a time */
+#define MAX_WORKERS 4 /* threads that predict them */
+#define MAX_EXPERT_STAGES 16 /* of an expert of bytes */
+
+typedef struct {
+    struct lmz_coder *coder;
+    int index; /* of the workers; 0 is the coder's own thread */
+    pthread_t id;
+} ahead_worker;
+
+typedef struct { /* see ahead.c; threads share the counters, which are of all of a block's stretches */
+    int n_workers, stop;
+    ahead_worker workers[MAX_WORKERS];
+    uint32_t n_steps;             /* of a stretch; 0 before the first run */
+    uint32_t claimed[MAX_EXPERT_STAGES]; /* stretches of which this stage has begun, and */
+    uint32_t done[MAX_EXPERT_STAGES];    /* is done */
+    uint32_t n_coded, step;       /* stretches that are coded, and steps of the next */
+} ahead;
+
 struct lmz_coder {
     range_coder rc;
     block_loop *run;
@@ -93,11 +110,15 @@ struct lmz_coder {
 
     const lmz_expert *expert; /* or NULL */
     void *expert_lanes;       /* the state of its lanes, by its own layout */
-    uint32_t *trees;          /* (n_lanes, 512), see byte_tree.h; of tokens (n_columns, 2, 512): of the byte to come,
+    const uint8_t *known;     /* (raw_size) the raw bytes if they are known before they are coded, or NULL */
+    lane_column *columns;     /* (n_columns) by lane, then as they follow each other */
+    int n_columns;            /* of bytes one of each lane, or so many of each stretch; of tokens those of a step */
+    uint32_t *trees;          /* (n_columns, 512), see byte_tree.h; of tokens (n_columns, 2, 512): of the byte to come,
                                  and of that behind the largest first byte, made with the first */
     const uint32_t *external; /* (active lanes, n_vocab or 256) the caller's weights, in lmz_coder_run_external */
     token_state tokens;
     lookahead lookahead;
+    ahead ahead;
     int n_threads, n_groups;  /* threads that may be used; groups of lanes that take turns */
     arena memory;             /* all arrays */
 
@@ -107,10 +128,10 @@ struct lmz_coder {
 
 static inline int has_unit(const struct lmz_coder *c, int unit) { return unit_of(c->expert) == unit; }
 
-/* The tree of a lane; of tokens, the first of a column's two. */
-static inline uint32_t *tree_of(const struct lmz_coder *c, int place)
+/* The tree of a column; of tokens, the first of its two. */
+static inline uint32_t *tree_of(const struct lmz_coder *c, int column)
 {
-    return c->trees + (size_t)place * (has_unit(c, LMZ_TOKENS) ? 1024 : 512);
+    return c->trees + (size_t)column * (has_unit(c, LMZ_TOKENS) ? 1024 : 512);
 }
 
 /* The first lane of a group. */

@@ -155,7 +155,7 @@ int lmz_llama_is_complete(const lmz_expert *expert)
 static void llama_layout(struct lmz_coder *c)
 {
     const struct llama *t = (const struct llama *)c->expert;
-    const int n_columns = c->tokens.n_columns, n_halvings = c->spec.context;
+    const int n_columns = c->n_columns, n_halvings = c->spec.context;
     arena *a = &c->memory;
     llama_lanes scratch, *lanes = arena_take(a, sizeof *lanes);
     c->expert_lanes = lanes;
@@ -205,7 +205,7 @@ static void llama_step_lanes(struct lmz_coder *c, int n, column_work *then)
     step_part step = {.t = (const struct llama *)c->expert, .lanes = lanes, .coder = c, .n = n, .then = then};
     crew_run(take_part, &step, c->n_threads);
     for (int j = 0; j < n; j++)
-        lanes->n_tokens[c->tokens.columns[j].lane]++;
+        lanes->n_tokens[c->columns[j].lane]++;
 }
 
 static const uint32_t *token_weights(const struct lmz_coder *c, int column)

@@ -142,10 +142,16 @@ lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
 lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
                            size_t payload_size, uint8_t *raw);
 
-/* How an encoder with an expert of tokens cuts the block: the sizes of its tokens, one lane's behind the other's; they
-   must outlive the encoder.  Return LMZ_E_ARGUMENT where they are no tokens, or one reaches from a lane into the next.
-   */
-int lmz_encoder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
+/* A decoder that is told what must come out (raw_size bytes, apart from `raw`), to prove a payload: it decodes as any
+   other, but an expert predicts as fast as for an encoder.  lmz_coder_run returns LMZ_E_DAMAGED after the step in which
+   something else comes out. */
+lmz_coder *lmz_verifier_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
+                            size_t payload_size, uint8_t *raw, const uint8_t *expected);
+
+/* How an encoder with an expert of tokens cuts the block, or a decoder finds it cut that is told what must come out: the
+   sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return LMZ_E_ARGUMENT where they are
+   no tokens, or one reaches from a lane into the next. */
+int lmz_coder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
 /* Let a block with an expert and several lanes use up to n_threads threads, by default one; the result is the same. */
 void lmz_coder_set_threads(lmz_coder *coder, int n_threads);

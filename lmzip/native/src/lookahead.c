@@ -20,14 +20,30 @@
 
 static uint32_t load(const uint32_t *counter) { return __atomic_load_n(counter, __ATOMIC_ACQUIRE); }
 
-/* Do a part of the expert's step for those of the lanes [first, end) that have a byte to come. */
-static void do_part(struct lmz_coder *c, void (*part)(struct lmz_coder *, int first, int n), int first, int end)
+/* Those of the lanes [first, end) that have a byte to come: their columns are the lanes. */
+static column_range active(const struct lmz_coder *c, int first, int end)
 {
     int n = 0; /* lanes end in order of their number, the last first */
     while (first + n < end && c->lanes[first + n].position < c->lanes[first + n].end)
         n++;
-    if (n && part)
-        part(c, first, n);
+    return (column_range){first, n, first};
+}
+
+/* Do all stages but the last for a group of lanes. */
+static void begin(struct lmz_coder *c, int first, int end)
+{
+    const column_range r = active(c, first, end);
+    for (int i = first; i < first + r.n; i++)
+        c->columns[i] = (lane_column){.lane = i, .before = c->lanes[i].history};
+    for (int stage = 0; r.n && stage < c->expert->n_stages - 1; stage++)
+        c->expert->ops->predict(c, &r, stage);
+}
+
+static void finish(struct lmz_coder *c, int first, int end)
+{
+    const column_range r = active(c, first, end);
+    if (r.n)
+        c->expert->ops->predict(c, &r, c->expert->n_stages - 1);
 }
 
 /* Make prediction k if it can be made and nobody has claimed it. */
@@ -40,7 +56,7 @@ static int claim_and_predict(struct lmz_coder *c, uint32_t k)
     if (k >= t->n_predictions || load(&t->n_coded) + n_groups <= k ||
         !__atomic_compare_exchange_n(&t->n_claimed, &expected, k + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         return 0;
-    do_part(c, c->expert->ops->begin, group_start(c, group), group_start(c, group + 1));
+    begin(c, group_start(c, group), group_start(c, group + 1));
     __atomic_store_n(&t->predicted[group], k + 1, __ATOMIC_RELEASE);
     return 1;
 }
@@ -66,7 +82,7 @@ void lookahead_start(struct lmz_coder *c, uint64_t n_steps)
     const uint32_t left = c->chunk_size - (c->lanes[0].position - c->lanes[0].start);
     t->running = 0;
     c->n_groups = 1;
-    if (!has_unit(c, LMZ_BYTES) || c->expert->ops->is_external || c->n_threads < 2 || c->n_lanes < MIN_LANES)
+    if (!has_unit(c, LMZ_BYTES) || c->known || c->expert->ops->is_external || c->n_threads < 2 || c->n_lanes < MIN_LANES)
         return;
     if (t->n_backoff) {
         t->n_backoff--;
@@ -92,7 +108,7 @@ void lookahead_wait(struct lmz_coder *c)
     const uint32_t k = t->n_coded;
     const int group = t->running ? (int)(k % (uint32_t)c->n_groups) : 0, patience = c->expert->is_slow ? 0 : PATIENCE;
     if (!t->running) {
-        do_part(c, c->expert->ops->begin, 0, c->n_lanes);
+        begin(c, 0, c->n_lanes);
     } else {
         int n_waited = 0;
         while (load(&t->predicted[group]) != k + 1)
@@ -100,7 +116,7 @@ void lookahead_wait(struct lmz_coder *c)
                 wait_a_round(++n_waited);
         t->n_late += n_waited > LATE;
     }
-    do_part(c, c->expert->ops->finish, group_start(c, group), group_start(c, group + 1));
+    finish(c, group_start(c, group), group_start(c, group + 1));
 }
 
 void lookahead_coded(struct lmz_coder *c)

@@ -73,8 +73,10 @@ static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, 
 static void matmul(const weight_matrix *m, const int8_t *q, int n_lanes, int32_t *out, size_t out_stride)
 {
     int32_t bias[LMZ_MAX_LANES];
-    for (int j = 0; j < n_lanes; j++)
+    int j = 0;
+    do /* there is at least one lane */
         bias[j] = BIAS_OF(q + (size_t)j * (size_t)m->n_in, m->n_in);
+    while (++j < n_lanes);
     matmul_biased(m, q, n_lanes, out, out_stride, bias, NULL);
 }
 

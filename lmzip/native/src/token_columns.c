@@ -5,7 +5,7 @@
    predicted in one step, as many as there is room for; they are coded when their turn comes, as a decoder's are. */
 #include "token_columns.h"
 
-/* The token of so many bytes, which is one (lmz_encoder_set_tokens). */
+/* The token of so many bytes, which is one (lmz_coder_set_tokens). */
 static uint32_t token_of(const vocab_trie *v, const uint8_t *bytes, int size)
 {
     const trie_node *node = v->nodes;
@@ -15,17 +15,17 @@ static uint32_t token_of(const vocab_trie *v, const uint8_t *bytes, int size)
 }
 
 /* Append up to `ahead` columns for a lane. */
-static int add_lane(const struct lmz_coder *c, int index, int ahead, token_column *columns)
+static int add_lane(const struct lmz_coder *c, int index, int ahead, lane_column *columns)
 {
     const lmz_lane *lane = &c->lanes[index];
     uint32_t position = lane->position, last = c->tokens.last[index];
     int n = 0;
     for (;;) {
-        columns[n] = (token_column){index, n, last};
+        columns[n] = (lane_column){index, n, last};
         if (++n == ahead)
             return n;
         const int size = lane->token_sizes[n - 1];
-        last = token_of(&c->expert->vocab, c->raw + position, size);
+        last = token_of(&c->expert->vocab, c->known + position, size);
         position += (uint32_t)size;
         if (position == lane->end)
             return n;
@@ -37,11 +37,11 @@ int token_columns_choose(struct lmz_coder *c)
     token_state *t = &c->tokens;
     uint32_t lanes[LMZ_MAX_LANES];
     const int n_lanes = lmz_coder_lanes(c, lanes);
-    const int ahead = t->is_known ? t->n_columns / n_lanes : 1;
+    const int ahead = c->known ? c->n_columns / n_lanes : 1;
     int n = 0;
     for (int i = 0; i < n_lanes; i++) {
         t->next[lanes[i]] = n;
-        n += add_lane(c, (int)lanes[i], ahead, t->columns + n);
+        n += add_lane(c, (int)lanes[i], ahead, c->columns + n);
     }
     t->n_left = ahead;
     return n;

@@ -10,7 +10,7 @@
 #define KNOWN_COLUMNS 32
 
 /* For how many columns a block of so many lanes needs room. */
-static inline int room_for_columns(int n_lanes, int is_known)
+static inline int token_columns_most(int n_lanes, int is_known)
 {
     return is_known && n_lanes < KNOWN_COLUMNS ? KNOWN_COLUMNS : n_lanes;
 }
