@@ -16,7 +16,7 @@ from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
 
 _CONTENT_SAMPLE = 32 << 10  # bytes, in whole lines
-_SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways
+_SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways, as is one that is all sample
 _N_PIECES = 4
 _MODEL_GAIN = 0.01  # of the plain payload that the model must save to be worth its time
 # At the end of a sample the base has learned little, so a model gains more there than in the whole block, which it may
@@ -119,7 +119,7 @@ def _tries(run: Run) -> Run:
 
 def takes_sample(settings: LevelSettings, raw_size: int) -> bool:
     """Return whether a sample decides how a block of raw_size bytes is coded."""
-    return settings.uses_model and raw_size > _SMALL_BLOCK
+    return settings.uses_model and raw_size > max(_SMALL_BLOCK, settings.sample_size)
 
 
 class SampleSizes(NamedTuple):
