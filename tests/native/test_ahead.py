@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 
 import pytest
+import tiny_net
 from conftest import SAMPLE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -60,6 +61,25 @@ def test_stretches_write_what_single_steps_read(size: int, n_lanes: int, monkeyp
             assert payload and native.decode_block(payload, spec, net(simd), Run(n_threads=n_threads)) == raw
             assert proves(payload, raw, spec, net(simd), n_threads), (simd, n_threads)
             payloads.add(payload)
+    assert len(payloads) == 1
+
+
+@pytest.mark.parametrize("kind", ["plausible", "ties", "extreme"])
+@pytest.mark.parametrize("seed", [11, 12])
+def test_stretches_of_any_net_write_what_single_steps_read(
+    seed: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of nets at the edges of the overflow budget, whose states are carried from stretch to stretch."""
+    raw, spec = text(4 * COLUMNS + 3), beside(4 * COLUMNS + 3, SHAPES[0], 3)
+    made, payloads = tiny_net.tiny_net(seed, kind), set()
+    for simd in VARIANTS:
+        monkeypatch.setenv("LMZIP_SIMD", simd)
+        model = tiny_net.kernel_net(*made, simd)
+        payload = native.encode_block(raw, spec, model, Run(n_threads=2))
+        if payload is not None:
+            assert native.decode_block(payload, spec, model) == raw, simd
+            assert proves(payload, raw, spec, model, 2), simd
+        payloads.add(payload)
     assert len(payloads) == 1
 
 
