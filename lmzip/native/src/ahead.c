@@ -39,7 +39,7 @@ static void fill_columns(const struct lmz_coder *c, uint32_t stretch)
         const uint32_t at = lane->start + stretch * c->ahead.n_steps;
         const int n = n_columns_of(c, lane, stretch);
         uint64_t before = 0;
-        for (uint32_t k = at - lane->start < 8 ? lane->start : at - 8; k < at; k++)
+        for (uint32_t k = at - lane->start < 8 ? lane->start : at - 8; n && k < at; k++) /* a short lane has ended */
             before = before << 8 | c->known[k];
         for (int k = 0; k < n; k++, next++) {
             *next = (lane_column){i, k, before};
