@@ -22,13 +22,18 @@ KERNEL_C := $(wildcard lmzip/native/src/*.c)
 INSTALLED_FROM := pyproject.toml $(wildcard setup.py) lmzip/native/build_kernel.py $(KERNEL)
 # As setup.py compiles it, but no frame may keep a thread with a stack of 128 KiB from running (musl's).
 C_FLAGS_PLAIN := -std=c99 -D_GNU_SOURCE -O3 -fno-wrapv -Wframe-larger-than=20480 -Werror -Ilmzip/native/src -pthread
-CC_32 ?= $(CC) -m32
-RUN_32 ?=
+# Other machines that the kernel's cases run on: how to compile for each, and what runs such a program here.
+CC_32bit ?= $(CC) -m32
+CC_arm64 ?= aarch64-linux-gnu-gcc
+RUN_arm64 ?= qemu-aarch64 -cpu max
+CC_s390x ?= s390x-linux-gnu-gcc
+RUN_s390x ?= qemu-s390x
+CC_musl ?= musl-gcc
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training test-llm test-hf test-32bit build wheel sdist lint lint-c vectors sizes share asan fuzz
-.PHONY: bench clean distclean
+.PHONY: demo test test-training test-llm test-hf test-32bit test-arm64 test-s390x test-musl test-elsewhere
+.PHONY: build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -56,12 +61,16 @@ test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS)
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
 
-# After a change of sizes or words in the kernel: all its cases on a 32-bit machine, which must give the payloads that
-# this one gives.  On Debian: apt-get install gcc-multilib; or CC_32=arm-linux-gnueabihf-gcc RUN_32=qemu-arm.
-test-32bit: build/kernel_test build/kernel_test_32
-	build/kernel_test | tail -1 > build/kernel_test.out
-	$(RUN_32) build/kernel_test_32 | tee build/kernel_test_32.out
-	tail -1 build/kernel_test_32.out | diff build/kernel_test.out -
+# After a change of sizes or words in the kernel, or of its variants for ARM: all its cases on a machine of another
+# kind, which must give the payloads that this one gives.  On Debian: apt-get install gcc-multilib, or
+# gcc-aarch64-linux-gnu and qemu-user.  Other tools do, as CC_32bit=arm-linux-gnueabihf-gcc RUN_32bit=qemu-arm.
+test-32bit test-arm64 test-s390x test-musl: test-%: build/kernel_test.out build/kernel_test_%
+	$(RUN_$*) build/kernel_test_$* | tee build/kernel_test_$*.out
+	tail -1 build/kernel_test_$*.out | diff build/kernel_test.out -
+
+# The same on a big-endian machine and with another C library.  On Debian: apt-get install gcc-s390x-linux-gnu qemu-user
+# musl-tools.
+test-elsewhere: test-s390x test-musl
 
 # To try a change of the kernel: an editable install, rebuilt only when C sources or packaging have changed.
 build: $(VENV)/.built
@@ -177,9 +186,12 @@ build/kernel_test: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
 	@mkdir -p build
 	$(CC) $(C_FLAGS_PLAIN) -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
 
-build/kernel_test_32: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
+build/kernel_test.out: build/kernel_test
+	build/kernel_test | tail -1 > $@
+
+build/kernel_test_%: $(wildcard fuzz/sanitize*.[ch] fuzz/tiny_*.h) $(KERNEL)
 	@mkdir -p build
-	$(CC_32) $(C_FLAGS_PLAIN) -static -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
+	$(CC_$*) $(C_FLAGS_PLAIN) -static -o $@ $(wildcard fuzz/sanitize*.c) $(KERNEL_C)
 
 build/decode_fuzzer: fuzz/decode_fuzzer.c $(wildcard fuzz/tiny_*.h) $(KERNEL)
 	@command -v clang >/dev/null || { echo "make fuzz needs clang; on Debian: apt-get install clang" >&2; exit 1; }
