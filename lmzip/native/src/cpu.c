@@ -46,18 +46,47 @@ static int has_avxvnni(void)
     unsigned a, b, c, d;
     return has_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && a >> 4 & 1;
 }
+
+#elif defined(__AARCH64EL__)
+/* NEON is everywhere; what later versions of the architecture added is asked for under a name on macOS, by a bit of the
+   two words that Linux hands a process. */
+#if defined(__APPLE__)
+#include <sys/sysctl.h>
+
+static int has_feature(const char *name)
+{
+    int is_there = 0;
+    size_t size = sizeof is_there;
+    return !sysctlbyname(name, &is_there, &size, NULL, 0) && is_there;
+}
+
+static int has_dot(void) { return has_feature("hw.optional.arm.FEAT_DotProd"); }
+static int has_i8mm(void) { return has_feature("hw.optional.arm.FEAT_I8MM"); }
+#elif defined(__linux__)
+#include <sys/auxv.h>
+
+static int has_dot(void) { return getauxval(AT_HWCAP) >> 20 & 1; }
+static int has_i8mm(void) { return getauxval(AT_HWCAP2) >> 13 & 1; }
+#else
+static int has_dot(void) { return 0; }
+static int has_i8mm(void) { return 0; }
+#endif
 #endif
 
 static int always(void) { return 1; }
 
 static const cpu_variant variants[] = {
-    /* name, is_here, is_for_experts, {offset, int16}, lanes_at_once, is_slow, functions */
-    {"portable", always, 0, {0, 1}, 8, 1, run_block_portable, bytelm_stage_portable, llama_step_portable},
+    /* name, is_here, is_for_experts, {offset, columns}, lanes_at_once, is_slow, functions */
+    {"portable", always, 0, {0, 0}, 8, 1, run_block_portable, bytelm_stage_portable, llama_step_portable},
 #if defined(__x86_64__)
-    {"avx2", has_avx2, 0, {0, 0}, 8, 1, run_block_avx2, bytelm_stage_avx2, llama_step_avx2},
-    {"avxvnni", has_avxvnni, 1, {128, 0}, 8, 1, run_block_avx2, bytelm_stage_avxvnni, llama_step_avxvnni},
-    {"avx512", has_avx512, 1, {128, 0}, 8, 1, run_block_avx512, bytelm_stage_avx512, llama_step_avx512},
-    {"amx", has_amx, 1, {128, 0}, 16, 0, run_block_avx512, bytelm_stage_amx, llama_step_amx},
+    {"avx2", has_avx2, 0, {0, 4}, 8, 1, run_block_avx2, bytelm_stage_avx2, llama_step_avx2},
+    {"avxvnni", has_avxvnni, 1, {128, 4}, 8, 1, run_block_avx2, bytelm_stage_avxvnni, llama_step_avxvnni},
+    {"avx512", has_avx512, 1, {128, 4}, 8, 1, run_block_avx512, bytelm_stage_avx512, llama_step_avx512},
+    {"amx", has_amx, 1, {128, 4}, 16, 0, run_block_avx512, bytelm_stage_amx, llama_step_amx},
+#elif defined(__AARCH64EL__)
+    {"neon", always, 0, {0, 4}, 8, 1, run_block_neon, bytelm_stage_neon, llama_step_neon},
+    {"neon-dot", has_dot, 1, {0, 4}, 8, 1, run_block_neon, bytelm_stage_neon_dot, llama_step_neon_dot},
+    {"neon-i8mm", has_i8mm, 1, {0, 8}, 8, 1, run_block_neon, bytelm_stage_neon_i8mm, llama_step_neon_i8mm},
 #endif
 };
 #define N_VARIANTS ((int)(sizeof variants / sizeof *variants))

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #if defined(LMZ_AVX2) || defined(LMZ_AVX512)
 #include <immintrin.h>
+#elif defined(LMZ_NEON)
+#include <arm_neon.h>
 #endif
 
 #include "probability.h"
@@ -113,6 +115,21 @@ static inline __m256i logs_of(__m256i s)
     return _mm256_add_epi16(octaves, _mm256_add_epi16(_mm256_mulhi_epu16(f, _mm256_set1_epi16(710)),
                                                       _mm256_mulhi_epu16(t, _mm256_set1_epi16(244))));
 }
+#elif defined(LMZ_NEON)
+static inline uint16x8_t high_product(uint16x8_t a, uint16x8_t b)
+{
+    return vuzp2q_u16(vreinterpretq_u16_u32(vmull_u16(vget_low_u16(a), vget_low_u16(b))),
+                      vreinterpretq_u16_u32(vmull_high_u16(a, b)));
+}
+
+/* The same of eight. */
+static inline uint16x8_t logs_of(uint16x8_t s)
+{
+    const uint16x8_t up = vaddq_u16(vclzq_u16(s), vdupq_n_u16(1)); /* 16 - n */
+    const uint16x8_t f = vshlq_u16(s, vreinterpretq_s16_u16(up)), t = high_product(f, vmvnq_u16(f));
+    const uint16x8_t octaves = vmulq_n_u16(vsubq_u16(vdupq_n_u16(16), up), 710);
+    return vaddq_u16(octaves, vaddq_u16(high_product(f, vdupq_n_u16(710)), high_product(t, vdupq_n_u16(244))));
+}
 #endif
 
 /* Inputs of the mixer: the stretches of a range that sums at `middle` part, which has `floor` more on both sides.  n is
@@ -132,6 +149,15 @@ static inline void histogram_inputs(const uint16_t *low, const uint16_t *middle,
                       x1 = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(x, 1));
         _mm256_store_si256((__m256i *)(inputs + i), _mm256_slli_epi32(x0, 16));
         _mm256_store_si256((__m256i *)(inputs + i + 8), _mm256_slli_epi32(x1, 16));
+    }
+#elif defined(LMZ_NEON)
+    const uint16x8_t more = vdupq_n_u16(floor), zero = vdupq_n_u16(0);
+    for (int i = 0; i < n; i += 8) {
+        const uint16x8_t a = vld1q_u16(low + i), b = vld1q_u16(middle + i), c = vld1q_u16(high + i);
+        const uint16x8_t x = vsubq_u16(logs_of(vaddq_u16(vsubq_u16(c, b), more)),
+                                       logs_of(vaddq_u16(vsubq_u16(b, a), more)));
+        vst1q_s32(inputs + i, vreinterpretq_s32_u16(vzip1q_u16(zero, x)));
+        vst1q_s32(inputs + i + 4, vreinterpretq_s32_u16(vzip2q_u16(zero, x)));
     }
 #else
     for (int i = 0; i < n; i++) {

@@ -40,6 +40,13 @@ static inline int64_t lms_dot(const int32_t *x, const int32_t *w, const int n)
     pair = _mm256_hadd_epi32(pair, pair);
     const __m128i sums = _mm_add_epi32(_mm256_castsi256_si128(pair), _mm256_extracti128_si256(pair, 1));
     return (int64_t)_mm_cvtsi128_si32(sums) * 4096 + _mm_extract_epi32(sums, 1);
+#elif defined(LMZ_NEON)
+    int64x2_t sum = vdupq_n_s64(0);
+    for (int i = 0; i < n; i += 8) { /* two products are below 2^31 */
+        const int16x8_t a = upper_halves(x + i), b = upper_halves(w + i);
+        sum = vpadalq_s32(sum, vmlal_high_s16(vmull_s16(vget_low_s16(a), vget_low_s16(b)), a, b));
+    }
+    return vaddvq_s64(sum);
 #else
     int64_t sum = 0;
     for (int i = 0; i < n; i++)
@@ -70,6 +77,9 @@ static inline void lms_train(const int32_t *x, int32_t *w, const int n, int32_t 
             _mm256_sra_epi32(_mm256_madd_epi16(_mm256_loadu_si256((const __m256i *)(x + i)), g), by));
         _mm256_store_si256((__m256i *)(w + i), _mm256_max_epi32(_mm256_min_epi32(v, limit), minus));
     }
+#elif defined(LMZ_NEON)
+    for (int i = 0; i < n; i += 8)
+        train_eight(x + i, w + i, (int16_t)gradient, shift);
 #else
     for (int i = 0; i < n; i++) {
         int32_t v = w[i] + (((x[i] >> 16) * gradient) >> shift);

@@ -1,8 +1,8 @@
-/* matmul.h - the integer matrix products (ARITHMETIC 10.3), in portable C, AVX2, AVX-VNNI, AVX-512 VNNI and AMX.
+/* matmul.h - the integer matrix products (ARITHMETIC 10.3), in portable C, for each kind of x86 and of NEON.
 
    out[lane][r] = (sum over k of weight[r][k] * q[lane][k] * multiplier[r] + 2^23) >> 24.  Sums of 32 bits do not depend
-   on their order, so every variant gives the same.  Weights lie in tiles of 16 rows by 4 columns, the unit of VNNI; a
-   weight tile once loaded serves up to eight lanes.
+   on their order, so every variant gives the same.  Weights lie in tiles of 16 rows by 4 columns, the unit of VNNI, or
+   by 8 (matrix.h); a weight tile once loaded serves up to eight lanes.
 
    A variant gives matmul_tiles (16 * n_tiles rows from `row` on for n lanes), BIAS_OF (what a lane's sums start with,
    to take back an offset of the weights) and FEW_LANES_TILES (how many tiles at a time keep it busy with one lane). */
@@ -29,6 +29,9 @@ typedef struct { /* weights that come from memory and are multiplied a part at a
 #elif defined(LMZ_AVX2)
 #include <immintrin.h>
 #include "matmul_avx2.h"
+#elif defined(LMZ_NEON)
+#include <arm_neon.h>
+#include "matmul_neon.h"
 #else
 #include "matmul_portable.h"
 #endif

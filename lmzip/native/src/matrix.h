@@ -15,15 +15,15 @@
 
 typedef struct { /* a matrix of n_out rows of n_in weights */
     int n_in, n_out;     /* n_out: 0 until it is set */
-    uint8_t *packed;     /* (n_out / 16, n_in / 4, 16, 4) weights + 128 or weights, by variant; portable:
-                            (n_out, n_in) weights of 16 bits */
+    uint8_t *packed;     /* as matrix_packing says */
     int32_t *multiplier; /* (n_out) */
     int n_rows;          /* for which there is room; n_out are these in whole tiles */
 } weight_matrix;
 
 typedef struct { /* how a variant packs */
-    int offset; /* added to weights: 128 for variants that multiply unsigned weights */
-    int int16;   /* weights of 16 bits in rows, for compilers to vectorise, not tiles of 8 bits */
+    int offset;  /* added to weights: 128 for variants that multiply unsigned weights */
+    int columns; /* 4 or 8: in tiles (n_out / 16, n_in / columns, 16, columns) of 8 bits; 0: in rows (n_out, n_in) of
+                    16 bits, for compilers to vectorise */
 } matrix_packing;
 
 static inline int max_of(int a, int b) { return a > b ? a : b; }
@@ -41,20 +41,24 @@ static inline int64_t root(int64_t n)
 static inline int whole_tiles(int n) { return (n + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN; }
 
 /* Bytes of packed weights. */
-static inline uint64_t matrix_size(matrix_packing p, uint64_t n_in, uint64_t n_out) { return n_in * n_out << p.int16; }
+static inline uint64_t matrix_size(matrix_packing p, uint64_t n_in, uint64_t n_out)
+{
+    return n_in * n_out << !p.columns;
+}
 
-/* Where a weight of row r and column k is among packed ones, in bytes; four columns of a row lie side by side. */
+/* Where a weight of row r and column k is among packed ones, in bytes. */
 static inline size_t matrix_place(matrix_packing p, int n_in, int r, int k)
 {
-    return p.int16 ? ((size_t)r * (size_t)n_in + (size_t)k) * 2
-                  : ((size_t)(r / 16) * (size_t)(n_in / 4) + (size_t)(k / 4)) * 64 + (size_t)(r % 16 * 4 + k % 4);
+    const int n = p.columns;
+    return !n ? ((size_t)r * (size_t)n_in + (size_t)k) * 2
+              : ((size_t)(r / 16) * (size_t)n_in + (size_t)(k & -n)) * 16 + (size_t)(r % 16 * n + (k & (n - 1)));
 }
 
 /* Put n_in weights into row r of packed ones. */
 static inline void matrix_put_row(matrix_packing p, uint8_t *packed, int n_in, int r, const int8_t *weights)
 {
     const uint32_t flip = p.offset ? 0x80808080u : 0; /* adds 128 to each */
-    if (p.int16)
+    if (!p.columns)
         for (int k = 0; k < n_in; k++)
             ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = weights[k];
     else
@@ -71,7 +75,7 @@ static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_ou
                                      const int8_t *weights)
 {
     for (int r = 0; r < n_out; r++)
-        if (p.int16)
+        if (!p.columns)
             ((int16_t *)(void *)packed)[(size_t)r * (size_t)n_in + (size_t)k] = weights[r];
         else
             packed[matrix_place(p, n_in, r, k)] = (uint8_t)(weights[r] + p.offset);

@@ -1,4 +1,4 @@
-/* mixer.h - logistic mixing with integer weights (ARITHMETIC 9), in portable C, AVX2 and AVX-512.
+/* mixer.h - logistic mixing with integer weights (ARITHMETIC 9), in portable C, AVX2, AVX-512 and NEON.
 
    Inputs are stretches of 16 bits, held in the upper half of 32-bit words (x << 16); weights are 32 bits, 1.0 = 2^28.
    So one multiply-add of 16-bit pairs gives input * (weight >> 16) exactly, and input * gradient likewise.
@@ -9,6 +9,8 @@
 #include <stdint.h>
 #if defined(LMZ_AVX2) || defined(LMZ_AVX512)
 #include <immintrin.h>
+#elif defined(LMZ_NEON)
+#include <arm_neon.h>
 #endif
 
 #define MIX_INPUT(stretch) ((int32_t)((uint32_t)(stretch) << 16))
@@ -33,6 +35,24 @@ static inline void mix_train_few(const int32_t *x, int32_t *w, const int n, int3
     }
 }
 
+#if defined(LMZ_NEON)
+static inline int16x8_t upper_halves(const int32_t *p)
+{
+    return vuzp2q_s16(vreinterpretq_s16_s32(vld1q_s32(p)), vreinterpretq_s16_s32(vld1q_s32(p + 4)));
+}
+
+/* w_i += (x_i * gradient) >> shift for eight, kept within +-WEIGHT_LIMIT */
+static inline void train_eight(const int32_t *x, int32_t *w, int16_t gradient, int shift)
+{
+    const int32x4_t limit = vdupq_n_s32(WEIGHT_LIMIT), minus = vdupq_n_s32(-WEIGHT_LIMIT), by = vdupq_n_s32(-shift);
+    const int16x8_t half = upper_halves(x), g = vdupq_n_s16(gradient);
+    const int32x4_t v0 = vaddq_s32(vld1q_s32(w), vshlq_s32(vmull_s16(vget_low_s16(half), vget_low_s16(g)), by));
+    const int32x4_t v1 = vaddq_s32(vld1q_s32(w + 4), vshlq_s32(vmull_high_s16(half, g), by));
+    vst1q_s32(w, vmaxq_s32(vminq_s32(v0, limit), minus));
+    vst1q_s32(w + 4, vmaxq_s32(vminq_s32(v1, limit), minus));
+}
+#endif
+
 /* sum over i of (x_i * (w_i >> 16)) >> 8, then >> 4: the mixed stretch. */
 static inline int32_t mix_dot(const int32_t *x, const int32_t *w, int n)
 {
@@ -52,6 +72,14 @@ static inline int32_t mix_dot(const int32_t *x, const int32_t *w, int n)
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
     half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
     return _mm_cvtsi128_si32(half) >> 4;
+#elif defined(LMZ_NEON)
+    int32x4_t low = vdupq_n_s32(0), high = low;
+    for (int i = 0; i < n; i += 8) {
+        const int16x8_t a = upper_halves(x + i), b = upper_halves(w + i);
+        low = vsraq_n_s32(low, vmull_s16(vget_low_s16(a), vget_low_s16(b)), 8);
+        high = vsraq_n_s32(high, vmull_high_s16(a, b), 8);
+    }
+    return vaddvq_s32(vaddq_s32(low, high)) >> 4;
 #else
     return mix_dot_few(x, w, n);
 #endif
@@ -77,6 +105,9 @@ static inline void mix_train(const int32_t *x, int32_t *w, int n, int32_t gradie
                              _mm256_srai_epi32(_mm256_madd_epi16(_mm256_load_si256((const __m256i *)(x + i)), g), 4));
         _mm256_store_si256((__m256i *)(w + i), _mm256_max_epi32(_mm256_min_epi32(v, limit), minus));
     }
+#elif defined(LMZ_NEON)
+    for (int i = 0; i < n; i += 8)
+        train_eight(x + i, w + i, (int16_t)gradient, 4);
 #else
     mix_train_few(x, w, n, gradient);
 #endif

@@ -56,8 +56,9 @@ INLINE void predict_matches(struct lmz_coder *c, lmz_lane *lane, prediction *r, 
 {
     for (int j = 0; j < 2; j++) {
         uint32_t e = lane->expected[j];
+        r->expected[j] = e >> (7 - bit_index) & 1;
         if (e && e >> (8 - bit_index) == lane->c0) {
-            int sign = (r->expected[j] = e >> (7 - bit_index) & 1) ? 1 : -1;
+            int sign = r->expected[j] ? 1 : -1;
             r->match_cell[j] = &c->ngram.match_map[j][length_bucket(lane->match_length[j])];
             inputs[2 * j] = MIX_INPUT(sign * cell_stretch(*r->match_cell[j]));
             inputs[2 * j + 1] = MIX_INPUT(sign * cell_confidence(*r->match_cell[j]));

@@ -5,5 +5,5 @@
 #define LMZ_AVX512 1
 #define LMZ_AMX 1
 #define ONLY_EXPERTS 1
-#include "variant_x86.inc"
+#include "variant_target.inc"
 #endif

@@ -3,5 +3,5 @@
 #define VARIANT(function) function##_avx2
 #define TARGET "avx2,bmi,bmi2,lzcnt"
 #define LMZ_AVX2 1
-#include "variant_x86.inc"
+#include "variant_target.inc"
 #endif

@@ -3,5 +3,5 @@
 #define VARIANT(function) function##_avx512
 #define TARGET "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,bmi,bmi2,lzcnt"
 #define LMZ_AVX512 1
-#include "variant_x86.inc"
+#include "variant_target.inc"
 #endif
