@@ -27,7 +27,7 @@ VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
 MAGIC = b"\x89LMZ"
 HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129, 0x60: 16}  # by bits 5 and 6 of byte 4
 SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7; a dictionary takes 32 bytes more
-CONTENT = 0x20  # bit 5 of the byte kind: the head has 10 bytes more
+CONTENT, BODY_SIZE = 0x20, 0x40  # bits 5 and 6 of the byte kind: the head has 10 and 4 bytes more
 HEAD_SIZE = 17  # kind u8, raw_size u32, payload_size u32, data_check u32, head_check u32
 SHORT_HEAD_SIZE = 10  # raw_size u16, payload_size u16, data_check u32, head_check u16
 TRAILER_FIXED_SIZE = 14  # content hash, n_blocks, trailer check; the table stands before them, 8 bytes a block
@@ -47,6 +47,7 @@ def seeds() -> list[tuple[bytes, list[bytes]]]:
     shared.registry.add_path(str(VECTORS / "vectors-v1.safetensors"))
     names = ("good-net-5-lanes-1", "good-net-4-short-lanes-8", "good-net-4097", "good-net-and-others")
     names += ("good-contents-long", "good-image-rgb", "good-image-16-bits-big", "good-sound-float")
+    names += ("good-copies-mixed", "good-copies-net", "good-copies-distance-0")
     files = [lmzip.compress(raw, level=1) for raw in contents()]
     files += [lmzip.compress(contents()[0], level=3, block_size=1024)]
     files += [(VECTORS / f"{name}.lmz").read_bytes() for name in names]
@@ -86,8 +87,8 @@ def _repair_frame(data: bytearray, start: int, position: int, *, short: bool) ->
     while not last:
         if position >= len(data):
             return None
-        described = not short and data[position] & CONTENT
-        size = SHORT_HEAD_SIZE if short else HEAD_SIZE + (10 if described else 0)
+        kind = 0 if short else data[position]
+        size = (SHORT_HEAD_SIZE if short else HEAD_SIZE) + 10 * bool(kind & CONTENT) + 4 * bool(kind & BODY_SIZE)
         if position + size > len(data):
             return None
         last = bool(data[position] & 0x80) or short

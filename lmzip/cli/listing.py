@@ -83,6 +83,12 @@ def _model_text(frame: FrameInfo) -> str:
     return ", ".join(parts)
 
 
+def _copies(frame: FrameInfo) -> tuple[int, int, int]:
+    """Return how many blocks had long repeats taken out, their raw bytes, and the bytes that were left to code."""
+    heads = [block.head for block in frame.blocks if block.head.has_copies]
+    return len(heads), sum(head.raw_size for head in heads), sum(head.coded_size for head in heads)
+
+
 def _outside_text(n_outside: int) -> str:
     """Return what is said of bytes outside the vocabulary: nothing where there are none, as in most files."""
     return f", {n_outside} bytes outside the model's vocabulary" if n_outside else ""
@@ -108,6 +114,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "modes": _modes(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
         "contents": _contents_record(frame),
+        "copies": dict(zip(("blocks", "raw_size", "body_size"), _copies(frame), strict=True)),
         "content_hash": frame.content_hash.hex() or None,  # a short frame has none
     }
 
@@ -177,6 +184,8 @@ class Listing(Action):
             ]
             for content, sizes in _contents(frame).items():
                 lines.append(f"  {_content_text(content)}: {sum(sizes)} bytes in {len(sizes)} blocks")
+            if (copies := _copies(frame))[0]:
+                lines.append(f"  long repeats: {copies[1]} bytes in {copies[0]} blocks, coded as {copies[2]}")
             put_result("".join(f"    {line}\n" for line in lines))
             if self.options.verbose > 1:
                 self._put_blocks(frame)
@@ -186,6 +195,7 @@ class Listing(Action):
             head = block.head
             kind = _MODE_NAMES[head.mode] + ("" if head.is_stored else f", lanes {head.n_lanes}")
             kind += f", {_content_text(head.content)}" if head.content != BYTES else ""
+            kind += f", copies and rest of {head.coded_size}" if head.has_copies else ""
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
                 f"crc32 {head.data_check:08x}{_outside_text(block.n_outside)}\n"

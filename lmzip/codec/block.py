@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from lmzip.block import BYTES, BlockSpec, Content, Run
 from lmzip.codec.choice import code_block
+from lmzip.codec.copies import body_of
 from lmzip.codec.memory import check_weights
 from lmzip.codec.stripes import StripeChecker
 from lmzip.errors import DamagedError, MemoryLimitError, UnsupportedError
@@ -23,6 +24,7 @@ from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+from lmzip.native.copies import put_back_copies
 
 Report = Callable[[int], None]
 # early(raw, checker): more of the block is checked; returns False where no more of it is wanted.
@@ -43,6 +45,8 @@ def encode_block(
 ) -> tuple[BlockHead, bytes | bytearray]:
     """Return head and payload of a block; it is stored where coding does not make it smaller.
 
+    Long repeats are taken out of bytes of any meaning before, where they are a good part of them.
+
     n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  content: what
     the bytes seem to be; they are coded as bytes where that makes them smaller.  model_cost: bytes by which the frame's
     header grows if this block needs the model.  Raises MemoryLimitError if there is no memory.
@@ -50,16 +54,21 @@ def encode_block(
     counted = _Counter(report)
     payload: bytes | None = None
     try:
-        if len(raw) > 1:
-            payload, spec = code_block(model, raw, settings, n_lanes, Run(counted, n_threads), model_cost, content)
+        body = body_of(raw) if content == BYTES else None
+        coded = raw if body is None else body
+        if len(coded) > 1:
+            payload, spec = code_block(model, coded, settings, n_lanes, Run(counted, n_threads), model_cost, content)
     except MemoryError:
         raise _no_memory(len(raw)) from None
     counted(len(raw) - counted.done)
+    mode, lanes, content = STORED, 1, BYTES
     if payload is None:
-        return BlockHead(last, STORED, 1, len(raw), len(raw), data_check(STORED, raw, raw)), raw
-    mode = WITH_MODEL if spec.uses_model else BASE
-    check = data_check(mode, raw, payload)
-    return BlockHead(last, mode, spec.n_lanes, len(raw), len(payload), check, spec.content), payload
+        payload = coded
+    else:
+        mode, lanes, content = WITH_MODEL if spec.uses_model else BASE, spec.n_lanes, spec.content
+    check = data_check(mode, raw, payload, has_copies=body is not None)
+    body_size = None if body is None else len(body)
+    return BlockHead(last, mode, lanes, len(raw), len(payload), check, content, body_size), payload
 
 
 def decode_block(
@@ -75,29 +84,40 @@ def decode_block(
 ):
     """Return the raw bytes (bytes-like) of a block after comparing all its checks; `name` is for messages.
 
-    early: called as stripes are checked; where it returns False, the rest of the raw bytes is arbitrary.  expected: to
-    prove a block, what must come out (bytes-like); DamagedError where something else does.  Raises
-    DamagedError, UnsupportedError for a block that the model does not have, MemoryLimitError.
+    early: called as stripes are checked, not those of a body; where it returns False, the rest of the raw bytes is
+    arbitrary.  expected: to prove a block, what must come out (bytes-like); DamagedError where something else does.
+    Raises DamagedError, UnsupportedError for a block that the model does not have, MemoryLimitError.
     """
     counted = _Counter(report)
     ended = False
-    if head.is_stored:
-        raw = payload
-    else:
-        spec = head.spec(header)
-        check_takes(model, spec)
-        try:
-            raw, ended = _decode(model, spec, payload, Run(counted, n_threads, expected=expected), early)
-        except DamagedError as error:
-            raise DamagedError(f"{name}: {error}") from None
-        except MemoryError:
-            raise _no_memory(head.raw_size) from None
-    if not ended and data_check(head.mode, raw, payload) != head.data_check:
+    raw = payload
+    try:
+        if not head.is_stored:
+            spec = head.spec(header)
+            check_takes(model, spec)
+            body = _expected_body(head, expected)
+            run = Run(counted, n_threads, expected=body)
+            raw, ended = _decode(model, spec, payload, run, None if head.has_copies else early)
+        if head.has_copies:
+            raw = put_back_copies(raw, head.raw_size)
+    except DamagedError as error:
+        raise DamagedError(f"{name}: {error}") from None
+    except MemoryError:
+        raise _no_memory(head.raw_size) from None
+    if not ended and data_check(head.mode, raw, payload, has_copies=head.has_copies) != head.data_check:
         raise DamagedError(f"{name}: damaged data")
     if expected is not None and raw != expected:
         raise DamagedError(f"{name}: other data")
     counted(head.raw_size - counted.done)
     return raw
+
+
+def _expected_body(head: BlockHead, expected):
+    """Return what a payload must decode to where its block is to be `expected`; None where that is not known."""
+    if not head.has_copies or expected is None:
+        return expected
+    body = body_of(expected)
+    return body if body is not None and len(body) == head.coded_size else None
 
 
 def _decode(model: Model, spec: BlockSpec, payload, run: Run, early: Early | None) -> tuple[memoryview, bool]:

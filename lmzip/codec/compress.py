@@ -144,8 +144,8 @@ class FrameWriter:
         summary.n_blocks += 1
         summary.n_stored += head.is_stored
         if tells_outside(self._record, head):
-            start = stripe_checks_size(head.raw_size, head.n_lanes)
-            summary.n_outside += outside.parse(payload[start:], head.raw_size)[0]
+            start = stripe_checks_size(head.coded_size, head.n_lanes)
+            summary.n_outside += outside.parse(payload[start:], head.coded_size)[0]
 
     def _header_for(self, head: BlockHead) -> FrameHeader:
         """Return the header of the frame that starts with this block: the model is named only where it is needed.

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from lmzip import levels
 from lmzip.block import BYTES, BlockSpec, Content
+from lmzip.codec.copies import largest_body
 from lmzip.codec.settings import settings_for
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import BlockHead
@@ -112,11 +113,12 @@ def check_model(model: Model, settings: levels.LevelSettings, memory_limit: int 
 
 def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     """Return what decoding a block like this needs."""
+    copied = head.raw_size if head.has_copies else 0
     if head.is_stored:
-        return Need(0, head.payload_size, head.payload_size)
+        return Need(0, head.payload_size + copied, head.payload_size)
     state = model.memory_size(head.spec(header))
     weights = model.weights_size() if head.uses_model else 0
-    return Need(weights, state + 2 * head.payload_size + head.raw_size, head.payload_size)
+    return Need(weights, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size)
 
 
 def encode_need(
@@ -144,7 +146,7 @@ def encode_need(
     of_samples = BlockSpec(raw_size, settings.profile, False, content=content)
     if content != BYTES and model.takes(of_samples):
         state = max(state, model.memory_size(of_samples))
-    return Need(weights, state + raw_size + payloads, raw_size)
+    return Need(weights, state + raw_size + largest_body(raw_size) + payloads, raw_size)
 
 
 def encoding_threads(

@@ -81,10 +81,10 @@ def _n_outside(file: BinaryIO, frame: FrameInfo, block: BlockInfo) -> int:
     """Return what the start of a block's payload tells, 0 where it tells nothing."""
     if not tells_outside(frame.model, block.head):
         return 0
-    file.seek(block.offset + block.head_size + stripe_checks_size(block.head.raw_size, block.head.n_lanes))
+    file.seek(block.offset + block.head_size + stripe_checks_size(block.head.coded_size, block.head.n_lanes))
     start = bytes(Source(file.read).take(min(outside.MAX_SIZE, block.head.payload_size)))
     try:
-        return outside.parse(start, block.head.raw_size)[0]
+        return outside.parse(start, block.head.coded_size)[0]
     except DamagedError as error:
         raise DamagedError(f"block at byte {block.offset}: {error}") from None
 

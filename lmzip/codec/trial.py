@@ -10,7 +10,7 @@ from lmzip import levels
 from lmzip.block import BYTES, Content, Run
 from lmzip.codec.block import encode_block
 from lmzip.codec.choice import sample_sizes, takes_sample
-from lmzip.format.block import HEAD_SIZE
+from lmzip.format.block import BODY_SIZE_SIZE, HEAD_SIZE
 from lmzip.models.base import Model
 
 
@@ -49,7 +49,7 @@ def try_sample(
         head, payload = encode_block(model, block, settings=settings, last=True, n_threads=n_threads, content=content)
         chose = choosing if chooses and takes_sample(settings, len(block)) else 0.0
         spent = max(0.0, time.monotonic() - start - chose)
-        size += HEAD_SIZE + len(payload)
+        size += HEAD_SIZE + BODY_SIZE_SIZE * head.has_copies + len(payload)
         coding += spent
         decoding += spent if not head.is_stored else 0.0
     return Trial(size, choosing, coding, decoding)

@@ -13,9 +13,10 @@ from lmzip.format.content import CONTENT_SIZE, pack_content, parse_content
 from lmzip.format.header import MAX_SHORT_LANES, FrameHeader
 
 STORED, BASE, WITH_MODEL = 0, 1, 2  # modes
-HEAD_SIZE = 17  # 27 where the content is described
+HEAD_SIZE = 17  # 21 with the size of a body, 27 with a content
+BODY_SIZE_SIZE = 4
 SHORT_HEAD_SIZE = 10
-MAX_HEAD_SIZE = HEAD_SIZE + CONTENT_SIZE
+MAX_HEAD_SIZE = HEAD_SIZE + BODY_SIZE_SIZE + CONTENT_SIZE
 MAX_RAW_SIZE = 1 << 30
 MAX_SHORT_SIZE = 65535  # raw bytes of a short frame
 MAX_BLOCKS = 65535
@@ -24,7 +25,7 @@ STRIPE_SIZE = 1 << 18  # raw bytes of all lanes
 
 # The byte `kind` of a long head.
 _MODE_BITS, _LANES_SHIFT = 3, 2
-_CONTENT_FLAG, _RESERVED_FLAG, _LAST_FLAG = 0x20, 0x40, 0x80
+_CONTENT_FLAG, _COPIES_FLAG, _LAST_FLAG = 0x20, 0x40, 0x80
 
 _START = struct.Struct("<BIII")
 _SHORT_START = struct.Struct("<HHI")
@@ -43,6 +44,17 @@ class BlockHead:
     payload_size: int
     data_check: int  # see data_check()
     content: Content = BYTES
+    body_size: int | None = None  # bytes of what the payload stands for where that is list of copies and rest
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether the payload stands for a body, which the raw bytes are made of (FORMAT 4.6)."""
+        return self.body_size is not None
+
+    @property
+    def coded_size(self) -> int:
+        """How many bytes the payload stands for: body or raw bytes."""
+        return self.raw_size if self.body_size is None else self.body_size
 
     @property
     def is_stored(self) -> bool:
@@ -55,7 +67,7 @@ class BlockHead:
     def spec(self, header: FrameHeader) -> BlockSpec:
         """Return what a coder needs to know of this block in a frame that starts with `header`."""
         context = header.context if self.uses_model else 0
-        return BlockSpec(self.raw_size, header.profile, self.uses_model, self.n_lanes, context, self.content)
+        return BlockSpec(self.coded_size, header.profile, self.uses_model, self.n_lanes, context, self.content)
 
     def pack(self, header: FrameHeader) -> bytes:
         """Return the bytes of the head of a block in a frame that starts with `header`.
@@ -66,15 +78,17 @@ class BlockHead:
             return self._pack_short(header)
         has_content = self.content != BYTES
         kind = self.mode | (self.n_lanes.bit_length() - 1) << _LANES_SHIFT | _LAST_FLAG * self.last
-        kind |= _CONTENT_FLAG * has_content
+        kind |= _CONTENT_FLAG * has_content | _COPIES_FLAG * self.has_copies
         packed = _START.pack(kind, self.raw_size, self.payload_size, self.data_check)
+        if self.has_copies:
+            packed += _U32.pack(self.coded_size)
         if has_content:
             packed += pack_content(self.content)
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
 
     def _pack_short(self, header: FrameHeader) -> bytes:
         implied = (True, _short_mode(header, self.raw_size, self.payload_size), header.n_lanes, header.content)
-        if (self.last, self.mode, self.n_lanes, self.content) != implied:
+        if (self.last, self.mode, self.n_lanes, self.content) != implied or self.has_copies:
             raise ValueError("a short frame with this header cannot have such a block")
         packed = _SHORT_START.pack(self.raw_size, self.payload_size, self.data_check)
         return packed + _U16.pack(zlib.crc32(header.packed + packed) & 0xFFFF)
@@ -89,23 +103,24 @@ def _short_mode(header: FrameHeader, raw_size: int, payload_size: int) -> int:
 def fits_short(head: BlockHead) -> bool:
     """Return whether a block may be the only one of a short frame, with the right header."""
     few = head.raw_size <= MAX_SHORT_SIZE and head.n_lanes <= MAX_SHORT_LANES
-    return head.last and few and (head.content == BYTES or head.mode == BASE)
+    return head.last and few and not head.has_copies and (head.content == BYTES or head.mode == BASE)
 
 
-def data_check(mode: int, raw, payload) -> int:
-    """Return the check of a block's bytes: CRC-32 of the raw bytes, for coded blocks followed by the payload.
+def data_check(mode: int, raw, payload, *, has_copies: bool = False) -> int:
+    """Return the check of a block's bytes: CRC-32 of the raw bytes, followed by the payload where that is another.
 
-    A coder leaves its last byte some freedom: without the payload a turned bit there would go unnoticed.
+    A coder leaves its last byte some freedom, and so do copies: without the payload turned bits could go unnoticed.
     """
     check = zlib.crc32(raw)
-    return check if mode == STORED else zlib.crc32(payload, check)
+    return check if mode == STORED and not has_copies else zlib.crc32(payload, check)
 
 
 def head_size(header: FrameHeader, start: bytes) -> int:
     """Return the size of a head from its first byte."""
     if header.is_short:
         return SHORT_HEAD_SIZE
-    return HEAD_SIZE + CONTENT_SIZE * bool(start[0] & _CONTENT_FLAG)
+    more = BODY_SIZE_SIZE * bool(start[0] & _COPIES_FLAG) + CONTENT_SIZE * bool(start[0] & _CONTENT_FLAG)
+    return HEAD_SIZE + more
 
 
 def is_block_head(header: FrameHeader, packed: bytes) -> bool:
@@ -129,15 +144,18 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
         raise UnsupportedError("needs a newer lmzip: a stored block with lanes")
     if head.content != BYTES and head.mode != BASE:
         raise UnsupportedError(f"needs a newer lmzip: a block of mode {head.mode} with content")
+    if head.content != BYTES and head.has_copies:
+        raise UnsupportedError("needs a newer lmzip: a block with content and copies")
     header.model()  # raises for a record with names that are none
     if head.uses_model and not header.names_model:
         raise DamagedError("a block with a model in a frame that names none")
     sizes = f"{head.raw_size} bytes in a payload of {head.payload_size}"
     if head.raw_size > MAX_RAW_SIZE:
         raise DamagedError(f"impossible block: {sizes}")
-    least = stripe_checks_size(head.raw_size, head.n_lanes)  # and one byte more is coded
-    sound = head.payload_size == head.raw_size if head.is_stored else least < head.payload_size < head.raw_size
-    if not sound:
+    size = head.coded_size
+    least = stripe_checks_size(size, head.n_lanes)  # and one byte more is coded
+    sound = head.payload_size == size if head.is_stored else least < head.payload_size < size
+    if not sound or (head.has_copies and not 0 < size < head.raw_size):
         raise DamagedError(f"impossible block: {sizes}")
     return head
 
@@ -152,11 +170,15 @@ def _parse_long(packed: bytes) -> BlockHead:
     """Raises UnsupportedError for modes, flags and contents of later versions."""
     kind, raw_size, payload_size, check = _START.unpack_from(packed)
     mode = kind & _MODE_BITS
-    if mode > WITH_MODEL or kind & _RESERVED_FLAG:
+    if mode > WITH_MODEL:
         raise UnsupportedError(f"needs a newer lmzip: block of kind {kind:#04x}")
-    content = parse_content(packed[_START.size : _START.size + CONTENT_SIZE]) if kind & _CONTENT_FLAG else BYTES
+    at, body_size = _START.size, None
+    if kind & _COPIES_FLAG:
+        (body_size,) = _U32.unpack_from(packed, at)
+        at += BODY_SIZE_SIZE
+    content = parse_content(packed[at : at + CONTENT_SIZE]) if kind & _CONTENT_FLAG else BYTES
     n_lanes = 1 << (kind >> _LANES_SHIFT & 7)
-    return BlockHead(bool(kind & _LAST_FLAG), mode, n_lanes, raw_size, payload_size, check, content)
+    return BlockHead(bool(kind & _LAST_FLAG), mode, n_lanes, raw_size, payload_size, check, content, body_size)
 
 
 def check_sequence(head: BlockHead, index: int) -> None:

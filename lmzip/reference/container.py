@@ -71,6 +71,11 @@ class Head:
     payload_size: int
     data_check: int
     content: reference.Content | None = None
+    body_size: int | None = None  # None where the body is the raw bytes
+
+    @property
+    def coded_size(self) -> int:
+        return self.raw_size if self.body_size is None else self.body_size
 
 
 def decode(data: bytes, weights: Weights) -> bytes:
@@ -141,7 +146,7 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
         sound = check == int.from_bytes(packed[8:], "little")
     else:
         kind = take(data, at, 1)[0]
-        packed = take(data, at, 27 if kind & 0x20 else 17)
+        packed = take(data, at, 17 + (10 if kind & 0x20 else 0) + (4 if kind & 0x40 else 0))
         sound = zlib.crc32(header.packed + packed[:-4]) == int.from_bytes(packed[-4:], "little")
     if not sound:
         raise DamagedFile("head_check")
@@ -155,15 +160,19 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
         if header.follows == CONTENT:
             head.content = read_content(header.packed[6:16])
     else:
-        if kind & 3 == 3 or kind & 0x40:
-            raise UnsupportedFile("a block of a mode or flags of later versions")
+        if kind & 3 == 3:
+            raise UnsupportedFile("a block of a mode of later versions")
         head = Head(len(packed), kind & 3, 1 << (kind >> 2 & 7), kind >= 128, *struct.unpack_from("<III", packed, 1))
         if kind & 0x20:
-            head.content = read_content(packed[13:23])
+            head.content = read_content(packed[-14:-4])
+        if kind & 0x40:
+            head.body_size = int.from_bytes(packed[13:17], "little")
     if head.mode == STORED and head.n_lanes > 1:
         raise UnsupportedFile("a stored block with lanes")
     if head.content and head.mode != BASE:
         raise UnsupportedFile("a content in another mode")
+    if head.content and head.body_size is not None:
+        raise UnsupportedFile("a content and a body")
     check_sizes(header, head)
     return head
 
@@ -211,10 +220,12 @@ def check_sizes(header: Header, head: Head) -> None:
         raise DamagedFile("a block with a model that is not named")
     if head.raw_size > 2**30:
         raise DamagedFile("raw_size")
+    if head.body_size is not None and not 0 < head.body_size < head.raw_size:
+        raise DamagedFile("body_size")
     if head.mode == STORED:
-        fits = head.payload_size == head.raw_size
+        fits = head.payload_size == head.coded_size
     else:
-        fits = 4 * (len(stripes(head)) - 1) < head.payload_size < head.raw_size if head.raw_size else False
+        fits = 4 * (len(stripes(head)) - 1) < head.payload_size < head.coded_size if head.raw_size else False
     if not fits:
         raise DamagedFile("payload_size")
 
@@ -241,15 +252,15 @@ def open_model(header: Header, weights: Weights) -> None:
 
 
 def stripes(head: Head) -> list[list[int]]:
-    """Return of each stripe the positions that it has in the raw bytes, as ranges (start, end, start, end ...)."""
-    chunk_size = -(-head.raw_size // head.n_lanes)
+    """Return of each stripe the positions that it has in the body, as ranges (start, end, start, end ...)."""
+    chunk_size = -(-head.coded_size // head.n_lanes)
     width = 2**18 // head.n_lanes
-    chunks = range(0, head.raw_size, chunk_size)
+    chunks = range(0, head.coded_size, chunk_size)
     found = []
     for begin in range(0, chunk_size, width):
         places: list[int] = []
         for chunk in chunks:
-            end = min(chunk + begin + width, chunk + chunk_size, head.raw_size)
+            end = min(chunk + begin + width, chunk + chunk_size, head.coded_size)
             places += (chunk + begin, max(chunk + begin, end))
         found.append(places)
     return found
@@ -257,18 +268,53 @@ def stripes(head: Head) -> list[list[int]]:
 
 def decode_payload(header: Header, head: Head, payload: bytes) -> bytes:
     """Steps 7 and 8 of FORMAT 1.2: return the raw bytes of a block."""
-    if head.mode == STORED:
-        raw, checked = payload, payload
-    else:
-        raw = decode_coded(header, head, payload)
-        checked = raw + payload
+    raw = body = payload if head.mode == STORED else decode_coded(header, head, payload)
+    if head.body_size is not None:
+        raw = put_back_copies(body, head.raw_size)
+    checked = payload if raw is payload else raw + payload
     if zlib.crc32(checked) != head.data_check:
         raise DamagedFile("data_check")
     return raw
 
 
+def put_back_copies(body: bytes, raw_size: int) -> bytes:
+    """Return the raw bytes that a body makes (FORMAT 4.6)."""
+    n_copies, at = read_number(body, 0)
+    copies = []
+    for _ in range(n_copies):
+        gap, at = read_number(body, at)
+        size, at = read_number(body, at)
+        distance, at = read_number(body, at)
+        copies.append((gap, size, distance))
+    raw, last_distance = bytearray(), 0
+    for gap, size, said in copies:
+        raw += take(body, at, gap)
+        at += gap
+        distance = said or last_distance
+        if not 0 < distance <= len(raw) or not 0 < size <= raw_size - len(raw):
+            raise DamagedFile("a copy of bytes that there are not")
+        for _ in range(size):
+            raw.append(raw[-distance])
+        last_distance = distance
+    raw += body[at:]
+    if len(raw) != raw_size:
+        raise DamagedFile("a body that makes another number of bytes")
+    return bytes(raw)
+
+
+def read_number(body: bytes, at: int) -> tuple[int, int]:
+    """Return the number at a place of a body, and where it ends."""
+    number = 0
+    for i in range(5):
+        byte = take(body, at + i, 1)[0]
+        number |= (byte & 127) << 7 * i
+        if byte < 128 and number <= 2**30:
+            return number, at + i + 1
+    raise DamagedFile("a number that is none")
+
+
 def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
-    """Return the raw bytes of a coded block, the checks of its stripes compared."""
+    """Return the body of a coded block, the checks of its stripes compared."""
     kind = header.kind if head.mode == WITH_MODEL else None
     if header.profile not in PROFILES[kind] or (kind == TRANSFORMER and head.n_lanes > 64):
         raise UnsupportedFile(f"profile {header.profile} or {head.n_lanes} lanes")
@@ -280,7 +326,7 @@ def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
         raise UnsupportedFile("a content in lanes")
     try:
         raw = reference.decode_block(
-            coded, head.raw_size, header.profile, head.n_lanes, weight_file, context=context, content=head.content
+            coded, head.coded_size, header.profile, head.n_lanes, weight_file, context=context, content=head.content
         )
     except ValueError as error:
         raise DamagedFile(str(error)) from None

@@ -78,8 +78,6 @@ def later_blocks() -> Iterator[Vector]:
     few, net = noise()[:50], pack_header(4, net_record())
     for name, payload, kind, sentence in (
         ("mode-3", few, LAST | 3, "Mode 3."),
-        ("reserved-bit", RAW, LAST | 0x40, "The reserved bit of a head's kind is set in a stored block."),
-        ("reserved-bit-coded", few, LAST | 0x40 | BASE, "The reserved bit of a head's kind is set in a coded block."),
         ("stored-lanes", RAW, LAST | 1 << 2, "A stored block of 2 lanes."),
         ("stored-lanes-128", RAW, LAST | 7 << 2, "A stored block of 128 lanes."),
     ):

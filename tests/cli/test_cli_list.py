@@ -137,3 +137,13 @@ def test_model_that_is_not_here(tmp_path):
         done = run("lmzip", *options, path)
         assert (done.returncode, done.stdout) == (3, b"") and done.stderr.count(b"\n") == 1
         assert b"tiny-v1" in done.stderr and b"000102" in done.stderr and b"\x1b" not in done.stderr
+
+
+def test_long_repeats_are_shown(tmp_path):
+    (tmp_path / "a").write_bytes(bytes(2 << 20))
+    run("lmzip", "-1", tmp_path / "a")
+    assert b"long repeats: 2097152 bytes in 2 blocks" in run("lmzip", "-lv", tmp_path / "a.lmz").stdout
+    assert b"copies and rest of" in run("lmzip", "-lvv", tmp_path / "a.lmz").stdout
+    (frame,) = json.loads(run("lmzip", "-l", "--json", tmp_path / "a.lmz").stdout)["frames"]
+    copies = frame["copies"]
+    assert (copies["blocks"], copies["raw_size"]) == (2, 2 << 20) and copies["body_size"] < 2000

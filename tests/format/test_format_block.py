@@ -37,6 +37,9 @@ def test_layout_is_the_one_in_the_specification():
     assert packed[:13] == bytes([0x80 | 0x20 | 2 << 2 | 1]) + struct.pack("<III", 1000, 500, 0x12345678)
     assert packed[13:23] == b"\x01\x03\x10\x01" + struct.pack("<HI", 480, 640)
     assert packed[23:] == struct.pack("<I", zlib.crc32(LONG.packed + packed[:23])) and len(packed) == 27
+    packed = replace(HEAD, body_size=700).pack(LONG)
+    assert packed[:17] == bytes([0x80 | 0x40 | 2 << 2 | 1]) + struct.pack("<IIII", 1000, 500, 0x12345678, 700)
+    assert packed[17:] == struct.pack("<I", zlib.crc32(LONG.packed + packed[:17])) and len(packed) == 21
 
 
 def test_layout_of_short_heads():
@@ -51,6 +54,7 @@ def test_layout_of_short_heads():
 def test_the_data_check_is_crc_32_of_raw_and_payload():
     assert block.data_check(STORED, b"123456789", b"123456789") == 0xCBF43926
     assert block.data_check(BASE, b"12345", b"6789") == 0xCBF43926
+    assert block.data_check(STORED, b"12345", b"6789", has_copies=True) == 0xCBF43926
 
 
 @given(
@@ -63,14 +67,16 @@ def test_the_data_check_is_crc_32_of_raw_and_payload():
 def test_heads_come_back(last, header_and_mode, n_lanes, data, check):
     header, mode = header_and_mode
     n_lanes = 1 if mode == STORED else n_lanes
-    raw_size = data.draw(st.integers(0 if mode == STORED else 5000, 1 << 30))
-    least = block.stripe_checks_size(raw_size, n_lanes) + 1
-    payload_size = raw_size if mode == STORED else data.draw(st.integers(least, raw_size - 1))
-    head = BlockHead(last, mode, n_lanes, raw_size, payload_size, check)
+    size = data.draw(st.integers(0 if mode == STORED else 5000, 1 << 30))
+    least = block.stripe_checks_size(size, n_lanes) + 1
+    payload_size = size if mode == STORED else data.draw(st.integers(least, size - 1))
+    has_copies = 0 < size < 1 << 30 and data.draw(st.booleans())
+    raw_size = data.draw(st.integers(size + 1, 1 << 30)) if has_copies else size
+    head = BlockHead(last, mode, n_lanes, raw_size, payload_size, check, body_size=size if has_copies else None)
     packed = head.pack(header)
-    assert block.head_size(header, packed[:1]) == len(packed) == block.HEAD_SIZE
-    assert parse_block_head(header, packed) == head
-    assert head.spec(header) == BlockSpec(raw_size, header.profile, mode == WITH_MODEL, n_lanes, 0, BYTES)
+    assert block.head_size(header, packed[:1]) == len(packed) == block.HEAD_SIZE + 4 * has_copies
+    assert parse_block_head(header, packed) == head and (head.has_copies, head.coded_size) == (has_copies, size)
+    assert head.spec(header) == BlockSpec(size, header.profile, mode == WITH_MODEL, n_lanes, 0, BYTES)
 
 
 @given(st.sampled_from([header for header in HEADERS.values() if header.is_short]), st.booleans(), st.data(), u32)
@@ -104,6 +110,7 @@ def test_a_short_head_has_no_room_for_large_blocks(field):
     with pytest.raises(struct.error):
         replace(HEAD, n_lanes=1, **{field: 65536}).pack(SHORT)
     assert not block.fits_short(replace(HEAD, raw_size=65536))
+    assert not block.fits_short(replace(HEAD, body_size=999))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +121,7 @@ def test_a_short_head_has_no_room_for_large_blocks(field):
         replace(HEAD, n_lanes=1, mode=WITH_MODEL),
         replace(HEAD, n_lanes=1, mode=STORED),
         replace(HEAD, n_lanes=1, content=IMAGE),
+        replace(HEAD, n_lanes=1, body_size=999),
         BlockHead(True, BASE, 1, 5, 5, 0),
     ],
     ids=str,
@@ -132,6 +140,10 @@ IMPOSSIBLE = {
     "coded and empty": replace(HEAD, raw_size=0, payload_size=0),
     "no room for the checks of stripes": BlockHead(True, BASE, 1, 3 << 18, 8, 0),
     "a model that no one names": replace(HEAD, mode=WITH_MODEL),
+    "a body that is not smaller": replace(HEAD, body_size=1000),
+    "a payload that is not smaller than the body": replace(HEAD, body_size=500),
+    "a body of no bytes": BlockHead(True, STORED, 1, 1000, 0, 0, body_size=0),
+    "stored with a body of another size": BlockHead(True, STORED, 1, 1000, 1000, 0, body_size=999),
 }
 
 
@@ -155,7 +167,8 @@ def test_a_coded_payload_has_a_byte_besides_its_checks():
 
 UNKNOWN = {
     "mode 3": (LONG, bytes([0x83])),
-    "reserved bit": (LONG, bytes([0x80 | 0x40 | 1])),
+    "mode 3 with a body": (LONG, bytes([0x80 | 0x40 | 3])),
+    "a body that is an image": (LONG, bytes([0x80 | 0x40 | 0x20 | 1])),
     "stored with lanes": (LONG, bytes([0x80 | 1 << 2])),
     "image": (LONG, bytes([0x80 | 0x20 | 1])),
 }
@@ -164,7 +177,7 @@ UNKNOWN = {
 @pytest.mark.parametrize(("header", "kind"), UNKNOWN.values(), ids=UNKNOWN)
 def test_what_is_unknown_is_unsupported_before_sizes_are_damaged(header, kind):
     for sizes in ((5, 5), (1000, 500), (7, 0xFFFFFFFF)):
-        start = kind + struct.pack("<III", *sizes, 0)
+        start = kind + struct.pack("<III", *sizes, 0) + bytes(4 * bool(kind[0] & 0x40))
         start += struct.pack("<BBBBHI", 3, 3, 8, 0, 0, 5) if kind[0] & 0x20 else b""
         with pytest.raises(UnsupportedError, match="^needs a newer lmzip: "):
             parse_block_head(header, sealed_head(header, start))

@@ -23,6 +23,7 @@ from lmzip.format.block import BASE, STRIPE_SIZE, WITH_MODEL, data_check, parse_
 from lmzip.format.frames import Block, FrameEnd, FrameStart, read_frames
 from lmzip.format.header import FrameHeader, ModelRecord, pack_header
 from lmzip.format.trailer import content_hash
+from lmzip.native.copies import put_back_copies
 from lmzip.reference import container
 from lmzip.reference.container import DamagedFile, UnsupportedFile
 
@@ -83,15 +84,17 @@ def content_of_block(piece: Block) -> bytes:
         kind = record.kind if record and head.uses_model else None
         if header.profile not in container.PROFILES[kind] or (kind == 2 and head.n_lanes > 64):
             raise UnsupportedError("the profile is not here")
-        checker = StripeChecker(head.spec(header), parse_stripe_checks(payload, head.raw_size, head.n_lanes))
-        behind = payload[len(checks_of(bytes(head.raw_size), head.n_lanes)) :]
+        checker = StripeChecker(head.spec(header), parse_stripe_checks(payload, head.coded_size, head.n_lanes))
+        behind = payload[len(checks_of(bytes(head.coded_size), head.n_lanes)) :]
         try:
-            of = (head.raw_size, header.profile, head.n_lanes, WEIGHTS if head.uses_model else None)
+            of = (head.coded_size, header.profile, head.n_lanes, WEIGHTS if head.uses_model else None)
             raw = fake_decode_block(behind, *of, context=header.context if head.uses_model else 0)
         except ValueError:
             raise DamagedError("used up") from None
         checker.reached(raw, len(raw))
-    if data_check(head.mode, raw, payload) != head.data_check:
+    if head.has_copies:
+        raw = put_back_copies(raw, head.raw_size)
+    if data_check(head.mode, raw, payload, has_copies=head.has_copies) != head.data_check:
         raise DamagedError("data_check")
     return bytes(raw)
 
@@ -223,6 +226,8 @@ def random_header(rng: random.Random) -> FrameHeader:
 def random_block(rng: random.Random, header: FrameHeader, last: bool) -> tuple[bytes, bytes, int]:
     """Return bytes of a block, its raw bytes and raw_size, with a sound head_check over fields that may be anything."""
     raw = rng.randbytes(rng.choice([0, 1, 5, 40]) if rng.random() < 0.3 else rng.randrange(1, 300))
+    if not header.is_short and rng.random() < 0.2:
+        return random_block_with_copies(rng, header, last)
     mode, payload, n_lanes = rng.choice([0, 0, 1, 2]), raw, 1
     if mode and len(raw) > 4 and header.profile in (4, 6):
         n_lanes = header.n_lanes if header.is_short else 1 << rng.randrange(8)
@@ -247,9 +252,28 @@ def random_block(rng: random.Random, header: FrameHeader, last: bool) -> tuple[b
         start = struct.pack("<HHI", raw_size & 0xFFFF, payload_size & 0xFFFF, check)
     else:
         start = struct.pack("<BIII", kind, raw_size, payload_size, check)
+        start += struct.pack("<I", 5) if kind & 0x40 else b""
         start += struct.pack("<BBBBII", 1, 3, 8, 0, 4, 4) if kind & 0x20 else b""
     sealed = start + struct.pack("<I", zlib.crc32(header.packed + start))[: 2 if header.is_short else 4]
     return sealed + payload, raw, raw_size
+
+
+def random_block_with_copies(rng: random.Random, header: FrameHeader, last: bool) -> tuple[bytes, bytes, int]:
+    """Return as random_block does a stored block, which copies make of a few bytes, or do not."""
+    copies = [(1, rng.randrange(40, 99), 1), (rng.choice([0, 2]), 50, rng.choice([0, 9])), (0, 7, rng.randrange(99))]
+    body = bytes([len(copies), *(number for copy in copies for number in copy)]) + rng.randbytes(9)
+    try:
+        raw_size = sum(size for _, size, _ in copies) + 9
+        raw = container.put_back_copies(body, raw_size)
+    except DamagedFile:
+        raw = bytes(raw_size)
+    body_size, check = len(body), data_check(0, raw, body, has_copies=True)
+    if rng.random() < 0.08:
+        body_size = rng.choice([0, body_size + 1, raw_size, raw_size + 1])
+    if rng.random() < 0.08:
+        raw_size += rng.choice([-1, 1])
+    start = struct.pack("<BIIII", 0x40 | 0x80 * last, raw_size, len(body), check, body_size)
+    return start + struct.pack("<I", zlib.crc32(header.packed + start)) + body, raw, raw_size
 
 
 def random_frame(rng: random.Random) -> bytes:

@@ -102,6 +102,15 @@ int lmz_llama_set_vocabulary(lmz_expert *t, const uint8_t *bytes, size_t n_bytes
 /* Whether all matrices are there. */
 int lmz_llama_is_complete(const lmz_expert *t);
 
+/* --- copies: long repeats, taken out of a block before it is coded (FORMAT 4.6) ------------------------------------ */
+
+/* Write to `body` the list of copies and the rest that raw bytes are made of, and its size.  Return LMZ_E_FULL where it
+   would be larger than its capacity, which is less than raw_size by what copies must save, LMZ_E_MEMORY. */
+int lmz_copies_take(const uint8_t *raw, size_t raw_size, uint8_t *body, size_t capacity, size_t *body_size);
+
+/* Write the raw bytes that a body makes.  Return LMZ_E_DAMAGED where they are not raw_size bytes. */
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size);
+
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 /* Flags of a content; two bits say to which power of two, in bytes, lines of an image are padded. */

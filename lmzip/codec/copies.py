@@ -1,0 +1,25 @@
+"""Which blocks have their long repeats taken out before they are coded: the encoder's choice, recorded in the head."""
+
+from __future__ import annotations
+
+from lmzip.native.copies import take_copies
+
+# Raw bytes of a block up to which the list and its size in the head cost what coding a run does, or more.
+_SMALL_BLOCK = 512 << 10
+# Of the raw bytes, that copies must save.  The models code a repeat that they have seen for little, and where it is cut
+# out, what follows loses its contexts: less is won than time.
+_LEAST_SHARE = 1 / 16
+
+
+def largest_body(raw_size: int) -> int:
+    """Return the bytes that the body of a block of raw_size bytes has at most; 0 where there never is one."""
+    return 0 if raw_size <= _SMALL_BLOCK else raw_size - int(raw_size * _LEAST_SHARE)
+
+
+def body_of(raw):
+    """Return the body (bytes-like) of a block of bytes of any meaning, None where it is to be coded as it is.
+
+    Raises MemoryError.
+    """
+    most = largest_body(len(raw))
+    return take_copies(raw, most) if most else None
