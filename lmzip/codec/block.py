@@ -24,7 +24,6 @@ from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
-from lmzip.native.copies import put_back_copies
 
 Report = Callable[[int], None]
 # early(raw, checker): more of the block is checked; returns False where no more of it is wanted.
@@ -99,6 +98,8 @@ def decode_block(
             run = Run(counted, n_threads, expected=body)
             raw, ended = _decode(model, spec, payload, run, None if head.has_copies else early)
         if head.has_copies:
+            from lmzip.native.copies import put_back_copies  # the kernel, which a list does without
+
             raw = put_back_copies(raw, head.raw_size)
     except DamagedError as error:
         raise DamagedError(f"{name}: {error}") from None

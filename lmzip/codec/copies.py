@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from lmzip.native.copies import take_copies
-
 # Raw bytes of a block up to which the list and its size in the head cost what coding a run does, or more.
 _SMALL_BLOCK = 512 << 10
 # Of the raw bytes, that copies must save.  The models code a repeat that they have seen for little, and where it is cut
@@ -21,5 +19,7 @@ def body_of(raw):
 
     Raises MemoryError.
     """
+    from lmzip.native.copies import take_copies  # the kernel, which a list does without
+
     most = largest_body(len(raw))
     return take_copies(raw, most) if most else None

@@ -96,7 +96,8 @@ def test_format_has_the_sizes_of_the_program():
     assert f"\n### 3.1 Header, 6, {6 + header.REFERENCE_SIZE}, {6 + block.CONTENT_SIZE} or {record} bytes\n" in text
     assert record + header.DICTIONARY_SIZE == header.MAX_HEADER_SIZE
     assert f"\n### 3.2 Model record, {header.RECORD_SIZE} bytes\n" in text
-    assert f"\n### 4.1 Head, {block.HEAD_SIZE} or {block.MAX_HEAD_SIZE} bytes\n" in text
+    sizes = f"{block.HEAD_SIZE}, {block.HEAD_SIZE + block.BODY_SIZE_SIZE} or {block.HEAD_SIZE + block.CONTENT_SIZE}"
+    assert f"\n### 4.1 Head, {sizes} bytes\n" in text
     assert f"\n### 4.5 Content, {block.CONTENT_SIZE} bytes\n" in text
     assert f"\n## 5. Trailer, {trailer.ROW_SIZE}·n + {trailer.TRAILER_END_SIZE} bytes for n blocks\n" in text
 
