@@ -3,14 +3,18 @@
    Windows of a size start at multiples of it and are kept in a table by fingerprint, the latest of each; the bytes at
    every place are looked up there.  So a repeat of twice the size and more is found, unless other bytes have the same
    fingerprint, and then followed both ways to its ends.  Windows get smaller from pass to pass, which each fill the gaps
-   that the one before left: so long repeats are not cut by short ones. */
+   that the one before left: so long repeats are not cut by short ones.  In the end, gaps are compared with what stood at
+   the distance of the repeats beside them, where shorter ones stand if files were copied one by one: those cost least to
+   tell of. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "repeats.h"
 
-#define N_PASSES 3
-static const uint32_t windows[N_PASSES] = {1 << 16, 1 << 12, 1 << 9};
+/* Shorter repeats cost more than the models take for them: in XML each of 512 bytes and more some 5 bytes. */
+#define N_PASSES 2
+static const uint32_t windows[N_PASSES] = {1 << 16, 1 << 12};
+#define LEAST_BESIDE 512 /* bytes of a repeat at the distance of its neighbour */
 
 /* A fingerprint is the polynomial of the window's bytes at BASE modulo a prime: modulo a power of two, as is cheaper,
    those of self-similar texts (Thue and Morse's) would be equal. */
@@ -152,6 +156,33 @@ static int scan_gaps(const uint8_t *raw, uint32_t size, uint32_t window, const r
     return is_done;
 }
 
+/* Add the repeats of a distance in a gap [start, end).  Return 0 for no memory. */
+static int compare_gap(const uint8_t *raw, uint32_t start, uint32_t end, uint32_t distance, repeats *found)
+{
+    for (uint32_t at = start > distance ? start : distance; at < end; at++) {
+        const uint32_t first = at;
+        while (at < end && raw[at] == raw[at - distance])
+            at++;
+        if (at - first >= LEAST_BESIDE && !add(found, (repeat){first, at - first, distance}))
+            return 0;
+    }
+    return 1;
+}
+
+/* Fill the gaps that `known` leaves with repeats of the distance of the one before them, or of that behind them. */
+static int compare_gaps(const uint8_t *raw, uint32_t size, int is_behind, const repeats *known, repeats *found)
+{
+    uint32_t at = 0, distance = size;
+    int is_done = 1;
+    for (size_t i = 0; i < known->n && is_done; i++) {
+        const repeat *r = &known->list[i];
+        is_done = compare_gap(raw, at, r->start, is_behind ? r->distance : distance, found) && add(found, *r);
+        at = r->start + r->size;
+        distance = r->distance;
+    }
+    return is_done && compare_gap(raw, at, size, is_behind ? size : distance, found);
+}
+
 static size_t total(const repeats *found)
 {
     size_t sum = 0;
@@ -163,15 +194,17 @@ static size_t total(const repeats *found)
 int repeats_find(const uint8_t *raw, size_t raw_size, size_t least, repeats *found)
 {
     const uint32_t size = (uint32_t)raw_size;
-    *found = (repeats){NULL, 0, 0};
+    const repeats none = {NULL, 0, 0};
+    *found = none;
     /* The last pass by itself finds most of what all find, and in most blocks nothing. */
-    if (!scan_gaps(raw, size, windows[N_PASSES - 1], found, found))
+    if (!scan_gaps(raw, size, windows[N_PASSES - 1], &none, found))
         return 0;
     const int is_enough = total(found) >= least;
     found->n = 0;
-    for (int i = 0; i < N_PASSES && is_enough; i++) {
-        repeats next = {NULL, 0, 0};
-        const int is_done = scan_gaps(raw, size, windows[i], found, &next);
+    for (int i = 0; i < N_PASSES + 2 && is_enough; i++) {
+        repeats next = none;
+        const int is_done = i < N_PASSES ? scan_gaps(raw, size, windows[i], found, &next)
+                                         : compare_gaps(raw, size, i > N_PASSES, found, &next);
         repeats_free(found);
         *found = next;
         if (!is_done)
