@@ -50,6 +50,9 @@ lmz_block_spec spec_of_case(void);
 /* sanitize_range_coder.c */
 void range_coder_streams(int n_streams);
 
+/* sanitize_copies.c */
+int copies_of_blocks(int n_blocks);
+
 /* sanitize_net.c */
 void refuse_bad_shapes(void);
 void refuse_bad_weights(void);
