@@ -7,7 +7,7 @@ typedef struct { /* of two columns each: of rows 0 and 1, of rows 2 and 3 */
 
 /* sum += eight products for each of four rows: w0 and w1 have four columns of the rows, x0 and x1 those columns of a
    lane, four times. */
-ALWAYS_INLINE void add_products(pair_sums *sum, int8x16_t w0, int8x16_t w1, int8x16_t x0, int8x16_t x1)
+ALWAYS_INLINE void multiply_pairs(pair_sums *sum, int8x16_t w0, int8x16_t w1, int8x16_t x0, int8x16_t x1)
 {
     const int16x8_t low = vmull_s8(vget_low_s8(w0), vget_low_s8(x0)), high = vmull_high_s8(w0, x0);
     sum->low = vpadalq_s16(sum->low, vmlal_s8(low, vget_low_s8(w1), vget_low_s8(x1)));
@@ -40,7 +40,7 @@ ALWAYS_INLINE void rows_of_few(const weight_matrix *m, int row, const int n_tile
                 const uint8_t *w = four_rows(m, row, first + i, 4) + (size_t)k * 16;
                 const int8x16_t w0 = load_weights(w), w1 = load_weights(w + 64);
                 for (int j = 0; j < n; j++)
-                    add_products(&sum[i * n + j], w0, w1, x[j][0], x[j][1]);
+                    multiply_pairs(&sum[i * n + j], w0, w1, x[j][0], x[j][1]);
             }
         }
         for (int i = 0; i < n_fours; i++)
