@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Literal
 
+import lmzip.native.copies  # noqa: F401 - while the interpreter ends blocks are still coded, but nothing is imported
 from lmzip import arguments, levels
 from lmzip.block import BYTES, Content
 from lmzip.codec.block import decode_block, encode_block, record_of, tells_outside

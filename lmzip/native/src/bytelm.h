@@ -20,7 +20,7 @@ struct bytelm {
     int norm_factor_embd, norm_factor_state; /* round(24 sqrt(n) 2^9) of the two widths that are normalised */
     int n_matrices, n_input, max_row; /* embedded bytes a position; the largest n_in or n_out */
     matrix_packing packing;
-    bytelm_stage *stage; /* a layer each, the first with the embedding, and the last from the residual stream to trees */
+    bytelm_stage *stage; /* a layer each, the first with the embedding; and from the residual stream to trees */
     arena memory;
 };
 

@@ -102,7 +102,7 @@ int lmz_llama_set_vocabulary(lmz_expert *t, const uint8_t *bytes, size_t n_bytes
 /* Whether all matrices are there. */
 int lmz_llama_is_complete(const lmz_expert *t);
 
-/* --- copies: long repeats, taken out of a block before it is coded (FORMAT 4.6) ------------------------------------ */
+/* --- copies: long repeats, taken out of a block before it is coded (FORMAT 4.6) ----------------------------------- */
 
 /* Write to `body` the list of copies and the rest that raw bytes are made of, and its size.  Return LMZ_E_FULL where it
    would be larger than its capacity, which is less than raw_size by what copies must save, LMZ_E_MEMORY. */
@@ -157,9 +157,9 @@ lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
 lmz_coder *lmz_verifier_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
                             size_t payload_size, uint8_t *raw, const uint8_t *expected);
 
-/* How an encoder with an expert of tokens cuts the block, or a decoder finds it cut that is told what must come out: the
-   sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return LMZ_E_ARGUMENT where they are
-   no tokens, or one reaches from a lane into the next. */
+/* How an encoder with an expert of tokens cuts the block, or a decoder finds it cut that is told what must come out:
+   the sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return LMZ_E_ARGUMENT where
+   they are no tokens, or one reaches from a lane into the next. */
 int lmz_coder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
 /* Let a block with an expert and several lanes use up to n_threads threads, by default one; the result is the same. */

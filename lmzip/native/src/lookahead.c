@@ -82,7 +82,8 @@ void lookahead_start(struct lmz_coder *c, uint64_t n_steps)
     const uint32_t left = c->chunk_size - (c->lanes[0].position - c->lanes[0].start);
     t->running = 0;
     c->n_groups = 1;
-    if (!has_unit(c, LMZ_BYTES) || c->known || c->expert->ops->is_external || c->n_threads < 2 || c->n_lanes < MIN_LANES)
+    if (!has_unit(c, LMZ_BYTES) || c->known || c->expert->ops->is_external || c->n_threads < 2 ||
+        c->n_lanes < MIN_LANES)
         return;
     if (t->n_backoff) {
         t->n_backoff--;

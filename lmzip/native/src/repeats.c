@@ -2,10 +2,10 @@
 
    Windows of a size start at multiples of it and are kept in a table by fingerprint, the latest of each; the bytes at
    every place are looked up there.  So a repeat of twice the size and more is found, unless other bytes have the same
-   fingerprint, and then followed both ways to its ends.  Windows get smaller from pass to pass, which each fill the gaps
-   that the one before left: so long repeats are not cut by short ones.  In the end, gaps are compared with what stood at
-   the distance of the repeats beside them, where shorter ones stand if files were copied one by one: those cost least to
-   tell of. */
+   fingerprint, and then followed both ways to its ends.  Windows get smaller from pass to pass, which each fill the
+   gaps that the one before left: so long repeats are not cut by short ones.  In the end, gaps are compared with what
+   stood at the distance of the repeats beside them, where shorter ones stand if files were copied one by one: those
+   cost least to tell of. */
 #include <stdlib.h>
 #include <string.h>
 
