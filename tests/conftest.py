@@ -92,7 +92,7 @@ def always_the_net(monkeypatch: pytest.MonkeyPatch) -> None:
     """Levels with a net use it for every block that it makes smaller, whatever samples say."""
     import codec_tools
 
-    monkeypatch.setattr("lmzip.codec.block.code_block", codec_tools.code_as_the_level_says)
+    monkeypatch.setattr("lmzip.codec.encode.code_block", codec_tools.code_as_the_level_says)
 
 
 @pytest.fixture

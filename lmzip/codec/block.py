@@ -1,73 +1,27 @@
-"""One block at a time: raw bytes <-> head and payload; the same for streams, files and verification."""
+"""One block at a time: from head and payload to raw bytes, the same for streams, files and verification; and models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from lmzip.block import BYTES, BlockSpec, Content, Run
-from lmzip.codec.choice import code_block
-from lmzip.codec.copies import body_of
+from lmzip.block import BlockSpec, Run
 from lmzip.codec.memory import check_weights
 from lmzip.codec.stripes import StripeChecker
 from lmzip.errors import DamagedError, MemoryLimitError, UnsupportedError
 from lmzip.format.block import (
-    BASE,
-    STORED,
-    WITH_MODEL,
     BlockHead,
     data_check,
     parse_stripe_checks,
     stripe_checks_size,
 )
 from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
-from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
 
 Report = Callable[[int], None]
 # early(raw, checker): more of the block is checked; returns False where no more of it is wanted.
 Early = Callable[[memoryview, StripeChecker], bool]
-
-
-def encode_block(
-    model: Model,
-    raw,
-    *,
-    settings: LevelSettings,
-    last: bool,
-    n_lanes: int | None = None,
-    report: Report | None = None,
-    n_threads: int = 1,
-    content: Content = BYTES,
-    model_cost: int = 0,
-) -> tuple[BlockHead, bytes | bytearray]:
-    """Return head and payload of a block; it is stored where coding does not make it smaller.
-
-    Long repeats are taken out of bytes of any meaning before, where they are a good part of them.
-
-    n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  content: what
-    the bytes seem to be; they are coded as bytes where that makes them smaller.  model_cost: bytes by which the frame's
-    header grows if this block needs the model.  Raises MemoryLimitError if there is no memory.
-    """
-    counted = _Counter(report)
-    payload: bytes | None = None
-    try:
-        body = body_of(raw) if content == BYTES else None
-        coded = raw if body is None else body
-        if len(coded) > 1:
-            payload, spec = code_block(model, coded, settings, n_lanes, Run(counted, n_threads), model_cost, content)
-    except MemoryError:
-        raise _no_memory(len(raw)) from None
-    counted(len(raw) - counted.done)
-    mode, lanes, content = STORED, 1, BYTES
-    if payload is None:
-        payload = coded
-    else:
-        mode, lanes, content = WITH_MODEL if spec.uses_model else BASE, spec.n_lanes, spec.content
-    check = data_check(mode, raw, payload, has_copies=body is not None)
-    body_size = None if body is None else len(body)
-    return BlockHead(last, mode, lanes, len(raw), len(payload), check, content, body_size), payload
 
 
 def decode_block(
@@ -87,7 +41,7 @@ def decode_block(
     arbitrary.  expected: to prove a block, what must come out (bytes-like); DamagedError where something else does.
     Raises DamagedError, UnsupportedError for a block that the model does not have, MemoryLimitError.
     """
-    counted = _Counter(report)
+    counted = Counter(report)
     ended = False
     raw = payload
     try:
@@ -104,7 +58,7 @@ def decode_block(
     except DamagedError as error:
         raise DamagedError(f"{name}: {error}") from None
     except MemoryError:
-        raise _no_memory(head.raw_size) from None
+        raise no_memory(head.raw_size) from None
     if not ended and data_check(head.mode, raw, payload, has_copies=head.has_copies) != head.data_check:
         raise DamagedError(f"{name}: damaged data")
     if expected is not None and raw != expected:
@@ -117,6 +71,8 @@ def _expected_body(head: BlockHead, expected):
     """Return what a payload must decode to where its block is to be `expected`; None where that is not known."""
     if not head.has_copies or expected is None:
         return expected
+    from lmzip.codec.encode import body_of
+
     body = body_of(expected)
     return body if body is not None and len(body) == head.coded_size else None
 
@@ -182,11 +138,11 @@ def substitute(head: BlockHead, registry: Registry) -> Model | None:
     return None if head.uses_model else registry.built_in()
 
 
-def _no_memory(raw_size: int) -> MemoryLimitError:
+def no_memory(raw_size: int) -> MemoryLimitError:
     return MemoryLimitError(f"not enough memory for a block of {raw_size} bytes")
 
 
-class _Counter:
+class Counter:
     """Passes progress on, also none, as what that raises ends the work; knows how much there has been."""
 
     def __init__(self, report: Report | None) -> None:

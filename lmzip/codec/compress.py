@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Literal
 
-import lmzip.native.copies  # noqa: F401 - while the interpreter ends blocks are still coded, but nothing is imported
 from lmzip import arguments, levels
 from lmzip.block import BYTES, Content
-from lmzip.codec.block import decode_block, encode_block, record_of, tells_outside
+from lmzip.codec.block import decode_block, record_of, tells_outside
 from lmzip.codec.cutting import Cutter, take_blocks
+from lmzip.codec.encode import encode_block
 from lmzip.codec.memory import Threads, check_model, encode_need
 from lmzip.codec.settings import settings_for
 from lmzip.codec.sink import Write, write_all

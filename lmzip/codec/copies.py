@@ -12,14 +12,3 @@ _LEAST_SHARE = 1 / 16
 def largest_body(raw_size: int) -> int:
     """Return the bytes that the body of a block of raw_size bytes has at most; 0 where there never is one."""
     return 0 if raw_size <= _SMALL_BLOCK else raw_size - int(raw_size * _LEAST_SHARE)
-
-
-def body_of(raw):
-    """Return the body (bytes-like) of a block of bytes of any meaning, None where it is to be coded as it is.
-
-    Raises MemoryError.
-    """
-    from lmzip.native.copies import take_copies  # the kernel, which a list does without
-
-    most = largest_body(len(raw))
-    return take_copies(raw, most) if most else None

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from lmzip import levels
 from lmzip.block import BYTES, Content, Run
-from lmzip.codec.block import encode_block
 from lmzip.codec.choice import sample_sizes, takes_sample
+from lmzip.codec.encode import encode_block
 from lmzip.format.block import BODY_SIZE_SIZE, HEAD_SIZE
 from lmzip.models.base import Model
 

@@ -24,7 +24,7 @@ pytest.importorskip("transformers", reason="transformers is not installed: make 
 ALWAYS = """
 sys.path.insert(0, os.environ["TESTS"])
 import codec_tools, lmzip.codec.block
-lmzip.codec.block.code_block = codec_tools.code_as_the_level_says
+lmzip.codec.encode.code_block = codec_tools.code_as_the_level_says
 """
 SECONDS = 600  # every process loads torch, which takes its time on a busy machine
 pytestmark = pytest.mark.timeout(5 * SECONDS)

@@ -58,7 +58,7 @@ def test_lanes_keep_what_is_reckoned(tmp_path: Path, forgotten, kind: str) -> No
 
 
 def test_refused_before_it_is_loaded(folder: Path, forgotten, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lmzip.codec.block.code_block", codec_tools.code_as_the_level_says)
+    monkeypatch.setattr("lmzip.codec.encode.code_block", codec_tools.code_as_the_level_says)
     packed, output = BytesIO(), BytesIO()
     codec.compress_stream(BytesIO(TEXT).read, packed.write, model=shared.registry.model(f"hf:{folder}"))
     frame, name = packed.getvalue(), f"hf:{folder}"

@@ -42,7 +42,7 @@ def folder(tmp_path_factory) -> Path:
 def packed(folder) -> bytes:
     """TEXT coded with the transformer, whatever samples say."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lmzip.codec.block.code_block", codec_tools.code_as_the_level_says)
+        patch.setattr("lmzip.codec.encode.code_block", codec_tools.code_as_the_level_says)
         output = BytesIO()
         codec.compress_stream(
             BytesIO(TEXT).read, output.write, model=shared.registry.model(str(folder / "w.safetensors"))
