@@ -23,7 +23,7 @@ pytest.importorskip("transformers", reason="transformers is not installed: make 
 # In a frame of one block the model is named only where it pays: here it always does.
 ALWAYS = """
 sys.path.insert(0, os.environ["TESTS"])
-import codec_tools, lmzip.codec.block
+import codec_tools, lmzip.codec.encode
 lmzip.codec.encode.code_block = codec_tools.code_as_the_level_says
 """
 SECONDS = 600  # every process loads torch, which takes its time on a busy machine
