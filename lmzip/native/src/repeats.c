@@ -40,7 +40,7 @@ typedef struct {
     uint32_t n_kept;      /* bytes whose windows are in the table */
 } scan;
 
-/* The cell of a fingerprint, or the free one where it belongs: at most a quarter of them is taken.  NULL where too many
+/* The cell of a fingerprint, or the free one where it belongs: at most half of them is taken.  NULL where too many
    others are in the way, as only bytes made for that have them. */
 static cell *cell_of(const scan *s, uint32_t print)
 {
