@@ -10,7 +10,6 @@ from lmzip import arguments, levels
 from lmzip.block import BYTES, Content
 from lmzip.codec.block import decode_block, record_of, tells_outside
 from lmzip.codec.cutting import Cutter, take_blocks
-from lmzip.codec.encode import encode_block
 from lmzip.codec.memory import Threads, check_model, encode_need
 from lmzip.codec.settings import settings_for
 from lmzip.codec.sink import Write, write_all
@@ -49,6 +48,7 @@ class FrameWriter:
         *,
         settings: levels.LevelSettings,
         model: Model,
+        encode_block: Callable[..., tuple[BlockHead, bytes | bytearray]],
         n_lanes: int | None = None,
         threads: Threads | None = None,
         threads_per_block: int = 1,
@@ -56,9 +56,12 @@ class FrameWriter:
         verify: Verify = None,
         summary: Summary | None = None,
     ) -> None:
-        """threads: how many the memory of a block of samples allows; None for no limit."""
+        """encode_block: that of lmzip.codec.encode, which loads the kernel; who calls is to import it while that can be
+        done, as blocks may be coded while the interpreter ends.  threads: how many the memory of a block of samples
+        allows; None for no limit.
+        """
         self.summary = summary or Summary()
-        self._threads = threads
+        self._threads, self._encode_block = threads, encode_block
         self._write, self._workers, self._verify = write, workers, verify
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
         self._settings, self._model = settings, model
@@ -105,7 +108,7 @@ class FrameWriter:
 
     def _encode(self, raw, last: bool, content: Content, model_cost: int) -> tuple[BlockHead, bytes | bytearray]:
         """In a worker: return head and payload of a block, decoded again where that is wanted."""
-        head, payload = encode_block(
+        head, payload = self._encode_block(
             self._model,
             raw,
             settings=self._settings,
@@ -229,6 +232,8 @@ def compress_stream(
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before
     any output, VerifyError, and what read and write raise.
     """
+    from lmzip.codec.encode import encode_block  # the kernel, which a list does without
+
     settings, chosen = settings_for(level, model, registry)
     size = levels.check_block_size(settings.block_size if block_size is None else block_size)
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
@@ -247,6 +252,7 @@ def compress_stream(
             workers,
             settings=settings,
             model=chosen,
+            encode_block=encode_block,
             n_lanes=n_lanes,
             threads=allowed,
             threads_per_block=2 if is_all and (threads or available_threads()) > 1 else 1,

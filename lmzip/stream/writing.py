@@ -13,6 +13,7 @@ from typing import Any
 
 from lmzip.codec.compress import FrameWriter
 from lmzip.codec.cutting import Cutter
+from lmzip.codec.encode import encode_block
 from lmzip.codec.memory import encoding_threads
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
@@ -148,7 +149,7 @@ class FrameSink:
             self._writer.push(raw, last=is_last, content=content)
 
     def _new_writer(self, write: Write, workers: Workers) -> FrameWriter:
-        return FrameWriter(write, workers, settings=self._settings, model=self._model)
+        return FrameWriter(write, workers, settings=self._settings, model=self._model, encode_block=encode_block)
 
     def _end_frame(self) -> None:
         """Write the end of the frame, unless there is one and nothing came after it; then no threads are left."""
