@@ -4,7 +4,11 @@
    block's start.  What an expert does with one falls into stages (expert.h).  Each stage takes the stretches in their
    order, since it keeps the lanes' states, and a stretch goes through the stages in theirs.  So a thread that looks for
    work needs no more than three counters of each stage, and any number of threads may look; whoever does what, the same
-   comes out.  The coder does stages too while it would have to wait. */
+   comes out.  The coder does stages too while it would have to wait.
+
+   The coder wants the stretch that it waits for, so it looks at the last stage first.  The others begin at the first
+   stage, so that each stage has stretches in store: without them, a thread whose next stretch is in the hands of
+   another has nothing to do, which cost a quarter of the time of two threads. */
 #include "ahead.h"
 
 #include "crew.h"
@@ -59,11 +63,13 @@ static void do_stage(struct lmz_coder *c, uint32_t stretch, int stage, int worke
     c->expert->ops->predict(c, &r, stage);
 }
 
-/* Do what can be done and nobody has claimed, of the stretch that comes first; returns 0 if there is nothing. */
+/* Do a stage that can be done and nobody has claimed; returns 0 if there is none. */
 static int find_work(struct lmz_coder *c, int worker)
 {
     ahead *a = &c->ahead;
-    for (int stage = c->expert->n_stages - 1; stage >= 0; stage--) {
+    const int n_stages = c->expert->n_stages;
+    for (int i = 0; i < n_stages; i++) {
+        const int stage = worker ? i : n_stages - 1 - i;
         uint32_t k = load(&a->done[stage]);
         const uint32_t end = stage ? load(&a->done[stage - 1]) : load(&a->n_coded) + N_STRETCHES;
         if (k < end && k < n_stretches(c) &&

@@ -78,7 +78,7 @@ typedef struct { /* see lookahead.c */
     int n_backoff, backoff; /* runs that the coder will do alone, and how many it did so last time */
 } lookahead;
 
-#define N_STRETCHES 3 /* that are predicted or coded at a time */
+#define N_STRETCHES 6 /* that are predicted or coded at a time */
 #define MAX_WORKERS 4 /* threads that predict them */
 #define MAX_EXPERT_STAGES 16 /* of an expert of bytes */
 
