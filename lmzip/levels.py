@@ -27,7 +27,7 @@ class LevelSettings:
     block_size: int  # raw bytes
     lanes: tuple[tuple[int, int], ...] = ()  # (raw bytes up to which, lanes), rising; of blocks with the model
     context: int = 0  # how often the window of a model of tokens is halved
-    sample_size: int = 32 << 10  # bytes from which it is decided whether the model pays
+    sample_size: int = 32 << 10  # most bytes from which it is decided whether the model pays
     samples_size: int = 4 << 20  # raw bytes of blocks of images and sound, which are learned sooner than text
 
     def spec(self, raw_size: int, *, uses_model: bool, n_lanes: int | None = None) -> BlockSpec:
@@ -44,17 +44,17 @@ class LevelSettings:
 
 
 # The fast levels cut so that a few megabytes already keep two processors busy and a pipe flows after a second or two;
-# the strong ones take the ratio.  Lanes let the net predict many bytes at once: with 32 it runs three times as fast on
-# one core as with one, and two cores share the work; a block comes out 1 to 2 % larger (docs/RESULTS.md, "Blocks and
-# lanes").
+# the strong ones take the ratio.  Lanes let a decoder's net predict many bytes at once: four take half the time of one
+# on one core, and from eight on two cores share the work; a block comes out 0.5 to 2.5 % larger (docs/RESULTS.md,
+# "Blocks and lanes").  An encoder, which knows all bytes, is as fast with one.
 _LEVELS = {
     1: LevelSettings(FAST, False, 1 * _MIB),
     2: LevelSettings(QUICK, False, 2 * _MIB),
     3: LevelSettings(FULL, False, 2 * _MIB),
     4: LevelSettings(MAX, False, 16 * _MIB),
     5: LevelSettings(LIGHT, True, 16 * _MIB, ((64 * _KIB, 1), (256 * _KIB, 8))),
-    6: LevelSettings(MAX, True, 16 * _MIB, ((320 * _KIB, 1), (640 * _KIB, 4), (1 * _MIB, 8), (2 * _MIB, 16))),
-    7: LevelSettings(MAX, True, 16 * _MIB, ((512 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
+    6: LevelSettings(MAX, True, 16 * _MIB, ((96 * _KIB, 1), (256 * _KIB, 4), (1 * _MIB, 8), (2 * _MIB, 16))),
+    7: LevelSettings(MAX, True, 16 * _MIB, ((256 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
     8: LevelSettings(MAX, True, 32 * _MIB, ((768 * _KIB, 1), (2 * _MIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
     9: LevelSettings(LARGE, True, 64 * _MIB, ((1 * _MIB, 1), (4 * _MIB, 4), (MAX_BLOCK_SIZE, 8))),
 }

@@ -18,6 +18,8 @@ from lmzip.models.base import Model
 _CONTENT_SAMPLE = 32 << 10  # bytes, in whole lines
 _SMALL_BLOCK = 16 << 10  # bytes up to which a block is coded both ways, as is one that is all sample
 _N_PIECES = 4
+# A sample is a sixteenth of the block, for the time that it takes, but no smaller than tells what the whole would.
+_SAMPLE_SHARE, _SMALL_SAMPLE = 16, 8 << 10
 _MODEL_GAIN = 0.01  # of the plain payload that the model must save to be worth its time
 # At the end of a sample the base has learned little, so a model gains more there than in the whole block, which it may
 # even make larger; never seen where it saved a quarter of the sample (docs/RESULTS.md, "The choice by sample").
@@ -132,7 +134,7 @@ class SampleSizes(NamedTuple):
 
 def sample_sizes(model: Model, raw, settings: LevelSettings, run: Run = DEFAULT_RUN) -> SampleSizes:
     """Code a sample of a block both ways."""
-    sample = _sample(raw, settings.sample_size)
+    sample = _sample(raw, min(settings.sample_size, max(len(raw) // _SAMPLE_SHARE, _SMALL_SAMPLE)))
     specs = (settings.spec(len(sample), uses_model=use, n_lanes=_N_PIECES) for use in (False, True))
     payloads = (model.encode(sample, spec, run) for spec in specs)
     return SampleSizes(len(sample), *(len(sample if payload is None else payload) for payload in payloads))
