@@ -18,7 +18,7 @@ from lmzip.models.base import Model
 
 MIB = 1 << 20
 LOADING, SAMPLE_CODING = 5.0, 0.25  # seconds: of the first use of the net, of a sample in one way
-SAMPLE_SIZE = 32 << 10
+SAMPLE_SIZE = 16 << 10  # of the pieces of a file, which are one block
 NET, NGRAM = 1e-5, 1e-6  # seconds a byte
 
 

@@ -25,7 +25,8 @@ from lmzip.stream import shared
 BASE, MODEL, PROBE = "base", "model", "probe"  # what codes a block
 NET, NGRAM = levels.LevelSettings(levels.MAX, True, 1 << 24, ((1 << 20, 1),)), levels.get_level(4)
 SMALL, LARGE = 16 << 10, 100_000
-SAMPLE_SIZE = 32 << 10
+BOTH_WAYS = 32 << 10  # up to which a block is coded both ways
+SAMPLE_SIZE = 8 << 10  # of a block of up to 128 KiB
 
 
 class Stub(Model):
@@ -80,7 +81,7 @@ def test_without_a_net_there_is_no_choice(raw):
     assert auto(Stub({BASE: None}), raw, NGRAM)[0] is None
 
 
-@pytest.mark.parametrize("size", [4, 100, SMALL, SAMPLE_SIZE])
+@pytest.mark.parametrize("size", [4, 100, SMALL, BOTH_WAYS])
 @pytest.mark.parametrize(
     ("plain", "mixed", "mode"),
     [
@@ -101,7 +102,7 @@ def test_small_blocks_are_coded_both_ways(size, plain, mixed, mode):
     assert mode in (chosen, None) and done == size, "progress is that of one of the two"
 
 
-@pytest.mark.parametrize("size", [SAMPLE_SIZE + 1, LARGE])
+@pytest.mark.parametrize("size", [BOTH_WAYS + 1, LARGE])
 @pytest.mark.parametrize(
     ("plain", "mixed", "mode"),
     [
@@ -168,9 +169,9 @@ def test_the_net_has_to_save_what_naming_it_costs(plain, mixed, model_cost, mode
 
 @pytest.mark.parametrize(("model_cost", "mode"), [(0, MODEL), (1309, MODEL), (1313, BASE)])
 def test_samples_count_a_share_of_what_naming_the_model_costs(model_cost, mode):
-    """Of a block of four samples a fourth; the net saves 328 bytes of a sample, two per cent."""
+    """Of a block of sixteen samples a sixteenth; the net saves 82 bytes of a sample, two per cent."""
     model = Stub({BASE: 0.5, MODEL: 0.25}, {BASE: 0.5, MODEL: 0.49})
-    assert auto(model, b"a" * 4 * SAMPLE_SIZE, model_cost=model_cost)[1] == mode
+    assert auto(model, b"a" * 16 * SAMPLE_SIZE, model_cost=model_cost)[1] == mode
 
 
 @pytest.mark.parametrize("sample", [None, 0.999, 0.996])
@@ -249,6 +250,13 @@ def test_lanes_are_the_levels_for_a_net_only():
     for size in (100, 65536, 65537, 300_000):
         assert auto(model, b"a" * size, settings)[1:3] == (MODEL, settings.n_lanes(size))
     assert auto(Stub({BASE: 0.2, MODEL: 0.5}), b"a" * 300_000, settings)[1:3] == (BASE, 1)
+
+
+@pytest.mark.parametrize(("size", "sample_size"), [(40_000, 8192), (256 << 10, 16384), (600_000, 32768)])
+def test_a_sample_is_a_sixteenth_of_the_block(size, sample_size):
+    model = Stub({BASE: 0.5, MODEL: 0.25})
+    auto(model, b"a" * size)
+    assert [call[0] for call in model.calls[:2]] == [sample_size] * 2
 
 
 def test_a_sample_is_of_the_whole_block():
@@ -368,7 +376,7 @@ def test_a_frame_of_several_blocks_names_the_model_anyway(liked, tiny_path):
 
 
 @pytest.mark.parametrize("level", [5, 8, 9])
-@pytest.mark.parametrize("size", [1, 100, SMALL, SAMPLE_SIZE, SAMPLE_SIZE + 1, LARGE])
+@pytest.mark.parametrize("size", [1, 100, SMALL, BOTH_WAYS, BOTH_WAYS + 1, LARGE])
 def test_random_bytes_are_stored(level, size, tiny_path):
     raw = random.Random(size).randbytes(size)
     packed, summary = pack(raw, level=level, model=str(tiny_path))
