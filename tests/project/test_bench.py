@@ -12,6 +12,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+from lmzip import native
+
 SCRIPTS = ROOT / "scripts"
 
 
@@ -50,6 +52,20 @@ def test_comparison_end_to_end(lmzip_path, tmp_path):
         assert float(row["compress_seconds"]) > 0 and int(row["n_runs"]) == 2
     markdown = (output / "bench.md").read_text()
     assert "| **lmzip -1** |" in markdown and "| a.txt |" in markdown and "checked by SHA-256" in markdown
+
+
+def test_levels_end_to_end(tmp_path):
+    """A row for each level, and both speeds for each variant."""
+    (tmp_path / "a.txt").write_bytes(small_text(60))
+    variants = list(dict.fromkeys((native.simd_variants()[0], native.simd_variants()[-1])))
+    command = [sys.executable, str(SCRIPTS / "measure_levels.py"), str(tmp_path / "a.txt"), "--levels=1,6", "--runs=1"]
+    done = subprocess.run([*command, "--variants", ",".join(variants)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| `-")]
+    assert [row[0].strip() for row in rows] == ["`-1`", "`-6`"]
+    for row in rows:
+        assert 0 < int(row[4].replace(",", "")) < len(small_text(60)), row
+        assert len(row) == 6 + len(variants) and all(speed.count("/") == 1 for speed in row[6:])
 
 
 def test_missing_programs_are_reported(bench, monkeypatch):
