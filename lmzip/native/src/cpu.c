@@ -79,9 +79,9 @@ static const cpu_variant variants[] = {
     /* name, is_here, is_for_experts, {offset, columns}, lanes_at_once, is_slow, functions */
     {"portable", always, 0, {0, 0}, 8, 1, run_block_portable, bytelm_stage_portable, llama_step_portable},
 #if defined(__x86_64__)
-    {"avx2", has_avx2, 0, {0, 4}, 8, 1, run_block_avx2, bytelm_stage_avx2, llama_step_avx2},
+    {"avx2", has_avx2, 0, {0, 4}, 4, 1, run_block_avx2, bytelm_stage_avx2, llama_step_avx2},
     {"avxvnni", has_avxvnni, 1, {128, 4}, 8, 1, run_block_avx2, bytelm_stage_avxvnni, llama_step_avxvnni},
-    {"avx512", has_avx512, 1, {128, 4}, 8, 1, run_block_avx512, bytelm_stage_avx512, llama_step_avx512},
+    {"avx512", has_avx512, 1, {128, 4}, 4, 1, run_block_avx512, bytelm_stage_avx512, llama_step_avx512},
     {"amx", has_amx, 1, {128, 4}, 16, 0, run_block_avx512, bytelm_stage_amx, llama_step_amx},
 #elif defined(__AARCH64EL__)
     {"neon", always, 0, {0, 4}, 8, 1, run_block_neon, bytelm_stage_neon, llama_step_neon},

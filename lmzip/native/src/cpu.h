@@ -20,7 +20,7 @@ typedef struct {
     int (*is_here)(void); /* whether this processor runs it */
     int is_for_experts;   /* no gain for blocks: 48 mixer inputs fill its vectors badly, or it has no loop of its own */
     matrix_packing packing;
-    int lanes_at_once;    /* with which matrix products are at their best */
+    int lanes_at_once;    /* the fewest with which matrix products are at their best */
     int is_slow;          /* a step of a net takes much longer than to code what it predicts */
     block_loop *run_block;
     bytelm_stage *bytelm;
