@@ -27,7 +27,7 @@ VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
 MAGIC = b"\x89LMZ"
 HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129, 0x60: 16}  # by bits 5 and 6 of byte 4
 SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7; a dictionary takes 32 bytes more
-CONTENT, BODY_SIZE = 0x20, 0x40  # bits 5 and 6 of the byte kind: the head has 10 and 4 bytes more
+MORE = {0: 0, 0x20: 10, 0x40: 4, 0x60: 12}  # by bits 5 and 6 of the byte kind, what the head has besides
 HEAD_SIZE = 17  # kind u8, raw_size u32, payload_size u32, data_check u32, head_check u32
 SHORT_HEAD_SIZE = 10  # raw_size u16, payload_size u16, data_check u32, head_check u16
 TRAILER_FIXED_SIZE = 14  # content hash, n_blocks, trailer check; the table stands before them, 8 bytes a block
@@ -47,7 +47,7 @@ def seeds() -> list[tuple[bytes, list[bytes]]]:
     shared.registry.add_path(str(VECTORS / "vectors-v1.safetensors"))
     names = ("good-net-5-lanes-1", "good-net-4-short-lanes-8", "good-net-4097", "good-net-and-others")
     names += ("good-contents-long", "good-image-rgb", "good-image-16-bits-big", "good-sound-float")
-    names += ("good-copies-mixed", "good-copies-net", "good-copies-distance-0")
+    names += ("good-copies-mixed", "good-copies-net", "good-copies-distance-0", "good-far", "good-far-net")
     files = [lmzip.compress(raw, level=1) for raw in contents()]
     files += [lmzip.compress(contents()[0], level=3, block_size=1024)]
     files += [(VECTORS / f"{name}.lmz").read_bytes() for name in names]
@@ -88,7 +88,7 @@ def _repair_frame(data: bytearray, start: int, position: int, *, short: bool) ->
         if position >= len(data):
             return None
         kind = 0 if short else data[position]
-        size = (SHORT_HEAD_SIZE if short else HEAD_SIZE) + 10 * bool(kind & CONTENT) + 4 * bool(kind & BODY_SIZE)
+        size = SHORT_HEAD_SIZE if short else HEAD_SIZE + MORE[kind & 0x60]
         if position + size > len(data):
             return None
         last = bool(data[position] & 0x80) or short

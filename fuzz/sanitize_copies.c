@@ -23,17 +23,39 @@ static size_t fill_repeats(uint8_t *raw)
     return size;
 }
 
+/* Take a body behind bytes that a finder was shown, by itself or as a block behind others, and put it back. */
+static int take(const uint8_t *raw, size_t before, size_t size, uint8_t *body, size_t *body_size, size_t *reach)
+{
+    lmz_finder *finder = lmz_finder_new(before + size);
+    CHECK(finder);
+    const size_t window = before ? 1 + next_random() % before : 0;
+    int status = LMZ_E_FULL;
+    if (before) {
+        status = lmz_copies_take(finder, raw, before, before, 0, before, body, before - 1, body_size, reach);
+        CHECK(status == LMZ_DONE || status == LMZ_E_FULL);
+    }
+    if (before && next_random() % 2) { /* the window moves */
+        CHECK(lmz_finder_forget(finder, raw, before, before - window) == LMZ_DONE);
+        raw += before - window;
+        before = window;
+    }
+    status = lmz_copies_take(finder, raw, before + size, size, window, size / 16, body, size - 1, body_size, reach);
+    CHECK(*reach <= window);
+    lmz_finder_free(finder);
+    return status;
+}
+
 /* Put back a body with bytes of its list changed and its end cut, from and to memory of just the sizes. */
-static void put_back_damaged(const uint8_t *body, size_t body_size, size_t raw_size)
+static void put_back_damaged(const uint8_t *body, size_t body_size, size_t raw_size, size_t before)
 {
     for (int i = 0; i < 20; i++) {
         const size_t size = body_size - next_random() % 2, made_size = raw_size - next_random() % 2;
-        uint8_t *damaged = malloc(size + !size), *made = malloc(made_size + !made_size);
+        uint8_t *damaged = malloc(size + !size), *made = calloc(before + made_size + 1, 1);
         CHECK(damaged && made);
         memcpy(damaged, body, size);
         for (uint32_t n = next_random() % 3; n && size; n--)
             damaged[next_random() % (size < 30 ? size : 30)] = (uint8_t)next_random();
-        const int status = lmz_copies_put_back(damaged, size, made, made_size);
+        const int status = lmz_copies_put_back(damaged, size, made + before, made_size, before);
         CHECK(status == LMZ_DONE || status == LMZ_E_DAMAGED);
         free(damaged);
         free(made);
@@ -47,16 +69,23 @@ int copies_of_blocks(int n_blocks)
     for (int i = 0; i < n_blocks; i++) {
         const size_t size = fill_repeats(raw);
         now = (test_case){.raw_size = size, .kind = "repeats"};
-        size_t body_size = 0;
-        const int status = lmz_copies_take(raw, size, body, size - 1, &body_size);
+        size_t body_size = 0, reach = 0;
+        const size_t before = next_random() % 2 ? next_random() % size : 0, n = size - before;
+        const int status = take(raw, before, n, body, &body_size, &reach);
         CHECK(status == LMZ_DONE || status == LMZ_E_FULL);
         if (status == LMZ_E_FULL)
             continue;
-        CHECK(body_size < size && lmz_copies_put_back(body, body_size, again, size) == LMZ_DONE);
+        memcpy(again, raw, before);
+        CHECK(body_size < n && lmz_copies_put_back(body, body_size, again + before, n, reach) == LMZ_DONE);
         CHECK(!memcmp(raw, again, size));
-        put_back_damaged(body, body_size, size);
+        put_back_damaged(body, body_size, n, reach);
     }
-    CHECK(lmz_copies_take(raw, 9, body, 10, &(size_t){0}) == LMZ_E_ARGUMENT);
+    lmz_finder *finder = lmz_finder_new(10);
+    size_t none = 0;
+    CHECK(finder && !lmz_finder_new((size_t)LMZ_MAX_SHOWN + 1));
+    CHECK(lmz_copies_take(finder, raw, 9, 9, 0, 0, body, 10, &none, &none) == LMZ_E_ARGUMENT);
+    CHECK(lmz_copies_take(finder, raw, 9, 5, 5, 0, body, 4, &none, &none) == LMZ_E_ARGUMENT);
+    lmz_finder_free(finder);
     free(raw);
     free(body);
     free(again);

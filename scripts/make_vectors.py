@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vector_files import bad, contents, copies, good
+from vector_files import bad, contents, copies, far, good
 from vector_files.frames import FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
 from vector_files.nets import FORMULA_NETS, LIMIT, ORDERS
 
@@ -31,7 +31,7 @@ RESULTS = {"good": None, "bad": DAMAGED, "unsupported": UNSUPPORTED}  # by the f
 
 def vectors() -> list[Vector]:
     """Return all vectors; the same bytes each time."""
-    return [*good.vectors(), *contents.vectors(), *copies.vectors(), *bad.vectors()]
+    return [*good.vectors(), *contents.vectors(), *copies.vectors(), *far.vectors(), *bad.vectors()]
 
 
 def weights(digest: bytes) -> bytes:

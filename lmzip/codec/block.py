@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from lmzip.block import BlockSpec, Run
 from lmzip.codec.memory import check_weights
@@ -13,11 +14,15 @@ from lmzip.format.block import (
     BlockHead,
     data_check,
     parse_stripe_checks,
+    payload_check,
     stripe_checks_size,
 )
 from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+
+if TYPE_CHECKING:
+    from lmzip.native.copies import Past
 
 Report = Callable[[int], None]
 # early(raw, checker): more of the block is checked; returns False where no more of it is wanted.
@@ -33,48 +38,107 @@ def decode_block(
     report: Report | None = None,
     n_threads: int = 1,
     early: Early | None = None,
-    expected=None,
+    past: Past | None = None,
 ):
     """Return the raw bytes (bytes-like) of a block after comparing all its checks; `name` is for messages.
 
     early: called as stripes are checked, not those of a body; where it returns False, the rest of the raw bytes is
-    arbitrary.  expected: to prove a block, what must come out (bytes-like); DamagedError where something else does.
-    Raises DamagedError, UnsupportedError for a block that the model does not have, MemoryLimitError.
+    arbitrary.  past: what stands in the frame before a block that has copies of it.  Raises DamagedError,
+    UnsupportedError for a block that the model does not have, MemoryLimitError.
     """
     counted = Counter(report)
-    ended = False
-    raw = payload
-    try:
-        if not head.is_stored:
-            spec = head.spec(header)
-            check_takes(model, spec)
-            body = _expected_body(head, expected)
-            run = Run(counted, n_threads, expected=body)
-            raw, ended = _decode(model, spec, payload, run, None if head.has_copies else early)
-        if head.has_copies:
-            from lmzip.native.copies import put_back_copies  # the kernel, which a list does without
-
-            raw = put_back_copies(raw, head.raw_size)
-    except DamagedError as error:
-        raise DamagedError(f"{name}: {error}") from None
-    except MemoryError:
-        raise no_memory(head.raw_size) from None
-    if not ended and data_check(head.mode, raw, payload, has_copies=head.has_copies) != head.data_check:
-        raise DamagedError(f"{name}: damaged data")
-    if expected is not None and raw != expected:
-        raise DamagedError(f"{name}: other data")
+    coded, ended = decode_coded(model, header, head, payload, name, counted, n_threads, early)
+    raw = coded if ended else make_raw(head, coded, payload, name, past)
     counted(head.raw_size - counted.done)
     return raw
 
 
-def _expected_body(head: BlockHead, expected):
-    """Return what a payload must decode to where its block is to be `expected`; None where that is not known."""
-    if not head.has_copies or expected is None:
-        return expected
-    from lmzip.codec.encode import body_of
+def decode_coded(
+    model: Model,
+    header: FrameHeader,
+    head: BlockHead,
+    payload,
+    name: str,
+    report: Report | None = None,
+    n_threads: int = 1,
+    early: Early | None = None,
+    expected=None,
+) -> tuple[Any, bool]:
+    """Return what a payload stands for, body or raw bytes, and whether `early` ended it: the first half of a block.
 
-    body = body_of(expected)
-    return body if body is not None and len(body) == head.coded_size else None
+    expected: to prove a payload, what must come out (bytes-like); DamagedError where something else does.  The rest as
+    for decode_block().
+    """
+    coded, ended = payload, False
+    try:
+        if head.payload_check is not None and payload_check(payload) != head.payload_check:
+            raise DamagedError("damaged payload")
+        if not head.is_stored:
+            spec = head.spec(header)
+            check_takes(model, spec)
+            run = Run(report, n_threads, expected=expected)
+            coded, ended = _decode(model, spec, payload, run, None if head.has_copies else early)
+    except DamagedError as error:
+        raise DamagedError(f"{name}: {error}") from None
+    except MemoryError:
+        raise no_memory(head.raw_size) from None
+    if expected is not None and coded != expected:
+        raise DamagedError(f"{name}: other data")
+    return coded, ended
+
+
+def make_raw(head: BlockHead, coded, payload, name: str, past: Past | None = None):
+    """Return the raw bytes of a block from what its payload stands for, its check compared: the second half.
+
+    past: of a block that has copies of what stands before it, which takes its raw bytes.  Raises DamagedError,
+    MemoryLimitError.
+    """
+    try:
+        if head.is_far and past:
+            raw = past.put_back(coded, head.raw_size, head.reach)
+        elif head.has_copies:
+            from lmzip.native.copies import put_back_copies  # the kernel, which a list does without
+
+            raw = put_back_copies(coded, head.raw_size)
+        else:
+            raw = coded
+    except DamagedError as error:
+        raise DamagedError(f"{name}: {error}") from None
+    except MemoryError:
+        raise no_memory(head.raw_size) from None
+    check_data(head, raw, payload, name)
+    return raw
+
+
+def check_data(head: BlockHead, raw, payload, name: str) -> None:
+    """Raise DamagedError unless raw bytes and payload are those of the block."""
+    if data_check(head.mode, raw, payload, has_copies=head.has_copies) != head.data_check:
+        raise DamagedError(f"{name}: damaged data")
+
+
+def prove_block(
+    model: Model,
+    header: FrameHeader,
+    head: BlockHead,
+    payload,
+    raw,
+    body=None,
+    report: Report | None = None,
+    n_threads: int = 1,
+) -> None:
+    """Raise DamagedError unless a block decodes to `raw` with fresh state; body: what its payload should stand for.
+
+    Of one that has copies of what stands before it, only whoever coded it can prove that its body makes the raw bytes.
+    """
+    counted = Counter(report)
+    coded, _ = decode_coded(
+        model, header, head, payload, "a block", counted, n_threads, expected=raw if body is None else body
+    )
+    if head.is_far:
+        check_data(head, raw, payload, "a block")
+    elif make_raw(head, coded, payload, "a block") != raw:
+        raise DamagedError("a block: other data")
+    counted(head.raw_size - counted.done)
 
 
 def _decode(model: Model, spec: BlockSpec, payload, run: Run, early: Early | None) -> tuple[memoryview, bool]:

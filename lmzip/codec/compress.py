@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from lmzip import arguments, levels
 from lmzip.block import BYTES, Content
-from lmzip.codec.block import decode_block, record_of, tells_outside
+from lmzip.codec.block import prove_block, record_of, tells_outside
 from lmzip.codec.cutting import Cutter, take_blocks
 from lmzip.codec.memory import Threads, check_model, encode_need
-from lmzip.codec.settings import settings_for
+from lmzip.codec.settings import settings_for, window_log
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
@@ -32,6 +32,11 @@ from lmzip.models.base import Model
 from lmzip.models.registry import Registry
 from lmzip.system import available_threads
 
+if TYPE_CHECKING:
+    from lmzip.codec.encode import Encoded
+    from lmzip.codec.far import FarCopies
+    from lmzip.native.copies import Body
+
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
 Verify = ReadAt | Literal[True] | None
 
@@ -48,7 +53,8 @@ class FrameWriter:
         *,
         settings: levels.LevelSettings,
         model: Model,
-        encode_block: Callable[..., tuple[BlockHead, bytes | bytearray]],
+        encode_block: Callable[..., Encoded],
+        far: FarCopies | None = None,
         n_lanes: int | None = None,
         threads: Threads | None = None,
         threads_per_block: int = 1,
@@ -57,11 +63,11 @@ class FrameWriter:
         summary: Summary | None = None,
     ) -> None:
         """encode_block: that of lmzip.codec.encode, which loads the kernel; who calls is to import it while that can be
-        done, as blocks may be coded while the interpreter ends.  threads: how many the memory of a block of samples
-        allows; None for no limit.
+        done, as blocks may be coded while the interpreter ends.  far: where blocks may have copies of those before.
+        threads: how many the memory of a block of samples allows; None for no limit.
         """
         self.summary = summary or Summary()
-        self._threads, self._encode_block = threads, encode_block
+        self._threads, self._encode_block, self._far = threads, encode_block, far
         self._write, self._workers, self._verify = write, workers, verify
         self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
         self._settings, self._model = settings, model
@@ -83,18 +89,32 @@ class FrameWriter:
         self._content_hash.update(raw)
         self._n_pushed += 1
         ends_frame = last or self._n_pushed == MAX_BLOCKS
-        model_cost = self._model_cost() if ends_frame and self._n_pushed == 1 else 0
-        self._workers.submit(lambda: self._encode(raw, ends_frame, content, model_cost), self._put_block)
+        is_only = ends_frame and self._n_pushed == 1
+        given: dict[str, Any] = {"model_cost": self._model_cost() if is_only else 0}
+        if self._far and not is_only:
+            body = self._far_body(self._far, raw, content)
+            given["find_body"] = lambda *_: body
+        self._workers.submit(lambda: self._encode(raw, ends_frame, content, given), self._put_block)
         if ends_frame:
             digest = self._content_hash.digest()
             self._workers.submit(lambda: digest, self._put_trailer, is_work=False)
             self._content_hash, self._n_pushed = content_hash(), 0
+            if self._far:
+                self._far.restart()
+
+    def _far_body(self, far: FarCopies, raw, content: Content) -> Body | None:
+        """Return what a block is made of that may have copies of those before: found in the order of the blocks."""
+        try:
+            return far.body_of(raw, content)
+        except DamagedError as error:
+            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
 
     def _has_memory_for(self, content: Content, raw_size: int) -> bool:
         """Return whether a block of samples is within the limit of memory, on as many threads as are left then."""
         if self._threads is None:
             return True
-        need = encode_need(self._model, self._settings, raw_size, self._n_lanes, content)
+        window = 1 << self._far.window_log if self._far else 0
+        need = encode_need(self._model, self._settings, raw_size, self._n_lanes, content, window)
         try:
             self._workers.limit = min(self._workers.limit, self._threads.that_fit(need))
         except MemoryLimitError:
@@ -106,9 +126,9 @@ class FrameWriter:
         sizes = (len(pack_header(self._settings.profile, record).packed) for record in (self._record, None))
         return next(sizes) - next(sizes)
 
-    def _encode(self, raw, last: bool, content: Content, model_cost: int) -> tuple[BlockHead, bytes | bytearray]:
+    def _encode(self, raw, last: bool, content: Content, given: dict[str, Any]) -> Encoded:
         """In a worker: return head and payload of a block, decoded again where that is wanted."""
-        head, payload = self._encode_block(
+        encoded = self._encode_block(
             self._model,
             raw,
             settings=self._settings,
@@ -117,23 +137,25 @@ class FrameWriter:
             report=self._report,
             n_threads=self._threads_per_block,
             content=content,
-            model_cost=model_cost,
+            **given,
         )
         if self._verify:
-            self._prove(head, payload, raw)
-        return head, payload
+            self._prove(encoded, raw)
+        return encoded
 
-    def _prove(self, head: BlockHead, payload, raw) -> None:
+    def _prove(self, encoded: Encoded, raw) -> None:
         """In a worker, while the raw bytes are at hand: decode a block, with fresh state."""
+        head, payload, body = encoded
         header, report = self._header_for(head), self._report_verified
+        coded = body and body.coded
         try:
-            decode_block(self._model, header, head, payload, "a block", report, self._threads_per_block, expected=raw)
+            prove_block(self._model, header, head, payload, raw, coded, report, self._threads_per_block)
         except DamagedError as error:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
 
-    def _put_block(self, coded: tuple[BlockHead, bytes | bytearray]) -> None:
+    def _put_block(self, encoded: Encoded) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
-        head, payload = coded
+        head, payload, _ = encoded
         if not self._table:
             self._header = self._header_for(head)
             self.summary.names_model |= self._header.names_model
@@ -160,7 +182,8 @@ class FrameWriter:
         settings, short = self._settings, fits_short(head)
         context = settings.context if record and record.is_of_tokens else 0
         if not short:
-            return pack_header(settings.profile, record, context=context)
+            window_log = self._far.window_log if self._far and not head.last else 0
+            return pack_header(settings.profile, record, context=context, window_log=window_log)
         return pack_header(
             settings.profile, record, context=context, short=True, n_lanes=head.n_lanes, content=head.content
         )
@@ -207,6 +230,7 @@ def compress_stream(
     block_size: int | None = None,
     n_lanes: int | None = None,
     content: Content | None = None,
+    long: bool | int | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
     progress: Progress | None = None,
@@ -217,10 +241,11 @@ def compress_stream(
 
     write may take less than it is given if it returns how much (lmzip.codec.sink).
 
-    The bytes written depend on what is read, level, model, block_size, n_lanes and content only, and on memory_limit
-    where images or sound would take more and are coded as bytes.  block_size: raw
-    bytes, 1 to 2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all
-    of it is; default to look for images and sound in it.  registry: where the level's
+    The bytes written depend on what is read, level, model, block_size, n_lanes, content and long only, and on
+    memory_limit where images or sound would take more and are coded as bytes.  block_size: raw bytes, 1 to 2^30;
+    n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all of it is; default
+    to look for images and sound in it.  long: blocks may have copies of those before, as far back as 2^long bytes (10
+    to 30; True for 27); default not.  registry: where the level's
     model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
     this process may use, fewer where there is no memory for them; fewer than asked for only where memory_limit (bytes)
     or a limit of the process wants it.  At most threads + 1 blocks are held at a
@@ -233,19 +258,22 @@ def compress_stream(
     any output, VerifyError, and what read and write raise.
     """
     from lmzip.codec.encode import encode_block  # the kernel, which a list does without
+    from lmzip.codec.far import FarCopies
 
     settings, chosen = settings_for(level, model, registry)
     size = levels.check_block_size(settings.block_size if block_size is None else block_size)
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
         raise ValueError(f"n_lanes must be a power of two up to {MAX_LANES}, not {n_lanes}")
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
+    log = window_log(long)
     source, cutter = Source(read), Cutter(size, min(size, settings.samples_size), content)
     blocks, rest = take_blocks(source, size, cutter, bytearray())
     raw, _, is_all = blocks[0]
     if raw:
         check_model(chosen, settings, memory_limit)
     allowed = Threads(1 if is_all else threads, memory_limit)
-    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes)
+    far = None if is_all or not log else FarCopies(log, size, proves=verify is not None)
+    need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes, window=1 << log if far else 0)
     with Workers(allowed.that_fit(need)) as workers:
         writer = FrameWriter(
             write,
@@ -253,6 +281,7 @@ def compress_stream(
             settings=settings,
             model=chosen,
             encode_block=encode_block,
+            far=far,
             n_lanes=n_lanes,
             threads=allowed,
             threads_per_block=2 if is_all and (threads or available_threads()) > 1 else 1,

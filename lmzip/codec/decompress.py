@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lmzip import arguments
-from lmzip.codec.block import check_takes, decode_block, model_of, substitute
-from lmzip.codec.memory import Threads, check_weights, decode_need
+from lmzip.codec.block import check_takes, decode_block, decode_coded, make_raw, model_of, no_memory, substitute
+from lmzip.codec.memory import Threads, check_weights, check_window, decode_need
 from lmzip.codec.salvage import SalvageSource, salvage_frames
+from lmzip.codec.settings import window_log
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.stripes import StripeChecker
@@ -22,6 +23,10 @@ from lmzip.format.trailer import content_hash
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
 
+if TYPE_CHECKING:
+    from lmzip.codec.lossy_past import LossyPast
+    from lmzip.native.copies import Past
+
 DAMAGED_CONTENT = "damaged content: its hash is not the one in the trailer"
 
 
@@ -31,10 +36,10 @@ def block_name(block: Block) -> str:
 
 
 class _Decoded(NamedTuple):
-    """What came of a block."""
+    """What came of a block in a worker."""
 
-    head: BlockHead
-    raw: Any  # bytes-like
+    block: Block
+    raw: Any  # bytes-like; of a block with copies of those before it the body
     hole: Hole | None = None  # what of it could not be saved, behind raw
 
 
@@ -62,13 +67,16 @@ class FrameReader:
         threads: Threads,
         progress: Progress | None,
         salvage: bool,
+        long: int = 0,
     ) -> None:
+        """long: blocks may refer back to 2^long bytes, or what is allowed without asking."""
         self.summary = Summary()
         self._write, self._workers = write, workers
-        self._registry, self._threads, self._salvage = registry, threads, salvage
+        self._registry, self._threads, self._salvage, self._long = registry, threads, salvage, long
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
         self._model: Model | None = None  # of the current frame
         self._missing: LmzipError | None = None  # why it has none
+        self._past: Past | LossyPast | None = None  # of the current frame, where its blocks may refer to it
         self._lacks: list[LmzipError] = []  # why sound blocks became holes
         self._n_early = 0  # raw bytes of the block that is next in line which are written
         self._content_hash = content_hash()
@@ -81,28 +89,36 @@ class FrameReader:
             end = piece
             self._workers.submit(lambda: end, self._end_frame, is_work=False)
         elif isinstance(piece, FrameStart):
-            self._model = self._missing = None
+            self._model = self._missing = self._past = None
         else:
-            hole = piece
-            self._workers.submit(lambda: hole, self._put_hole, is_work=False)
+            self._submit_hole(piece)
+
+    def _submit_hole(self, hole: Hole) -> None:
+        past = self._past
+        self._workers.submit(lambda: hole, lambda hole: self._put_hole(hole, past), is_work=False)
 
     def _handle_block(self, block: Block) -> None:
+        limit = self._threads.memory_limit
+        check_window(block.header, self._long, limit)
+        if block.header.window and self._past is None:
+            self._past = (_new_lossy_past if self._salvage else _new_past)(block.header.window)
         try:
             model = self._model_for(block)
-            check_block(model, block, self._threads.memory_limit)
+            check_block(model, block, limit)
             need = decode_need(model, block.header, block.head)
         except (DamagedError, ModelMissingError, NumericsError, UnsupportedError) as error:
             if not self._salvage:
                 raise
             if not isinstance(error, DamagedError):
                 self._lacks.append(error)
-            hole = Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}")
-            self._workers.submit(lambda: hole, self._put_hole, is_work=False)
+            self._submit_hole(Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}"))
             return
         self._workers.limit = min(self._workers.limit, self._threads.that_fit(need))
-        early_sink = None if self._salvage else self._put_early
+        early_sink, past = None if self._salvage else self._put_early, self._past
         self._workers.submit(
-            lambda early=None: self._decode(model, block, early), self._put_block, early_sink=early_sink
+            lambda early=None: self._decode(model, block, early),
+            lambda decoded: self._put_block(decoded, past),
+            early_sink=early_sink,
         )
 
     def _model_for(self, block: Block) -> Model:
@@ -138,15 +154,16 @@ class FrameReader:
         is_cut = len(block.payload or b"") < head.payload_size
         try:
             with self._threads_for(block) as n_threads:
-                raw = decode_block(model, block.header, head, block.payload, name, self._report, n_threads, checked)
-                return _Decoded(head, raw)
+                arguments = (model, block.header, head, block.payload, name, self._report, n_threads)
+                raw = decode_coded(*arguments)[0] if head.is_far else decode_block(*arguments, checked)
+                return _Decoded(block, raw)
         except DamagedError as error:
             if not self._salvage:
                 raise
             hole = Hole(
                 block.offset, 0, head.raw_size - len(sound), f"{name}: unexpected end of file" if is_cut else str(error)
             )
-        return _Decoded(head, bytes(sound), hole)
+        return _Decoded(block, bytes(sound), hole)
 
     def _threads_for(self, block: Block) -> AbstractContextManager[int]:
         """Return how many threads may work on a block: a model on several lanes may use a second one.
@@ -169,18 +186,56 @@ class FrameReader:
             write_all(self._write, raw)
         self.summary.raw_size += len(raw)
 
-    def _put_block(self, decoded: _Decoded) -> None:
-        """Write the rest of a block that is next in line."""
-        self._put(memoryview(decoded.raw)[self._n_early :])
+    def _put_block(self, decoded: _Decoded, past: Past | LossyPast | None) -> None:
+        """Write the rest of a block that is next in line; past: what stands in the frame before it, if that matters."""
+        block, raw, hole = decoded
+        try:
+            if block.head.is_far and not hole:
+                self._put_far(block, raw, past)
+                return
+            if past:
+                past.append(raw)
+        except MemoryError:
+            raise no_memory(block.head.raw_size) from None
+        self._put(memoryview(raw)[self._n_early :])
         self._n_early = 0
-        if decoded.hole:
-            self._put_hole(decoded.hole)
-            return
-        self.summary.n_blocks += 1
-        self.summary.n_stored += decoded.head.is_stored
+        if hole:
+            self._put_hole(hole, past)
+        else:
+            self._count(block.head)
 
-    def _put_hole(self, hole: Hole) -> None:
+    def _put_far(self, block: Block, body, past: Any) -> None:
+        """Make the raw bytes of a block that has copies of those before it, and write them; to salvage it, some.
+
+        Where others are lost, these are sound as the payload is, by its own check, and as what they are copied from is.
+        """
+        head, name = block.head, block_name(block)
+        if not self._salvage:
+            self._put(make_raw(head, body, block.payload, name, past))
+            self._count(head)
+            return
+        try:
+            raw, stretches = past.make(block, body, name)
+        except DamagedError as error:
+            self._put_hole(Hole(block.offset, 0, head.raw_size, str(error)), past)
+            return
+        for stretch in stretches:
+            if stretch.is_lost:
+                reason = f"{name}: copies of bytes that are lost"
+                self._put_hole(Hole(block.offset, 0, stretch.end - stretch.start, reason))
+            else:
+                self._put(raw[stretch.start : stretch.end])
+        if not any(stretch.is_lost for stretch in stretches):
+            self._count(head)
+
+    def _count(self, head: BlockHead) -> None:
+        self.summary.n_blocks += 1
+        self.summary.n_stored += head.is_stored
+
+    def _put_hole(self, hole: Hole, past: Any = None) -> None:
         self.summary.holes.append(Hole(hole.offset, self.summary.raw_size, hole.raw_size, hole.reason))
+        if past:
+            past.lose(hole.raw_size)
 
     def check_saved(self) -> None:
         """Raise why nothing was saved of a file that is sound, but needs what is not here."""
@@ -195,6 +250,18 @@ class FrameReader:
         self.summary.end_frame(digest)
 
 
+def _new_past(window: int) -> Past:
+    from lmzip.native.copies import Past  # the kernel, which a list does without
+
+    return Past(window)
+
+
+def _new_lossy_past(window: int) -> LossyPast:
+    from lmzip.codec.lossy_past import LossyPast
+
+    return LossyPast(window)
+
+
 def decompress_stream(
     read: Read,
     write: Write,
@@ -204,6 +271,7 @@ def decompress_stream(
     memory_limit: int | None = None,
     progress: Progress | None = None,
     salvage: bool = False,
+    long: bool | int | None = None,
 ) -> Summary:
     """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
@@ -211,7 +279,8 @@ def decompress_stream(
     compared at the end of each frame.  write may take less than it is given if it returns how much (lmzip.codec.sink).
     registry: where models of frames come from; default a new one.  threads, memory_limit: as for compress_stream.  At
     most threads + 1 blocks are held at a time.  salvage: pass over what is damaged or needs what is not here, write the
-    rest, and tell of it in Summary.holes.
+    rest, and tell of it in Summary.holes.  long: without a memory_limit, frames whose blocks refer back more than 128
+    MiB are refused, or more than 2^long bytes where that is more (up to 30).
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
     NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read and write raise.
@@ -221,7 +290,13 @@ def decompress_stream(
     allowed = Threads(threads, memory_limit)
     with Workers(allowed.most) as workers:
         reader = FrameReader(
-            write, workers, registry=registry or Registry(), threads=allowed, progress=progress, salvage=salvage
+            write,
+            workers,
+            registry=registry or Registry(),
+            threads=allowed,
+            progress=progress,
+            salvage=salvage,
+            long=window_log(long),
         )
         try:
             for piece in salvage_frames(source) if isinstance(source, SalvageSource) else read_frames(source):
@@ -237,20 +312,28 @@ def decompress_stream(
     return reader.summary
 
 
-def decoded_blocks(read: Read, *, registry: Registry | None = None) -> Iterator[bytes]:
+def decoded_blocks(
+    read: Read, *, registry: Registry | None = None, long: bool | int | None = None
+) -> Iterator[bytes | memoryview]:
     """Yield the raw bytes of all frames, block after block, decoded in this thread when asked for.
 
-    Raises as decompress_stream does.
+    Each is good until the next is asked for.  long: as for decompress_stream.  Raises as decompress_stream does.
     """
     registry = registry or Registry()
-    hash_, model = content_hash(), None
+    hash_, model, past = content_hash(), None, None
+    log = window_log(long)
     for piece in read_frames(Source(read)):
         if isinstance(piece, FrameStart):
-            hash_, model = content_hash(), None
+            hash_, model, past = content_hash(), None, None
         elif isinstance(piece, Block):
             model = model or model_of(piece.header, registry)
+            check_window(piece.header, log, None)
             check_block(model, piece, None)
-            raw = decode_block(model, piece.header, piece.head, piece.payload, block_name(piece))
+            if past is None and piece.header.window:
+                past = _new_past(piece.header.window)
+            raw = decode_block(model, piece.header, piece.head, piece.payload, block_name(piece), past=past)
+            if past and not piece.head.is_far:
+                past.append(raw)
             hash_.update(raw)
             yield raw
         elif piece.trailer.content_hash not in (hash_.digest(), b""):

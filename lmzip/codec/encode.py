@@ -5,14 +5,35 @@ Nothing is imported meanwhile: a file left open is written while the interpreter
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
 from lmzip.block import BYTES, Content, Run
 from lmzip.codec.block import Counter, Report, no_memory
 from lmzip.codec.choice import code_block
 from lmzip.codec.copies import largest_body
-from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check
+from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check, payload_check
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
-from lmzip.native.copies import take_copies
+from lmzip.native.copies import Body, take_copies
+
+
+class Encoded(NamedTuple):
+    """What came of a block."""
+
+    head: BlockHead
+    payload: bytes | bytearray
+    body: Body | None  # what the payload stands for where that is not the raw bytes
+
+
+def body_of(raw, content: Content = BYTES) -> Body | None:
+    """Return the body of a block of bytes that stands alone, None where it is to be coded as it is.
+
+    Raises MemoryError.
+    """
+    most = largest_body(len(raw))
+    return take_copies(raw, most) if most and content == BYTES else None
 
 
 def encode_block(
@@ -26,10 +47,11 @@ def encode_block(
     n_threads: int = 1,
     content: Content = BYTES,
     model_cost: int = 0,
-) -> tuple[BlockHead, bytes | bytearray]:
+    find_body: Callable[..., Body | None] = body_of,
+) -> Encoded:
     """Return head and payload of a block; it is stored where coding does not make it smaller.
 
-    Long repeats are taken out of bytes of any meaning before, where they are a good part of them.
+    Long repeats are taken out before, as find_body(raw, content) says; what is left is coded as bytes.
 
     n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  content: what
     the bytes seem to be; they are coded as bytes where that makes them smaller.  model_cost: bytes by which the frame's
@@ -38,8 +60,8 @@ def encode_block(
     counted = Counter(report)
     payload: bytes | None = None
     try:
-        body = body_of(raw) if content == BYTES else None
-        coded = raw if body is None else body
+        body = find_body(raw, content)
+        coded, content = (raw, content) if body is None else (body.coded, BYTES)
         if len(coded) > 1:
             payload, spec = code_block(model, coded, settings, n_lanes, Run(counted, n_threads), model_cost, content)
     except MemoryError:
@@ -51,14 +73,12 @@ def encode_block(
     else:
         mode, lanes, content = WITH_MODEL if spec.uses_model else BASE, spec.n_lanes, spec.content
     check = data_check(mode, raw, payload, has_copies=body is not None)
-    body_size = None if body is None else len(body)
-    return BlockHead(last, mode, lanes, len(raw), len(payload), check, content, body_size), payload
+    head = BlockHead(last, mode, lanes, len(raw), len(payload), check, content)
+    return Encoded(head if body is None else _with_body(head, payload, body), payload, body)
 
 
-def body_of(raw):
-    """Return the body (bytes-like) of a block of bytes of any meaning, None where it is to be coded as it is.
-
-    Raises MemoryError.
-    """
-    most = largest_body(len(raw))
-    return take_copies(raw, most) if most else None
+def _with_body(head: BlockHead, payload, body: Body) -> BlockHead:
+    """Return the head of a block whose payload stands for a body."""
+    if not body.reach:
+        return replace(head, body_size=len(body.coded))
+    return replace(head, body_size=len(body.coded), reach=body.reach, payload_check=payload_check(payload))

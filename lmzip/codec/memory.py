@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lmzip import levels
 from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.codec.copies import largest_body
-from lmzip.codec.settings import settings_for
+from lmzip.codec.settings import DEFAULT_WINDOW_LOG, settings_for
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import BlockHead
 from lmzip.format.header import FrameHeader
@@ -27,10 +27,11 @@ class Need(NamedTuple):
     shared: int  # by all blocks at once: weights
     block: int  # by each: state, raw bytes and payload
     ahead: int  # by one more that is read while several are coded
+    window: int = 0  # by what stands before them, where they may refer to it
 
     def of_threads(self, n_threads: int) -> int:
         """Return the bytes that n_threads blocks take at once."""
-        return self.shared + n_threads * self.block + (self.ahead if n_threads > 1 else 0)
+        return self.shared + self.window + n_threads * self.block + (self.ahead if n_threads > 1 else 0)
 
 
 class Threads:
@@ -111,14 +112,34 @@ def check_model(model: Model, settings: levels.LevelSettings, memory_limit: int 
         check_weights(model, memory_limit)
 
 
+def check_window(header: FrameHeader, long: int, memory_limit: int | None) -> None:
+    """Raise MemoryLimitError for a frame whose blocks refer back farther than 2^long bytes, where nothing else limits.
+
+    memory_limit: counts the window too, and so takes the place of that.
+    """
+    if memory_limit is None and header.window > 1 << max(long, DEFAULT_WINDOW_LOG):
+        raise MemoryLimitError(
+            f"needs a window of {header.window >> 20} MiB; --long={header.window.bit_length() - 1} allows it"
+        )
+
+
+def window_size(window: int, block_size: int, *, finds: bool = False) -> int:
+    """Return the bytes that keeping a window takes; finds: with what finds them again."""
+    if not window:
+        return 0
+    size = window + max(block_size, window >> 3)
+    return size + (size >> 6) * finds
+
+
 def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     """Return what decoding a block like this needs."""
-    copied = head.raw_size if head.has_copies else 0
+    copied = head.raw_size if head.has_copies and not head.is_far else 0
+    window = window_size(header.window, head.raw_size)
     if head.is_stored:
-        return Need(0, head.payload_size + copied, head.payload_size)
+        return Need(0, head.payload_size + copied, head.payload_size, window)
     state = model.memory_size(head.spec(header))
     weights = model.weights_size() if head.uses_model else 0
-    return Need(weights, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size)
+    return Need(weights, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size, window)
 
 
 def encode_need(
@@ -127,11 +148,12 @@ def encode_need(
     raw_size: int,
     n_lanes: int | None = None,
     content: Content = BYTES,
+    window: int = 0,
 ) -> Need:
     """Return what encoding a block of raw_size bytes needs, whose payload may be as large; n_lanes: the level's.
 
     With a model it may be coded without as well, one way after the other, and both payloads are held.  content: what it
-    may be besides bytes.
+    may be besides bytes.  window: bytes that it may refer back.
     """
     if not raw_size:
         return Need(0, 0, 0)
@@ -146,18 +168,25 @@ def encode_need(
     of_samples = BlockSpec(raw_size, settings.profile, False, content=content)
     if content != BYTES and model.takes(of_samples):
         state = max(state, model.memory_size(of_samples))
-    return Need(weights, state + raw_size + largest_body(raw_size) + payloads, raw_size)
+    body = raw_size if window else largest_body(raw_size)
+    kept = window_size(window, raw_size, finds=True)
+    return Need(weights, state + raw_size + body + payloads, raw_size, kept)
 
 
 def encoding_threads(
-    threads: int | None, model: Model, settings: levels.LevelSettings, block_size: int, memory_limit: int | None = None
+    threads: int | None,
+    model: Model,
+    settings: levels.LevelSettings,
+    block_size: int,
+    memory_limit: int | None = None,
+    window: int = 0,
 ) -> int:
     """Return how many threads code blocks of a long input: `threads`, or the default; loads the weights.
 
     Raises MemoryLimitError if not even one fits into memory_limit bytes, or the weights alone into what the system has.
     """
     check_model(model, settings, memory_limit)
-    need = encode_need(model, settings, block_size)
+    need = encode_need(model, settings, block_size, window=window)
     return Threads(threads, memory_limit).that_fit(need)
 
 

@@ -19,6 +19,7 @@ from lmzip.format.header import (
     MAX_HEADER_SIZE,
     REFERENCED,
     START_SIZE,
+    WINDOW_LOGS,
     FrameHeader,
     ModelRecord,
     header_size,
@@ -86,7 +87,12 @@ def _is_head_at(header: FrameHeader, window: bytes, at: int) -> bool:
 def _likely_headers() -> tuple[FrameHeader, ...]:
     """Return what most frames begin with: where a header is damaged, it most likely was one of these."""
     models = [None, *(ModelRecord(kind, bytes.fromhex(digest)) for digest, (_, kind) in REFERENCED.items())]
-    return tuple(pack_header(profile, model) for model in models for profile in PROFILE_NAMES)
+    return tuple(
+        pack_header(profile, model, window_log=window_log)
+        for window_log in WINDOW_LOGS
+        for model in models
+        for profile in PROFILE_NAMES
+    )
 
 
 def salvage_frames(source: SalvageSource) -> Iterator[FrameStart | Block | Hole]:

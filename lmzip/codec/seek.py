@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lmzip import arguments
-from lmzip.codec.block import decode_block, model_of, tells_outside
+from lmzip.codec.block import Early, decode_block, model_of, tells_outside
 from lmzip.codec.decompress import check_block
-from lmzip.codec.memory import decode_need, fitting_threads
+from lmzip.codec.memory import check_window, decode_need, fitting_threads
+from lmzip.codec.settings import window_log
 from lmzip.codec.source import FileSource, Source
 from lmzip.codec.stripes import StripeChecker
 from lmzip.errors import DamagedError, TruncatedError
@@ -19,6 +20,9 @@ from lmzip.format.block import BlockHead, stripe_checks_size
 from lmzip.format.frames import Block, FrameStart, read_frames
 from lmzip.format.header import VERSION, FrameHeader, ModelRecord
 from lmzip.models.registry import Registry
+
+if TYPE_CHECKING:
+    from lmzip.native.copies import Past
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,16 @@ class FrameInfo:
     def block_size(self) -> int:
         """Raw bytes of the largest block."""
         return max(block.head.raw_size for block in self.blocks)
+
+    @property
+    def window(self) -> int:
+        """How many bytes before a block it may have copies of; 0: blocks stand alone."""
+        return self.header.window
+
+    @property
+    def n_far(self) -> int:
+        """How many blocks have copies of those before."""
+        return sum(block.head.is_far for block in self.blocks)
 
     @property
     def n_stored(self) -> int:
@@ -115,7 +129,11 @@ def _frames(file: BinaryIO, file_start: int = 0) -> list[FrameInfo]:
 
 
 class BlockReader:
-    """The blocks of a seekable file by their place in the content; keeps no decoded block."""
+    """The blocks of a seekable file by their place in the content.
+
+    It keeps no decoded block, but where blocks have copies of those before, the bytes of the window before the next: to
+    read on takes no more than decoding each once.  Behind a jump, all are decoded from the first that is needed on.
+    """
 
     def __init__(
         self,
@@ -124,17 +142,21 @@ class BlockReader:
         start: int = 0,
         memory_limit: int | None = None,
         registry: Registry | None = None,
+        long: bool | int | None = None,
     ) -> None:
         """Read the index of what is there from byte `start` on; registry: where models come from, default a new one.
 
-        Raises as list_frames does, but for what payloads begin with.
+        long: as for decompress_stream.  Raises as list_frames does, but for what payloads begin with.
         """
         self._file, self._file_start = file, start
         self._registry = registry or Registry()
         self._memory_limit = arguments.memory_limit(memory_limit)
+        self._long = window_log(long)
         self._blocks = [(frame.header, block) for frame in _frames(file, start) for block in frame.blocks]
         self._starts = [block.raw_offset for _, block in self._blocks]
         self.size = self._starts[-1] + self._blocks[-1][1].head.raw_size  # of the whole content
+        self._past: Past | None = None  # of the frame that was read last, where its blocks may refer to it
+        self._past_end = 0  # the block that it ends before
 
     def read_at(self, offset: int, end: int | None = None) -> tuple[int, Any]:
         """Return (start, raw bytes) of the block that holds byte `offset` of the content, b"" at its end.
@@ -145,17 +167,9 @@ class BlockReader:
         """
         if offset >= self.size:
             return self.size, b""
-        header, info = self._blocks[bisect_right(self._starts, offset) - 1]
-        self._file.seek(self._file_start + info.offset + info.head_size)
-        payload = Source(self._file.read).take(info.head.payload_size)
-        if len(payload) < info.head.payload_size:
-            raise TruncatedError("unexpected end of file: it changed while it was read")
-        block = Block(info.offset, 0, header, info.head, info.head_size, payload)
-        model = model_of(header, self._registry, self._memory_limit)
-        check_block(model, block, self._memory_limit)
-        fitting_threads(1, decode_need(model, header, info.head), self._memory_limit)
+        number = bisect_right(self._starts, offset) - 1
+        info = self._blocks[number][1]
         first, last = offset - info.raw_offset, min(end or self.size, self.size) - info.raw_offset
-
         ended = False
 
         def early(_raw: memoryview, checker: StripeChecker) -> bool:
@@ -163,9 +177,71 @@ class BlockReader:
             ended = checker.covers(first, last)
             return not ended
 
-        name = f"block at byte {info.offset}"
-        raw = decode_block(model, header, info.head, payload, name, early=early if end is not None else None)
+        try:
+            self._read_past(number)
+            raw = self._decode(number, early if end is not None else None)
+            if not ended:
+                self._keep(number, raw)
+        except BaseException:
+            self._past = None
+            raise
         return (offset, memoryview(raw)[first:last]) if ended else (info.raw_offset, raw)
+
+    def _decode(self, number: int, early: Early | None = None) -> Any:
+        """Return the raw bytes of a block for which the past is there."""
+        header, info = self._blocks[number]
+        self._file.seek(self._file_start + info.offset + info.head_size)
+        payload = Source(self._file.read).take(info.head.payload_size)
+        if len(payload) < info.head.payload_size:
+            raise TruncatedError("unexpected end of file: it changed while it was read")
+        block = Block(info.offset, 0, header, info.head, info.head_size, payload)
+        check_window(header, self._long, self._memory_limit)
+        model = model_of(header, self._registry, self._memory_limit)
+        check_block(model, block, self._memory_limit)
+        fitting_threads(1, decode_need(model, header, info.head), self._memory_limit)
+        name = f"block at byte {info.offset}"
+        return decode_block(model, header, info.head, payload, name, early=early, past=self._past)
+
+    def _keep(self, number: int, raw) -> None:
+        """Have a block in the past of the next one, where its frame has such."""
+        header, info = self._blocks[number]
+        if self._past and header.window:
+            if not info.head.is_far:
+                self._past.append(raw)
+            self._past_end = number + 1
+
+    def _read_past(self, number: int) -> None:
+        """Decode what a block may have copies of, unless it is there."""
+        header = self._blocks[number][0]
+        if not header.window:
+            self._past = None
+            return
+        first = self._first_needed(number)
+        if not self._past or not first <= self._past_end <= number or not self._has_past_of(number):
+            from lmzip.native.copies import Past  # the kernel, which a list does without
+
+            self._past = None  # not to be held beside the new one
+            self._past, self._past_end = Past(header.window), first
+        for before in range(self._past_end, number):
+            self._keep(before, self._decode(before))
+
+    def _oldest_needed(self, number: int) -> int:
+        """Return where in the content the copies of a block begin, its start where it has none of blocks before."""
+        return self._starts[number] - self._blocks[number][1].head.reach
+
+    def _first_needed(self, number: int) -> int:
+        """Return the first of the blocks that make a block: it, those it has copies of, those these have copies of."""
+        first, oldest = number, self._oldest_needed(number)
+        while self._starts[first] > oldest:
+            first -= 1
+            oldest = min(oldest, self._oldest_needed(first))
+        return first
+
+    def _has_past_of(self, number: int) -> bool:
+        """Return whether the past is enough for all blocks from its end on to this one."""
+        assert self._past
+        oldest = self._starts[self._past_end] - self._past.reach
+        return all(self._oldest_needed(at) >= oldest for at in range(self._past_end, number + 1))
 
 
 def read_range(
@@ -175,16 +251,18 @@ def read_range(
     *,
     memory_limit: int | None = None,
     registry: Registry | None = None,
+    long: bool | int | None = None,
 ) -> Iterator[bytes]:
     """Yield bytes offset .. offset + size of a seekable file's content, in pieces, fewer if the content ends before.
 
-    Decodes only the blocks that the range touches, and of the last one no more than it takes.  memory_limit, registry:
-    as for BlockReader.  Raises ValueError for a negative offset or size, and as list_frames and decompress_stream do.
+    Decodes only the blocks that the range touches, those that they have copies of, and of the last one no more than it
+    takes.  memory_limit, registry, long: as for BlockReader.  Raises ValueError for a negative offset or size, and as
+    list_frames and decompress_stream do.
     """
     offset, size = arguments.integer("offset", offset), arguments.integer("size", size)
     if offset < 0 or size < 0:
         raise ValueError("a range starts at 0 or later and has no negative size")
-    reader = BlockReader(file, memory_limit=memory_limit, registry=registry)
+    reader = BlockReader(file, memory_limit=memory_limit, registry=registry, long=long)
     end = min(offset + size, reader.size)
     while offset < end:
         start, raw = reader.read_at(offset, end)

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from lmzip import levels
+from lmzip import arguments, levels
+from lmzip.format.header import WINDOW_LOGS
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+
+DEFAULT_WINDOW_LOG = 27
+MIN_WINDOW_LOG, MAX_WINDOW_LOG = 10, WINDOW_LOGS[-1]
+
+
+def window_log(long: bool | int | None) -> int:
+    """Return to which power of two bytes blocks may refer back, 0 for not at all.
+
+    long: None and False for not at all, True for 27, or a number from 10 to 30; there are few such windows, and it is
+    the smallest that has as much.  Raises TypeError, ValueError.
+    """
+    if long is None or long is False:
+        return 0
+    log = DEFAULT_WINDOW_LOG if long is True else arguments.integer("long", long)
+    if not MIN_WINDOW_LOG <= log <= MAX_WINDOW_LOG:
+        raise ValueError(f"long must be {MIN_WINDOW_LOG} to {MAX_WINDOW_LOG}, not {log}")
+    return next(there for there in WINDOW_LOGS if there >= log)
 
 
 def settings_for(level: int, model: Model | None, registry: Registry | None) -> tuple[levels.LevelSettings, Model]:

@@ -46,7 +46,9 @@ def try_sample(
     for at in range(0, len(sample), block_size):
         block = sample[at : at + block_size]
         start = time.monotonic()
-        head, payload = encode_block(model, block, settings=settings, last=True, n_threads=n_threads, content=content)
+        head, payload, _ = encode_block(
+            model, block, settings=settings, last=True, n_threads=n_threads, content=content
+        )
         chose = choosing if chooses and takes_sample(settings, len(block)) else 0.0
         spent = max(0.0, time.monotonic() - start - chose)
         size += HEAD_SIZE + BODY_SIZE_SIZE * head.has_copies + len(payload)

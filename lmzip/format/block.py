@@ -13,10 +13,11 @@ from lmzip.format.content import CONTENT_SIZE, pack_content, parse_content
 from lmzip.format.header import MAX_SHORT_LANES, FrameHeader
 
 STORED, BASE, WITH_MODEL = 0, 1, 2  # modes
-HEAD_SIZE = 17  # 21 with the size of a body, 27 with a content
+HEAD_SIZE = 17  # and what follows
 BODY_SIZE_SIZE = 4
+FAR_SIZE = 12
 SHORT_HEAD_SIZE = 10
-MAX_HEAD_SIZE = HEAD_SIZE + BODY_SIZE_SIZE + CONTENT_SIZE
+MAX_HEAD_SIZE = HEAD_SIZE + FAR_SIZE
 MAX_RAW_SIZE = 1 << 30
 MAX_SHORT_SIZE = 65535  # raw bytes of a short frame
 MAX_BLOCKS = 65535
@@ -24,13 +25,15 @@ MAX_LANES = 128
 STRIPE_SIZE = 1 << 18  # raw bytes of all lanes
 
 # The byte `kind` of a long head.
-_MODE_BITS, _LANES_SHIFT = 3, 2
-_CONTENT_FLAG, _COPIES_FLAG, _LAST_FLAG = 0x20, 0x40, 0x80
+_MODE_BITS, _LANES_SHIFT, _FOLLOWS_SHIFT, _LAST_FLAG = 3, 2, 5, 0x80
+_NOTHING, _CONTENT, _BODY_SIZE, _FAR = range(4)  # what follows in the head
+_FOLLOWING_SIZES = (0, CONTENT_SIZE, BODY_SIZE_SIZE, FAR_SIZE)
 
 _START = struct.Struct("<BIII")
 _SHORT_START = struct.Struct("<HHI")
 _U32 = struct.Struct("<I")
 _U16 = struct.Struct("<H")
+_FAR_FIELDS = struct.Struct("<III")
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,18 @@ class BlockHead:
     data_check: int  # see data_check()
     content: Content = BYTES
     body_size: int | None = None  # bytes of what the payload stands for where that is list of copies and rest
+    reach: int = 0  # bytes before the block from which on it has copies
+    payload_check: int | None = None  # CRC-32 of the payload; of a block that reaches back only
 
     @property
     def has_copies(self) -> bool:
         """Whether the payload stands for a body, which the raw bytes are made of (FORMAT 4.6)."""
         return self.body_size is not None
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the raw bytes are made of those of blocks before, too."""
+        return self.reach > 0
 
     @property
     def coded_size(self) -> int:
@@ -76,14 +86,16 @@ class BlockHead:
         """
         if header.is_short:
             return self._pack_short(header)
-        has_content = self.content != BYTES
-        kind = self.mode | (self.n_lanes.bit_length() - 1) << _LANES_SHIFT | _LAST_FLAG * self.last
-        kind |= _CONTENT_FLAG * has_content | _COPIES_FLAG * self.has_copies
-        packed = _START.pack(kind, self.raw_size, self.payload_size, self.data_check)
-        if self.has_copies:
-            packed += _U32.pack(self.coded_size)
-        if has_content:
-            packed += pack_content(self.content)
+        follows, following = _NOTHING, b""
+        if self.content != BYTES:
+            follows, following = _CONTENT, pack_content(self.content)
+        elif self.is_far:
+            follows, following = _FAR, _FAR_FIELDS.pack(self.coded_size, self.reach, self.payload_check)
+        elif self.has_copies:
+            follows, following = _BODY_SIZE, _U32.pack(self.coded_size)
+        kind = self.mode | (self.n_lanes.bit_length() - 1) << _LANES_SHIFT | follows << _FOLLOWS_SHIFT
+        packed = _START.pack(kind | _LAST_FLAG * self.last, self.raw_size, self.payload_size, self.data_check)
+        packed += following
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
 
     def _pack_short(self, header: FrameHeader) -> bytes:
@@ -115,12 +127,21 @@ def data_check(mode: int, raw, payload, *, has_copies: bool = False) -> int:
     return check if mode == STORED and not has_copies else zlib.crc32(payload, check)
 
 
+def payload_check(payload) -> int:
+    """Return the check of a payload alone, which says that it is sound where what it has copies of is lost."""
+    return zlib.crc32(payload)
+
+
 def head_size(header: FrameHeader, start: bytes) -> int:
     """Return the size of a head from its first byte."""
     if header.is_short:
         return SHORT_HEAD_SIZE
-    more = BODY_SIZE_SIZE * bool(start[0] & _COPIES_FLAG) + CONTENT_SIZE * bool(start[0] & _CONTENT_FLAG)
-    return HEAD_SIZE + more
+    return HEAD_SIZE + _FOLLOWING_SIZES[_follows(start[0])]
+
+
+def _follows(kind: int) -> int:
+    """Return what a long head has behind its first fields."""
+    return kind >> _FOLLOWS_SHIFT & 3
 
 
 def is_block_head(header: FrameHeader, packed: bytes) -> bool:
@@ -144,8 +165,6 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
         raise UnsupportedError("needs a newer lmzip: a stored block with lanes")
     if head.content != BYTES and head.mode != BASE:
         raise UnsupportedError(f"needs a newer lmzip: a block of mode {head.mode} with content")
-    if head.content != BYTES and head.has_copies:
-        raise UnsupportedError("needs a newer lmzip: a block with content and copies")
     header.model()  # raises for a record with names that are none
     if head.uses_model and not header.names_model:
         raise DamagedError("a block with a model in a frame that names none")
@@ -157,6 +176,8 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
     sound = head.payload_size == size if head.is_stored else least < head.payload_size < size
     if not sound or (head.has_copies and not 0 < size < head.raw_size):
         raise DamagedError(f"impossible block: {sizes}")
+    if head.payload_check is not None and not 0 < head.reach <= header.window:
+        raise DamagedError(f"impossible block: copies from {head.reach} bytes before in a window of {header.window}")
     return head
 
 
@@ -172,17 +193,26 @@ def _parse_long(packed: bytes) -> BlockHead:
     mode = kind & _MODE_BITS
     if mode > WITH_MODEL:
         raise UnsupportedError(f"needs a newer lmzip: block of kind {kind:#04x}")
-    at, body_size = _START.size, None
-    if kind & _COPIES_FLAG:
+    follows, at = _follows(kind), _START.size
+    content, body_size, reach, payload_check = BYTES, None, 0, None
+    if follows == _CONTENT:
+        content = parse_content(packed[at : at + CONTENT_SIZE])
+    elif follows == _BODY_SIZE:
         (body_size,) = _U32.unpack_from(packed, at)
-        at += BODY_SIZE_SIZE
-    content = parse_content(packed[at : at + CONTENT_SIZE]) if kind & _CONTENT_FLAG else BYTES
+    elif follows == _FAR:
+        body_size, reach, payload_check = _FAR_FIELDS.unpack_from(packed, at)
     n_lanes = 1 << (kind >> _LANES_SHIFT & 7)
-    return BlockHead(bool(kind & _LAST_FLAG), mode, n_lanes, raw_size, payload_size, check, content, body_size)
+    last = bool(kind & _LAST_FLAG)
+    return BlockHead(last, mode, n_lanes, raw_size, payload_size, check, content, body_size, reach, payload_check)
 
 
-def check_sequence(head: BlockHead, index: int) -> None:
-    """Check a head against its place, block `index` of a frame; raises DamagedError where FORMAT 4.3 is broken."""
+def check_sequence(head: BlockHead, index: int, n_before: int) -> None:
+    """Check a head against its place, block `index` of a frame behind n_before raw bytes of it.
+
+    Raises DamagedError where FORMAT 4.3 is broken.
+    """
+    if head.reach > n_before:
+        raise DamagedError(f"copies from {head.reach} bytes before a block with {n_before} bytes before it")
     if not head.raw_size and (index or not head.last):
         raise DamagedError("an empty block in a frame that is not empty")
     if index >= MAX_BLOCKS or (index == MAX_BLOCKS - 1 and not head.last):

@@ -120,12 +120,13 @@ def _read_frame(source: Source, with_payloads: bool) -> Iterator[Piece]:
     header = take_header(source)
     yield FrameStart(offset, header)
     table: list[Row] = []
-    last = False
+    n_before, last = 0, False  # n_before: raw bytes
     while not last:
         offset, index = source.position, len(table)
         head, size = take_head(source, header, index)
         last = head.last
-        check_sequence(head, index)
+        check_sequence(head, index, n_before)
+        n_before += head.raw_size
         payload = source.take(head.payload_size) if with_payloads else None
         there = source.skip(head.payload_size) if payload is None else len(payload)
         if there < head.payload_size:

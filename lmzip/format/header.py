@@ -34,6 +34,9 @@ NUMERICS_SIZE = 41
 MIN_PROFILE, MAX_PROFILE = 1, 15
 MAX_CONTEXT = 3
 MAX_SHORT_LANES = 8
+# Bits 6 and 7 of byte 5: lanes of a short frame; of others, how far blocks may refer back.
+LANES_SHIFT = WINDOW_SHIFT = 6
+WINDOW_LOGS = (0, 24, 27, 30)  # 2 to this power bytes; 0 none
 
 UNKNOWN_KIND, NET_KIND, TRANSFORMER_KIND, FLOAT_KIND = 0, 1, 2, 3
 MODEL_KINDS = {NET_KIND: "net", TRANSFORMER_KIND: "transformer", FLOAT_KIND: "model in floating point"}
@@ -146,7 +149,13 @@ class FrameHeader:
     @property
     def n_lanes(self) -> int:
         """Lanes of the block of a short frame."""
-        return 1 << (self.packed[5] >> 6)
+        return 1 << (self.packed[5] >> LANES_SHIFT)
+
+    @property
+    def window(self) -> int:
+        """How many bytes of the content before a block its copies may refer back to; 0: blocks stand alone."""
+        log = 0 if self.is_short else WINDOW_LOGS[self.packed[5] >> WINDOW_SHIFT]
+        return 1 << log if log else 0
 
     @property
     def dictionary(self) -> bytes | None:
@@ -157,7 +166,7 @@ class FrameHeader:
         """Raise UnsupportedError for what only a later version may know.  A reference that is not known here passes."""
         if self.profile < MIN_PROFILE:
             raise UnsupportedError(f"needs a newer lmzip: profile {self.profile}")
-        if not self.is_short and (self.n_lanes > 1 or self._named_by == CONTENT):
+        if not self.is_short and self._named_by == CONTENT:
             raise UnsupportedError(f"needs a newer lmzip: a long frame that starts {self.packed[:6].hex()}")
         if self.dictionary is not None:
             raise UnsupportedError(f"needs a newer lmzip: a dictionary (sha256 {self.dictionary.hex()})")
@@ -206,18 +215,22 @@ def pack_header(
     short: bool = False,
     n_lanes: int = 1,
     content: Content = BYTES,
+    window_log: int = 0,
 ) -> FrameHeader:
     """Return the header of a frame; without a model the base codes alone.
 
     short: for a frame of one small block; n_lanes and content: of that block, 1 and bytes for one that is stored.
-    Raises ValueError for what a header cannot say.
+    window_log: one of WINDOW_LOGS, for a frame of several.  Raises ValueError for what a header cannot say.
     """
     is_of_tokens = model is not None and model.is_of_tokens
     if not MIN_PROFILE <= profile <= MAX_PROFILE or not 0 <= context <= MAX_CONTEXT * is_of_tokens:
         raise ValueError(f"no header has profile {profile} and context {context}")
     if n_lanes not in ((1, 2, 4, MAX_SHORT_LANES) if short else (1,)):
         raise ValueError(f"no header has {n_lanes} lanes")
-    settings = profile | context << 4 | (n_lanes.bit_length() - 1) << 6
+    if window_log not in WINDOW_LOGS[: 1 if short else None]:
+        raise ValueError(f"no header has a window of 2^{window_log} bytes")
+    last_bits = n_lanes.bit_length() - 1 if short else WINDOW_LOGS.index(window_log)
+    settings = profile | context << 4 | last_bits << LANES_SHIFT
     named_by, packed = NO_MODEL, b""
     if model is not None:
         named_by = REFERENCE if model.is_referenced else RECORD

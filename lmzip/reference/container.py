@@ -21,6 +21,8 @@ NO_MODEL, REFERENCE, RECORD, CONTENT = 0, 1, 2, 3  # bits 5 and 6 of byte 4
 STORED, BASE, WITH_MODEL = 0, 1, 2
 NET, TRANSFORMER, FLOAT = 1, 2, 3  # kinds of models
 IMAGE, SOUND = 1, 2  # types of content
+WINDOWS = (0, 2**24, 2**27, 2**30)  # by bits 6 and 7 of the settings of a long frame
+NOTHING_MORE, HAS_CONTENT, HAS_BODY, HAS_REACH = 0, 1, 2, 3  # bits 5 and 6 of a head's first byte
 REFERENCES = {  # the table of FORMAT 3.3: SHA-256, kind
     bytes.fromhex("257aed45"): ("257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc", NET),
 }
@@ -58,6 +60,10 @@ class Header:
     def context(self) -> int:
         return self.settings >> 4 & 3
 
+    @property
+    def window(self) -> int:
+        return 0 if self.is_short else WINDOWS[self.settings >> 6]
+
 
 @dataclass
 class Head:
@@ -72,6 +78,8 @@ class Head:
     data_check: int
     content: reference.Content | None = None
     body_size: int | None = None  # None where the body is the raw bytes
+    reach: int = 0  # bytes before the block that it may have copies of
+    payload_check: int | None = None  # None where the block has no reach
 
     @property
     def coded_size(self) -> int:
@@ -109,10 +117,12 @@ def decode_frame(data: bytes, at: int, weights: Weights) -> tuple[bytes, int]:
             raise DamagedFile("too many blocks")
         if head.raw_size == 0 and not (n_blocks == 1 and last):
             raise DamagedFile("an empty block beside others")
+        if head.reach > len(content):
+            raise DamagedFile("a reach beyond the first byte of the frame")
         payload = take(data, at + head.size, head.payload_size)
         if n_blocks == 1:
             open_model(header, weights)
-        content += decode_payload(header, head, payload)
+        content += decode_payload(header, head, payload, bytes(content[len(content) - head.reach :]))
         at += head.size + head.payload_size
         table += struct.pack("<II", head.raw_size, head.size + head.payload_size)
     if header.is_short:
@@ -146,7 +156,8 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
         sound = check == int.from_bytes(packed[8:], "little")
     else:
         kind = take(data, at, 1)[0]
-        packed = take(data, at, 17 + (10 if kind & 0x20 else 0) + (4 if kind & 0x40 else 0))
+        more = {NOTHING_MORE: 0, HAS_CONTENT: 10, HAS_BODY: 4, HAS_REACH: 12}[kind >> 5 & 3]
+        packed = take(data, at, 17 + more)
         sound = zlib.crc32(header.packed + packed[:-4]) == int.from_bytes(packed[-4:], "little")
     if not sound:
         raise DamagedFile("head_check")
@@ -163,16 +174,16 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
         if kind & 3 == 3:
             raise UnsupportedFile("a block of a mode of later versions")
         head = Head(len(packed), kind & 3, 1 << (kind >> 2 & 7), kind >= 128, *struct.unpack_from("<III", packed, 1))
-        if kind & 0x20:
-            head.content = read_content(packed[-14:-4])
-        if kind & 0x40:
+        if kind >> 5 & 3 == HAS_CONTENT:
+            head.content = read_content(packed[13:23])
+        elif kind >> 5 & 3 == HAS_BODY:
             head.body_size = int.from_bytes(packed[13:17], "little")
+        elif kind >> 5 & 3 == HAS_REACH:
+            head.body_size, head.reach, head.payload_check = struct.unpack_from("<III", packed, 13)
     if head.mode == STORED and head.n_lanes > 1:
         raise UnsupportedFile("a stored block with lanes")
     if head.content and head.mode != BASE:
         raise UnsupportedFile("a content in another mode")
-    if head.content and head.body_size is not None:
-        raise UnsupportedFile("a content and a body")
     check_sizes(header, head)
     return head
 
@@ -189,7 +200,7 @@ def read_content(packed: bytes) -> reference.Content:
 
 def check_header_is_known(header: Header) -> None:
     """The header's part of step 4, and what it says of the model."""
-    if header.profile == 0 or (header.settings >> 6 and not header.is_short):
+    if header.profile == 0:
         raise UnsupportedFile(f"settings {header.settings}")
     if header.follows == CONTENT and not header.is_short:
         raise UnsupportedFile("a content in the header of a long frame")
@@ -222,6 +233,8 @@ def check_sizes(header: Header, head: Head) -> None:
         raise DamagedFile("raw_size")
     if head.body_size is not None and not 0 < head.body_size < head.raw_size:
         raise DamagedFile("body_size")
+    if head.payload_check is not None and not 0 < head.reach <= header.window:
+        raise DamagedFile("reach")
     if head.mode == STORED:
         fits = head.payload_size == head.coded_size
     else:
@@ -266,19 +279,21 @@ def stripes(head: Head) -> list[list[int]]:
     return found
 
 
-def decode_payload(header: Header, head: Head, payload: bytes) -> bytes:
-    """Steps 7 and 8 of FORMAT 1.2: return the raw bytes of a block."""
+def decode_payload(header: Header, head: Head, payload: bytes, before: bytes) -> bytes:
+    """Steps 7 and 8 of FORMAT 1.2: return the raw bytes of a block; before: those that it may have copies of."""
+    if head.payload_check not in (None, zlib.crc32(payload)):
+        raise DamagedFile("payload_check")
     raw = body = payload if head.mode == STORED else decode_coded(header, head, payload)
     if head.body_size is not None:
-        raw = put_back_copies(body, head.raw_size)
+        raw = put_back_copies(body, head.raw_size, before)
     checked = payload if raw is payload else raw + payload
     if zlib.crc32(checked) != head.data_check:
         raise DamagedFile("data_check")
     return raw
 
 
-def put_back_copies(body: bytes, raw_size: int) -> bytes:
-    """Return the raw bytes that a body makes (FORMAT 4.6)."""
+def put_back_copies(body: bytes, raw_size: int, before: bytes = b"") -> bytes:
+    """Return the raw bytes that a body makes (FORMAT 4.6), of bytes that stand before the block too (4.7)."""
     n_copies, at = read_number(body, 0)
     copies = []
     for _ in range(n_copies):
@@ -286,7 +301,8 @@ def put_back_copies(body: bytes, raw_size: int) -> bytes:
         size, at = read_number(body, at)
         distance, at = read_number(body, at)
         copies.append((gap, size, distance))
-    raw, last_distance = bytearray(), 0
+    raw, last_distance = bytearray(before), 0
+    raw_size += len(before)
     for gap, size, said in copies:
         raw += take(body, at, gap)
         at += gap
@@ -299,7 +315,7 @@ def put_back_copies(body: bytes, raw_size: int) -> bytes:
     raw += body[at:]
     if len(raw) != raw_size:
         raise DamagedFile("a body that makes another number of bytes")
-    return bytes(raw)
+    return bytes(raw[len(before) :])
 
 
 def read_number(body: bytes, at: int) -> tuple[int, int]:

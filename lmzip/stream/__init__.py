@@ -27,6 +27,7 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     level: int = levels.DEFAULT_LEVEL,
     model: str | Model | None = None,
     block_size: int | None = None,
+    long: bool | int | None = None,
     threads: int | None = None,
     encoding: str | None = None,
     errors: str | None = None,
@@ -40,13 +41,13 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     if not isinstance(mode, str) or "t" not in mode:
         if any(argument is not None for argument in (encoding, errors, newline)):
             raise ValueError("encoding, errors and newline are for text modes")
-        return LmzipFile(file, mode, level=level, model=model, block_size=block_size, threads=threads)
+        return LmzipFile(file, mode, level=level, model=model, block_size=block_size, long=long, threads=threads)
     if "b" in mode:
         raise ValueError(f"invalid mode: {mode!r}")
     encoding = io.text_encoding(encoding)  # type: ignore[attr-defined] # there since Python 3.10
     io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)  # what it refuses, before a file is made
     binary_mode = mode.replace("t", "", 1)
-    binary = LmzipFile(file, binary_mode, level=level, model=model, block_size=block_size, threads=threads)
+    binary = LmzipFile(file, binary_mode, level=level, model=model, block_size=block_size, long=long, threads=threads)
     return TextFile(binary, mode, encoding, errors, newline)
 
 
@@ -58,13 +59,15 @@ def compress(
     block_size: int | None = None,
     n_lanes: int | None = None,
     content: str | None = None,
+    long: bool | int | None = None,
     threads: int | None = None,
 ) -> bytes:
     """Return bytes-like data as a frame.
 
     model: a name, the path of a weight file, or a Model; block_size: raw bytes, 1 to 2^30; n_lanes: a power of two up
     to 128; all default to the level's.  content: what the data are, as `lmzip --content` takes it, `image:640x3` or
-    `audio:2x16` for instance; default to look for images and sound in them.  threads: 0 and None for all that are
+    `audio:2x16` for instance; default to look for images and sound in them.  long: blocks may have copies of those
+    before, as far back as 2^long bytes (10 to 30; True for 27).  threads: 0 and None for all that are
     available.  Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError, MemoryLimitError
     without memory.
     """
@@ -80,20 +83,24 @@ def compress(
         block_size=block_size,
         n_lanes=n_lanes,
         content=None if content is None else parse_content(content),
+        long=long,
         threads=threads,
     )
     return output.getvalue()
 
 
-def decompress(data, *, threads: int | None = None, memory_limit: int | None = None) -> bytes:
+def decompress(
+    data, *, threads: int | None = None, memory_limit: int | None = None, long: bool | int | None = None
+) -> bytes:
     """Return the content of all frames in bytes-like data; raises an LmzipError if anything is wrong with them.
 
-    threads: 0 and None for all that are available; memory_limit: bytes.  Raises ValueError and TypeError for bad
+    threads: 0 and None for all that are available; memory_limit: bytes; long: without a memory_limit, blocks may refer
+    back 128 MiB, or 2^long bytes where that is more, up to 30.  Raises ValueError and TypeError for bad
     arguments.
     """
     output = io.BytesIO()
     read, registry = _reader(data).read, shared.registry
-    decompress_stream(read, output.write, registry=registry, threads=threads, memory_limit=memory_limit)
+    decompress_stream(read, output.write, registry=registry, threads=threads, memory_limit=memory_limit, long=long)
     return output.getvalue()
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, BinaryIO, NoReturn
 
 from lmzip import arguments, levels
-from lmzip.codec.settings import settings_for
+from lmzip.codec.settings import settings_for, window_log
 from lmzip.codec.workers import JOIN_SECONDS
 from lmzip.models.base import Model
 from lmzip.stream import shared
@@ -55,6 +55,7 @@ class LmzipFile(io.BufferedIOBase):
         level: int = levels.DEFAULT_LEVEL,
         model: str | Model | None = None,
         block_size: int | None = None,
+        long: bool | int | None = None,
         threads: int | None = None,
     ) -> None:
         """Open a path, or use an open binary file, which close() then leaves open.
@@ -65,7 +66,9 @@ class LmzipFile(io.BufferedIOBase):
         more than read() or write() will do.
 
         model: for writing, a name, the path of a weight file, or a Model; block_size: raw bytes, 1 to 2^30; both
-        default to the level's.  threads: 0 and None for all that are available; what fits into one block is coded
+        default to the level's.  long: blocks may have copies of those before, as far back as 2^long bytes (10 to 30;
+        True for 27), which reading needs as memory and, to jump to a place, the time for; for reading, how far they may
+        at most, 27 without asking.  threads: 0 and None for all that are available; what fits into one block is coded
         without starting any.
 
         Raises ValueError and TypeError for bad arguments, OSError, and for reading a seekable file what list_frames
@@ -75,29 +78,31 @@ class LmzipFile(io.BufferedIOBase):
         levels.get_level(level)
         if block_size is not None:
             block_size = levels.check_block_size(block_size)
-        n_threads = arguments.n_threads(threads)
+        n_threads, log = arguments.n_threads(threads), window_log(long)
         self._file: Any = file
         if self.mode == "rb":
-            self._init_reader()
+            self._init_reader(long)
         else:
-            self._init_writer(level, model, block_size, n_threads)
+            self._init_writer(level, model, block_size, n_threads, log)
         self.name = getattr(self._file, "name", None)
 
-    def _init_reader(self) -> None:
+    def _init_reader(self, long: bool | int | None) -> None:
         self._open_file()
         try:
-            self._buffer = io.BufferedReader(raw_reader(self._file), 1 << 17)
+            self._buffer = io.BufferedReader(raw_reader(self._file, long), 1 << 17)
         except BaseException:
             if self._owned:
                 self._owned.close()
             raise
 
-    def _init_writer(self, level: int, model: str | Model | None, block_size: int | None, n_threads: int) -> None:
+    def _init_writer(
+        self, level: int, model: str | Model | None, block_size: int | None, n_threads: int, log: int
+    ) -> None:
         # This may fail, so it comes before a file is made.
         settings, chosen = settings_for(level, shared.find_model(model), shared.registry)
         settings = replace(settings, block_size=settings.block_size if block_size is None else block_size)
         self._open_file()
-        self._sink = FrameSink(self._file, settings, chosen, n_threads)
+        self._sink = FrameSink(self._file, settings, chosen, n_threads, log)
         _written_files.add(self)
 
     def _open_file(self) -> None:

@@ -13,10 +13,13 @@ from lmzip.codec.seek import BlockReader
 from lmzip.stream import shared
 
 
-def raw_reader(file: BinaryIO) -> io.RawIOBase:
-    """Return the content of an open file from where it stands; raises for one that can seek what list_frames raises."""
+def raw_reader(file: BinaryIO, long: bool | int | None = None) -> io.RawIOBase:
+    """Return the content of an open file from where it stands; raises for one that can seek what list_frames raises.
+
+    long: how far blocks may refer back, as for decompress_stream.
+    """
     seekable = hasattr(file, "seekable") and file.seekable()
-    return _BlockFile(file) if seekable else _BlockStream(file)
+    return _BlockFile(file, long) if seekable else _BlockStream(file, long)
 
 
 class _BlockFile(io.RawIOBase):
@@ -25,8 +28,8 @@ class _BlockFile(io.RawIOBase):
     That is a whole block, or what is read behind a jump: whoever reads on from there has the block decoded once more.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._blocks = BlockReader(file, start=file.tell(), registry=shared.registry)
+    def __init__(self, file: BinaryIO, long: bool | int | None) -> None:
+        self._blocks = BlockReader(file, start=file.tell(), registry=shared.registry, long=long)
         self._position = self._start = 0
         self._next = 0  # where the last read ended
         self._raw: Any = b""
@@ -63,8 +66,8 @@ class _BlockFile(io.RawIOBase):
 class _BlockStream(io.RawIOBase):
     """Content of a stream that cannot seek; holds one block."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._blocks: Iterator[bytes] = decoded_blocks(file.read, registry=shared.registry)
+    def __init__(self, file: BinaryIO, long: bool | int | None) -> None:
+        self._blocks: Iterator[Any] = decoded_blocks(file.read, registry=shared.registry, long=long)
         self._left = memoryview(b"")
         self._error: Exception | None = None  # why there is no more, which is not to look like the end
 
@@ -81,7 +84,7 @@ class _BlockStream(io.RawIOBase):
         buffer[: len(piece)] = piece
         return len(piece)
 
-    def _next_block(self) -> bytes | None:
+    def _next_block(self) -> Any:
         if self._error:
             raise self._error
         try:

@@ -14,6 +14,7 @@ from typing import Any
 from lmzip.codec.compress import FrameWriter
 from lmzip.codec.cutting import Cutter
 from lmzip.codec.encode import encode_block
+from lmzip.codec.far import FarCopies
 from lmzip.codec.memory import encoding_threads
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
@@ -30,11 +31,15 @@ class FrameSink:
     that made it, it takes nothing and writes nothing.
     """
 
-    def __init__(self, file: Any, settings: LevelSettings, model: Any, threads: int) -> None:
-        """Take what settings_for() returned, the size of blocks in it, and a number of threads, 0 for all there are."""
+    def __init__(self, file: Any, settings: LevelSettings, model: Any, threads: int, window_log: int = 0) -> None:
+        """Take what settings_for() returned, the size of blocks in it, and a number of threads, 0 for all there are.
+
+        window_log: blocks may have copies of 2 to this power bytes before them; 0 for none.
+        """
         self.size = 0  # bytes taken
         self.lock = threading.RLock()
         self._file, self._settings, self._model, self._threads = file, settings, model, threads
+        self._window_log = window_log
         self._process = os.getpid()
         self._is_busy = self._is_finished = False
         self._error: Exception | None = None  # why nothing more can be written
@@ -140,7 +145,10 @@ class FrameSink:
         if self._writer is None:
             # What fits into one block needs no threads.
             size = self._settings.block_size
-            n_threads = 1 if last else encoding_threads(self._threads, self._model, self._settings, size)
+            window = 1 << self._window_log if self._window_log else 0
+            n_threads = 1
+            if not last:
+                n_threads = encoding_threads(self._threads, self._model, self._settings, size, window=window)
             self._workers = Workers(n_threads)
             self._writer = self._new_writer(self._write, self._workers)
             self._cutter.restart()
@@ -149,7 +157,10 @@ class FrameSink:
             self._writer.push(raw, last=is_last, content=content)
 
     def _new_writer(self, write: Write, workers: Workers) -> FrameWriter:
-        return FrameWriter(write, workers, settings=self._settings, model=self._model, encode_block=encode_block)
+        far = FarCopies(self._window_log, self._settings.block_size, proves=False) if self._window_log else None
+        return FrameWriter(
+            write, workers, settings=self._settings, model=self._model, encode_block=encode_block, far=far
+        )
 
     def _end_frame(self) -> None:
         """Write the end of the frame, unless there is one and nothing came after it; then no threads are left."""

@@ -123,10 +123,9 @@ def bad() -> Iterator[Vector]:
 
 def later() -> Iterator[Vector]:
     """Yield what only later versions may know."""
-    size, image = (50).to_bytes(4, "little"), bytes.fromhex("01010800000005000000")
+    size = (50).to_bytes(4, "little")
     for name, mode, more, sentence in (
         ("mode-3", 3, size, "A body in mode 3."),
-        ("content", 0x20 | BASE, size + image, "A head with body and content."),
         ("stored-lanes", STORED | 1 << 2, size, "A stored body of 2 lanes."),
     ):
         data = handmade(LONG, painted(100), noise()[:50], 0x80 | 0x40 | mode, content=more)

@@ -55,8 +55,6 @@ def later_headers() -> Iterator[Vector]:
     for name, header, sentence in (
         ("profile-0", changed(LONG, 5, b"\0"), "Profile 0, which no frame has."),
         ("profile-0-short", changed(SHORT, 5, b"\0"), "Profile 0 in a short frame."),
-        ("lanes-in-long", changed(LONG, 5, b"\x41"), "Lanes in the settings of a long frame."),
-        ("lanes-in-long-8", changed(LONG, 5, b"\xc1"), "8 lanes in the settings of a long frame."),
         ("context", changed(LONG, 5, b"\x11"), "Context 1 without a model."),
         ("context-short", changed(SHORT, 5, b"\x31"), "Context 3 without a model in a short frame."),
         ("context-net", changed(net, 5, b"\x24"), "Context 2 with a net."),

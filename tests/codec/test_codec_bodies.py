@@ -86,7 +86,7 @@ def test_blocks_with_copies_are_the_same_again(start, size, between):
     raw = LINES[:33_000] + noise(4, between) + LINES[start : start + size] + b"end"
     model, of_level = shared.registry.built_in(), get_level(1)
     with patch("lmzip.codec.copies._SMALL_BLOCK", 100):
-        head, payload = encode_block(model, raw, settings=of_level, last=True)
+        head, payload, _ = encode_block(model, raw, settings=of_level, last=True)
     assert decode_block(model, header_for(of_level.profile), head, payload, "block") == raw
     assert head.has_copies or size < 1 << 14
 
@@ -125,7 +125,7 @@ def test_a_block_that_claims_a_gigabyte_takes_no_more_than_it_makes():
 def three_blocks():
     """Raw bytes and the file: a stored block, one with copies, and another stored one."""
     raw = LINES_TWICE
-    head, payload = encode_block(shared.registry.built_in(), raw, settings=get_level(1), last=False)
+    head, payload, _ = encode_block(shared.registry.built_in(), raw, settings=get_level(1), last=False)
     assert head.has_copies and stripe_checks_size(head.coded_size, 1) == 4
     blocks = [stored(b"before", last=False), (head, bytes(payload)), stored(b"behind")]
     content = b"before" + raw + b"behind"

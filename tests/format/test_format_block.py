@@ -168,7 +168,6 @@ def test_a_coded_payload_has_a_byte_besides_its_checks():
 UNKNOWN = {
     "mode 3": (LONG, bytes([0x83])),
     "mode 3 with a body": (LONG, bytes([0x80 | 0x40 | 3])),
-    "a body that is an image": (LONG, bytes([0x80 | 0x40 | 0x20 | 1])),
     "stored with lanes": (LONG, bytes([0x80 | 1 << 2])),
     "image": (LONG, bytes([0x80 | 0x20 | 1])),
 }
@@ -260,10 +259,49 @@ def test_what_is_unknown_in_a_head_comes_before_a_damaged_record():
 def test_empty_and_too_many_blocks_are_damaged(index, raw_size, last, sound):
     head = BlockHead(last, STORED, 1, raw_size, raw_size, 0)
     if sound:
-        check_sequence(head, index)
+        check_sequence(head, index, 1000)
     else:
         with pytest.raises(DamagedError):
-            check_sequence(head, index)
+            check_sequence(head, index, 1000)
+
+
+def far_head(**fields) -> BlockHead:
+    head = BlockHead(True, STORED, 1, 900, 60, 1, body_size=60, reach=500, payload_check=7)
+    return replace(head, **fields)
+
+
+@pytest.mark.parametrize("window_log", [24, 27, 30])
+def test_a_head_that_reaches_back(window_log):
+    header = pack_header(1, window_log=window_log)
+    assert header.window == 1 << window_log
+    for head in (far_head(), far_head(reach=1), far_head(reach=1 << window_log, last=False)):
+        packed = head.pack(header)
+        assert len(packed) == 29 and parse_block_head(header, packed) == head and head.is_far
+    with pytest.raises(DamagedError, match="window"):
+        parse_block_head(header, far_head(reach=(1 << window_log) + 1).pack(header))
+    with pytest.raises(DamagedError, match="window"):
+        parse_block_head(LONG, far_head().pack(LONG))
+
+
+def test_a_block_reaches_no_farther_than_the_frame():
+    check_sequence(far_head(), 1, 500)
+    for n_before in (0, 499):
+        with pytest.raises(DamagedError, match="500 bytes before"):
+            check_sequence(far_head(), 1, n_before)
+
+
+def test_a_reach_of_0_is_damaged():
+    header = pack_header(1, window_log=24)
+    packed = sealed_head(header, b"\xe0" + struct.pack("<IIIIII", 900, 60, 1, 60, 0, 7))
+    with pytest.raises(DamagedError, match="window"):
+        parse_block_head(header, packed)
+
+
+def test_only_long_frames_have_a_window_of_three_sizes():
+    for arguments in ({"short": True, "window_log": 24}, {"window_log": 25}):
+        with pytest.raises(ValueError):
+            pack_header(1, **arguments)
+    assert pack_header(1).window == pack_header(1, short=True, n_lanes=8).window == 0
 
 
 @pytest.mark.parametrize("n_lanes", [1, 2, 128])

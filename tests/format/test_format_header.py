@@ -97,7 +97,6 @@ def test_a_reference_of_a_later_version_is_no_record():
     {
         "profile 0": with_bits(LONG, 5, 3),
         "profile 0 short": with_bits(SHORT, 5, 3),
-        "lanes of a long frame": with_bits(LONG, 5, 0x40),
         "context without a model": with_bits(LONG, 5, 0x10),
         "context of a net": with_bits(HEADERS["net"], 5, 0x20),
         "context of a net by reference": with_bits(HEADERS["reference short"], 5, 0x20),

@@ -19,11 +19,11 @@ from format_tools import FLOAT, HEADERS, KNOWN, LONG, SHORT, coded, coded_mode, 
 from lmzip import reference
 from lmzip.codec.stripes import StripeChecker, checks_of
 from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
-from lmzip.format.block import BASE, STRIPE_SIZE, WITH_MODEL, data_check, parse_stripe_checks
+from lmzip.format.block import BASE, STRIPE_SIZE, WITH_MODEL, data_check, parse_stripe_checks, payload_check
 from lmzip.format.frames import Block, FrameEnd, FrameStart, read_frames
 from lmzip.format.header import FrameHeader, ModelRecord, pack_header
 from lmzip.format.trailer import content_hash
-from lmzip.native.copies import put_back_copies
+from lmzip.native.copies import Past
 from lmzip.reference import container
 from lmzip.reference.container import DamagedFile, UnsupportedFile
 
@@ -73,12 +73,14 @@ def fake_coded(header: FrameHeader, raw_size: int, mode: int, n_lanes: int, *, l
     return coded(raw, checks_of(raw, n_lanes) + start, mode, n_lanes, last=last), raw
 
 
-def content_of_block(piece: Block) -> bytes:
+def content_of_block(piece: Block, before: bytes) -> bytes:
     """Decode a block with the modules of lmzip.format, as FORMAT 1.2 has the steps from the seventh on."""
     header, head, payload = piece.header, piece.head, piece.payload
     record = header.model()
     if record and (record.kind, record.digest) not in [(m.kind, m.digest) for m in (NET, TRANSFORMER)]:
         raise UnsupportedError("the model is not here")
+    if head.payload_check not in (None, payload_check(payload)):
+        raise DamagedError("payload_check")
     raw = payload
     if not head.is_stored:
         kind = record.kind if record and head.uses_model else None
@@ -93,7 +95,9 @@ def content_of_block(piece: Block) -> bytes:
             raise DamagedError("used up") from None
         checker.reached(raw, len(raw))
     if head.has_copies:
-        raw = put_back_copies(raw, head.raw_size)
+        past = Past(len(before))
+        past.append(before)
+        raw = past.put_back(raw, head.raw_size, head.reach)
     if data_check(head.mode, raw, payload, has_copies=head.has_copies) != head.data_check:
         raise DamagedError("data_check")
     return bytes(raw)
@@ -106,7 +110,7 @@ def production(data: bytes) -> bytes:
         if isinstance(piece, FrameStart):
             hash_ = content_hash()
         elif isinstance(piece, Block):
-            raw = content_of_block(piece)
+            raw = content_of_block(piece, bytes(content[len(content) - piece.head.reach :]))
             content += raw
             hash_.update(raw)
         elif isinstance(piece, FrameEnd) and piece.trailer.content_hash not in (b"", hash_.digest()):

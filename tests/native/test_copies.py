@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lmzip.errors import DamagedError
-from lmzip.native.copies import put_back_copies, take_copies
+from lmzip.native import copies
+from lmzip.native.copies import Past, put_back_copies
 from lmzip.reference import container
 
 FOUND = 8191  # bytes of a repeat, two windows less one; longer ones are always found
@@ -28,13 +29,37 @@ def leb128(number: int) -> bytes:
     return bytes([*packed, number])
 
 
-def body_of(copies: list[tuple[int, int, int]], rest: bytes) -> bytes:
+def body_of(triples: list[tuple[int, int, int]], rest: bytes) -> bytes:
     """Return a body by hand, FORMAT 4.6."""
-    return b"".join(map(leb128, [len(copies), *(number for copy in copies for number in copy)])) + rest
+    return b"".join(map(leb128, [len(triples), *(number for triple in triples for number in triple)])) + rest
+
+
+def take_copies(raw: bytes, most: int):
+    """Return the body of a block that stands alone, None where there is none."""
+    body = copies.take_copies(raw, most)
+    assert body is None or not body.reach
+    return body and body.coded
 
 
 def n_copies(body) -> int:
     return container.read_number(bytes(body), 0)[0]
+
+
+def put_back_behind(before: bytes, body: bytes, raw_size: int, reach: int) -> bytes | None:
+    """Return what a body makes that has copies of the last `reach` bytes before, None where it is damaged."""
+    past = Past(len(before))
+    past.append(before)
+    try:
+        raw = bytes(past.put_back(body, raw_size, reach))
+    except DamagedError:
+        raw = None
+    try:
+        expected = container.put_back_copies(body, raw_size, before[len(before) - reach :])
+    except container.DamagedFile:
+        expected = None
+    assert raw == expected
+    assert past.last(len(before)) == before if raw is None else past.last(raw_size) == raw
+    return raw
 
 
 def put_back(body: bytes, raw_size: int) -> bytes | None:
@@ -181,3 +206,122 @@ def test_any_body_is_as_the_reference_has_it(count, fields, rest, raw_size, is_l
         raw_size = raw_size if raw_size < 1 << 20 else 7
     raw = put_back(leb128(count) + b"".join(map(leb128, fields)) + rest, raw_size)
     assert raw is None or len(raw) == raw_size
+
+
+# --- copies of what stands before the block ---------------------------------------------------------------------------
+
+
+def blocks_of(raw: bytes, block_size: int):
+    return (raw[at : at + block_size] for at in range(0, len(raw), block_size))
+
+
+@given(st.lists(pieces, max_size=12), st.sampled_from([1 << 12, 1 << 15, 1 << 20]), st.sampled_from([3000, 1 << 16]))
+@example([("noise", 1, 3000), ("noise", 2, 3000)] * 9, 1 << 12, 3000)
+def test_what_is_taken_out_of_blocks_is_put_back(parts, window, block_size):
+    """Whatever the window is: no copy reaches farther, and a past without a finder makes the same bytes."""
+    raw = made_of(parts)
+    there, here, at = Past(window, block_size, finds=True), Past(window), 0
+    for block in blocks_of(raw, block_size):
+        there.append(block)
+        body = there.take(len(block), len(block) // 16)
+        if body is None:
+            here.append(block)
+        else:
+            assert len(body.coded) < len(block) and body.reach <= min(window, at)
+            assert here.put_back(body.coded, len(block), body.reach) == block
+            before = raw[max(0, at - window) : at]
+            assert put_back_behind(before, bytes(body.coded), len(block), body.reach) == block
+        at += len(block)
+
+
+@given(st.integers(0, 9000), st.integers(FOUND, 60_000), st.integers(0, 40_000))
+def test_long_repeats_of_blocks_before_are_found_whole(before, size, between):
+    again = noise(2, size)
+    past = Past(1 << 20, 1 << 17, finds=True)
+    for block in (noise(1, before) + again, noise(3, between)):
+        past.append(block)
+        assert past.take(len(block), len(block)) is None
+    block = b"1" + again + b"2"
+    past.append(block)
+    body = past.take(len(block), len(block))
+    assert body is not None and n_copies(body.coded) == 1 and len(body.coded) <= 15
+    assert body.reach == size + between
+
+
+def test_what_is_beyond_the_window_is_not_found():
+    again = noise(2, 20_000)
+    for between, is_found in ((1 << 16, False), ((1 << 16) - 20_000, True)):
+        past = Past(1 << 16, 1 << 17, finds=True)
+        for block in (again, noise(3, between)):
+            past.append(block)
+            past.take(len(block), len(block))
+        past.append(again)
+        body = past.take(len(again), len(again))
+        assert (body is not None and len(body.coded) < 20) == is_found
+        assert body is None or body.reach == 1 << 16
+
+
+def test_what_was_found_once_is_found_again_after_the_window_moved():
+    """Each time of one of the blocks before, as the first is long out of the window."""
+    again = noise(2, 30_000)
+    past = Past(1 << 16, 1 << 16, finds=True)
+    for number in range(20):
+        past.append(again + bytes([number]) * 10)
+        body = past.take(30_010, 30_010)
+        assert (body is None) == (number == 0)
+        assert body is None or (len(body.coded) < 30 and body.reach <= 1 << 16)
+
+
+def test_a_run_behind_a_run_stands_alone():
+    past = Past(1 << 20, 1 << 17, finds=True)
+    for _ in range(3):
+        past.append(bytes(1 << 17))
+        body = past.take(1 << 17, 1 << 13)
+        assert body is not None and body.reach == 0 and len(body.coded) < 12
+
+
+def test_repeats_of_the_block_itself_count_from_a_size_on():
+    past = Past(1 << 20, 1 << 20, finds=True)
+    block = noise(1, 100_000) + noise(2, 9000) * 2
+    past.append(block)
+    assert past.take(len(block), 9001) is None
+    other = Past(1 << 20, 1 << 20, finds=True)
+    other.append(block)
+    assert other.take(len(block), 9000) is not None
+
+
+@pytest.mark.parametrize(
+    ("triples", "rest", "raw_size", "reach", "expected"),
+    [
+        ([(0, 3, 6)], b"x", 4, 6, b"abcx"),
+        ([(0, 3, 6)], b"x", 4, 5, None),
+        ([(1, 7, 4)], b"x", 8, 6, b"xdefxdef"),
+        ([(0, 8, 2)], b"", 8, 2, b"efefefef"),
+        ([(1, 1, 8)], b"x", 2, 6, None),
+        ([(1, 1, 7)], b"x", 2, 6, b"xa"),
+        ([(0, 1, MAX_SIZE)], b"x", 2, 6, None),
+    ],
+)
+def test_a_body_behind_other_bytes_by_hand(triples, rest, raw_size, reach, expected):
+    assert put_back_behind(b"abcdef", body_of(triples, rest), raw_size, reach) == expected
+
+
+def test_no_body_reaches_beyond_what_is_there():
+    past = Past(100)
+    past.append(bytes(1000))
+    assert past.reach == 100
+    with pytest.raises(DamagedError):
+        past.put_back(body_of([(0, 1, 1)], b""), 1, 101)
+
+
+@given(
+    st.integers(0, 5),
+    st.lists(numbers, max_size=15),
+    st.binary(max_size=30),
+    st.integers(0, 300),
+    st.binary(min_size=1, max_size=60),
+    st.data(),
+)
+def test_any_body_behind_other_bytes_is_as_the_reference_has_it(count, fields, rest, raw_size, before, data):
+    reach = data.draw(st.integers(0, len(before)))
+    put_back_behind(before, leb128(count) + b"".join(map(leb128, fields)) + rest, raw_size, reach)

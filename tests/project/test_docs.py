@@ -96,8 +96,9 @@ def test_format_has_the_sizes_of_the_program():
     assert f"\n### 3.1 Header, 6, {6 + header.REFERENCE_SIZE}, {6 + block.CONTENT_SIZE} or {record} bytes\n" in text
     assert record + header.DICTIONARY_SIZE == header.MAX_HEADER_SIZE
     assert f"\n### 3.2 Model record, {header.RECORD_SIZE} bytes\n" in text
-    sizes = f"{block.HEAD_SIZE}, {block.HEAD_SIZE + block.BODY_SIZE_SIZE} or {block.HEAD_SIZE + block.CONTENT_SIZE}"
-    assert f"\n### 4.1 Head, {sizes} bytes\n" in text
+    following = (0, block.BODY_SIZE_SIZE, block.CONTENT_SIZE, block.FAR_SIZE)
+    *sizes, largest = (str(block.HEAD_SIZE + size) for size in following)
+    assert f"\n### 4.1 Head, {', '.join(sizes)} or {largest} bytes\n" in text
     assert f"\n### 4.5 Content, {block.CONTENT_SIZE} bytes\n" in text
     assert f"\n## 5. Trailer, {trailer.ROW_SIZE}·n + {trailer.TRAILER_END_SIZE} bytes for n blocks\n" in text
 

@@ -32,15 +32,20 @@ static void put_number(writer *w, uint32_t number)
     put(w, packed, n);
 }
 
-int lmz_copies_take(const uint8_t *raw, size_t raw_size, uint8_t *body, size_t capacity, size_t *body_size)
+int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_t raw_size, size_t window, size_t least,
+                    uint8_t *body, size_t capacity, size_t *body_size, size_t *reach)
 {
+    const size_t start = size - raw_size;
     repeats found;
     writer w = {body, 0, capacity, 0};
-    if (raw_size > LMZ_MAX_RAW_SIZE || capacity > raw_size)
+    if (size > LMZ_MAX_SHOWN || raw_size > size || raw_size > LMZ_MAX_RAW_SIZE || capacity > raw_size || window > start)
         return LMZ_E_ARGUMENT;
-    if (!repeats_find(raw, raw_size, raw_size - capacity, &found))
+    if (!repeats_find(finder, bytes, start - window, start, size, least, &found)) {
+        repeats_free(&found);
         return LMZ_E_MEMORY;
-    uint32_t at = 0, distance = 0;
+    }
+    uint32_t at = (uint32_t)start, distance = 0;
+    *reach = 0;
     put_number(&w, (uint32_t)found.n);
     for (size_t i = 0; i < found.n; i++) {
         const repeat *r = &found.list[i];
@@ -49,13 +54,15 @@ int lmz_copies_take(const uint8_t *raw, size_t raw_size, uint8_t *body, size_t c
         put_number(&w, r->distance == distance ? 0 : r->distance);
         at = r->start + r->size;
         distance = r->distance;
+        if (r->start - distance < start && *reach < start - (r->start - distance))
+            *reach = start - (r->start - distance);
     }
-    at = 0;
+    at = (uint32_t)start;
     for (size_t i = 0; i < found.n; i++) {
-        put(&w, raw + at, found.list[i].start - at);
+        put(&w, bytes + at, found.list[i].start - at);
         at = found.list[i].start + found.list[i].size;
     }
-    put(&w, raw + at, raw_size - at);
+    put(&w, bytes + at, size - at);
     const int has_copies = found.n > 0;
     repeats_free(&found);
     *body_size = w.size;
@@ -97,7 +104,7 @@ static void copy(uint8_t *to, size_t size, size_t distance)
     memcpy(to, from, size);
 }
 
-int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size)
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach)
 {
     reader list = {body, body + body_size, 0}, rest = list;
     const uint32_t n_copies = take_number(&list);
@@ -118,7 +125,7 @@ int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, siz
         memcpy(raw + at, rest.at, gap);
         rest.at += gap;
         at += gap;
-        if (!size || size > raw_size - at || !distance || distance > at)
+        if (!size || size > raw_size - at || !distance || distance > at + reach)
             return LMZ_E_DAMAGED;
         copy(raw + at, size, distance);
         at += size;

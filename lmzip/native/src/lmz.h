@@ -19,6 +19,7 @@ enum {
 
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE 0x40000000
+#define LMZ_MAX_SHOWN 0xC0000000
 #define LMZ_MAX_ORDERS 8
 
 /* --- variants for processors: all give the same bytes (cpu.c) ----------------------------------------------------- */
@@ -104,12 +105,29 @@ int lmz_llama_is_complete(const lmz_expert *t);
 
 /* --- copies: long repeats, taken out of a block before it is coded (FORMAT 4.6) ----------------------------------- */
 
-/* Write to `body` the list of copies and the rest that raw bytes are made of, and its size.  Return LMZ_E_FULL where it
-   would be larger than its capacity, which is less than raw_size by what copies must save, LMZ_E_MEMORY. */
-int lmz_copies_take(const uint8_t *raw, size_t raw_size, uint8_t *body, size_t capacity, size_t *body_size);
+/* What finds bytes again that it was shown, in one block or in blocks that follow each other; it holds no bytes, but
+   fingerprints of them. */
+typedef struct lmz_finder lmz_finder;
 
-/* Write the raw bytes that a body makes.  Return LMZ_E_DAMAGED where they are not raw_size bytes. */
-int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size);
+/* Make a finder for at most so many bytes at once; NULL when there is no memory, or for more than LMZ_MAX_SHOWN. */
+lmz_finder *lmz_finder_new(size_t most);
+void lmz_finder_free(lmz_finder *finder); /* NULL is allowed */
+
+/* Forget the first n of the bytes that were shown last, of which there are `size`: what is shown next begins behind
+   them.  Return LMZ_E_MEMORY, and then the finder is only to be freed. */
+int lmz_finder_forget(lmz_finder *finder, const uint8_t *bytes, size_t size, size_t n);
+
+/* Write to `body` the list of copies and the rest that the last raw_size of `size` bytes are made of, and its size; the
+   bytes before them are those that the finder was shown.  window: how far before the raw bytes a copy may begin; reach:
+   how far one does, 0 where none does.  least: bytes in all copies from which on those of the raw bytes themselves
+   count, of which models know; others always do.  Return LMZ_E_FULL where the body would be larger than its capacity,
+   or nothing is left of the copies; LMZ_E_MEMORY. */
+int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_t raw_size, size_t window, size_t least,
+                    uint8_t *body, size_t capacity, size_t *body_size, size_t *reach);
+
+/* Write the raw bytes that a body makes, behind `reach` bytes of which it may have copies.  Return LMZ_E_DAMAGED where
+   they are not raw_size bytes. */
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach);
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 

@@ -1,9 +1,11 @@
-/* repeats.h - where the bytes of a block stand in it a second time, at length. */
+/* repeats.h - where bytes stand that stood before, at length: in one block, or in those that follow each other. */
 #ifndef LMZ_REPEATS_H
 #define LMZ_REPEATS_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "lmz.h"
 
 typedef struct {
     uint32_t start, size; /* the bytes that stood before */
@@ -15,9 +17,11 @@ typedef struct {
     size_t n, capacity;
 } repeats;
 
-/* Find repeats of raw, at least `least` bytes of it in all, or else none.  Return 0 where there is no memory; free with
-   repeats_free(). */
-int repeats_find(const uint8_t *raw, size_t raw_size, size_t least, repeats *found);
+/* Find repeats in bytes [start, size), of bytes from `oldest` on; those before start the finder was shown.  Where they
+   come to less than `least` bytes, only those from before start count, of which the models of a block know nothing.
+   Return 0 where there is no memory; free with repeats_free() in any case. */
+int repeats_find(lmz_finder *finder, const uint8_t *bytes, size_t oldest, size_t start, size_t size, size_t least,
+                 repeats *found);
 
 void repeats_free(repeats *found);
 
