@@ -20,8 +20,9 @@ class Action:
 
     def coding(self) -> dict[str, Any]:
         """Return what the options say to the codec, as arguments of its functions in both directions."""
-        limit = self.options.memory_limit
-        return {"registry": self.chosen.registry, "threads": self.options.threads or None, "memory_limit": limit}
+        options = self.options
+        limits = {"memory_limit": options.memory_limit, "long": options.long}
+        return {"registry": self.chosen.registry, "threads": options.threads or None} | limits
 
     def compression(self) -> dict[str, Any]:
         """Return what they say to compress_stream()."""

@@ -95,6 +95,7 @@ def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
         model=model,
         block_size=options.block_size,
         content=options.content,
+        long=options.long,
         threads=options.threads or None,
     )
     seconds = time.monotonic() - start
@@ -113,7 +114,7 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
     from lmzip import levels
     from lmzip.codec.memory import Threads, check_model, encode_need
-    from lmzip.codec.settings import settings_for
+    from lmzip.codec.settings import settings_for, window_log
     from lmzip.codec.trial import try_sample
     from lmzip.system import available_threads
 
@@ -124,9 +125,10 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     most = settings.block_size if content == BYTES else settings.samples_size
     block_size = min(options.block_size or most, max(1, raw_size))
     check_model(model, settings, options.memory_limit)
-    need = encode_need(model, settings, block_size)  # unpacks the net
-    loading = time.monotonic() - start
     n_blocks = -(-raw_size // block_size)
+    window = 1 << window_log(options.long) if options.long and n_blocks > 1 else 0
+    need = encode_need(model, settings, block_size, window=window)  # unpacks the net
+    loading = time.monotonic() - start
     threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
     threads = max(1, min(threads, n_blocks))
     if content != BYTES:

@@ -25,7 +25,9 @@ def option_rows() -> dict[str, list[tuple[str, str]]]:
             if levels and names == levels[0]:
                 rows.append((", ".join(levels), "Level: 1 is fastest, 6 the default, 9 smallest."))
             elif names not in levels:
-                argument = f" {option.metavar}" if option.metavar else ""
+                argument = option.metavar or ""
+                if argument and not argument.startswith("["):
+                    argument = f" {argument}"
                 rows.append((names + argument, option.help or ""))
         groups[heading] = rows
     return groups

@@ -114,6 +114,8 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "modes": _modes(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
         "contents": _contents_record(frame),
+        "window": frame.window,
+        "far_blocks": frame.n_far,
         "copies": dict(zip(("blocks", "raw_size", "body_size"), _copies(frame), strict=True)),
         "content_hash": frame.content_hash.hex() or None,  # a short frame has none
     }
@@ -186,6 +188,10 @@ class Listing(Action):
                 lines.append(f"  {_content_text(content)}: {sum(sizes)} bytes in {len(sizes)} blocks")
             if (copies := _copies(frame))[0]:
                 lines.append(f"  long repeats: {copies[1]} bytes in {copies[0]} blocks, coded as {copies[2]}")
+            if frame.window:
+                lines.append(
+                    f"  window of {frame.window >> 20} MiB: {frame.n_far} blocks have copies of blocks before them"
+                )
             put_result("".join(f"    {line}\n" for line in lines))
             if self.options.verbose > 1:
                 self._put_blocks(frame)
@@ -196,6 +202,7 @@ class Listing(Action):
             kind = _MODE_NAMES[head.mode] + ("" if head.is_stored else f", lanes {head.n_lanes}")
             kind += f", {_content_text(head.content)}" if head.content != BYTES else ""
             kind += f", copies and rest of {head.coded_size}" if head.has_copies else ""
+            kind += f" from {head.reach} bytes before" if head.is_far else ""
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "
                 f"crc32 {head.data_check:08x}{_outside_text(block.n_outside)}\n"

@@ -17,6 +17,8 @@ EPILOGUE = (
 )
 SHELLS = ("bash", "zsh", "fish")
 STANDARD_OUTPUT = "-"
+LONG = "--long"  # its value may only follow an equals sign
+DEFAULT_WINDOW_LOG = 27
 ULTRA = "ultra"  # in the place of a model's name: the strongest that is here
 
 
@@ -97,6 +99,13 @@ OPTIONS: dict[str, list[click.Option]] = {
         value("-T --threads", "N", click.IntRange(0, 4096), "Threads; 0 (default): as many as fit."),
         memory_limit("Use at most SIZE of memory (64MiB, 50%): fewer threads, or refuse."),
         value("--block-size", "SIZE", SizeType(), "Compress in blocks of SIZE, 4k to 1g; small ones cost ratio."),
+        value(
+            LONG,
+            "[=WINDOWLOG]",
+            click.IntRange(10, 30),
+            f"Blocks may copy long repeats from 2^WINDOWLOG bytes before (10 to 30; {DEFAULT_WINDOW_LOG}: 128 MiB), "
+            "which decompressing takes as memory; to decompress, allow more than 128 MiB.",
+        ),
         value(
             "--model",
             "NAME|PATH",

@@ -11,7 +11,7 @@ import click
 
 from lmzip.block import Content
 from lmzip.cli.completing import AUTO, DEVICES
-from lmzip.cli.option_table import STANDARD_OUTPUT, make_command
+from lmzip.cli.option_table import DEFAULT_WINDOW_LOG, LONG, STANDARD_OUTPUT, make_command
 from lmzip.fileio import SUFFIX
 from lmzip.models.hf.numerics import PREFIX
 
@@ -43,6 +43,7 @@ class Options:
     threads: int | None = None
     memory_limit: int | None = None
     block_size: int | None = None
+    long: int | None = None  # blocks refer back to 2 to this power bytes
     content: Content | None = None  # of all input; None to look for images and sound
     model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
@@ -93,7 +94,7 @@ class Options:
 
 def parse(program: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> Options:
     """Return the options of a command line; raises click.UsageError."""
-    context = make_command(program).make_context(program, list(arguments))
+    context = make_command(program).make_context(program, _with_window_log(arguments))
     given = {name: value for name, value in context.params.items() if value is not None}
     for accepted in ("name", "no_name"):
         given.pop(accepted, None)
@@ -112,6 +113,13 @@ def parse(program: str, arguments: list[str], environment: Mapping[str, str] | N
     _from_environment(options, set(given), os.environ if environment is None else environment)
     _check(options)
     return options
+
+
+def _with_window_log(arguments: list[str]) -> list[str]:
+    """Return arguments with a value for --long where it has none: the next one is a file's name."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    said = f"{LONG}={DEFAULT_WINDOW_LOG}"
+    return [said if argument == LONG else argument for argument in arguments[:end]] + arguments[end:]
 
 
 def _from_environment(options: Options, given: set[str], environment: Mapping[str, str]) -> None:

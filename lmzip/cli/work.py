@@ -171,8 +171,8 @@ class Work(Action):
         offset, size = self.options.range or (0, 0)
         output.create()
         with open(source.fd, "rb", closefd=False) as file:
-            limit, registry = self.options.memory_limit, self.chosen.registry
-            for piece in codec.read_range(file, offset, size, memory_limit=limit, registry=registry):
+            limits = {"memory_limit": self.options.memory_limit, "long": self.options.long}
+            for piece in codec.read_range(file, offset, size, registry=self.chosen.registry, **limits):
                 output.write_sparse(piece)
         source.read_size = source.status.st_size  # only a part was read, on purpose
         output.publish(source)
