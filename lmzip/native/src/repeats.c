@@ -135,8 +135,8 @@ static repeat followed(const scan *s, uint32_t from, uint32_t at, uint32_t start
     return (repeat){at, stop - at, distance};
 }
 
-/* The repeat that the window at `at`, within [start, end), is found in at a place before.  A run is one of its own first
-   byte, so that a block of zeros behind another one stands alone. */
+/* The repeat within [start, end) that the window at `at` belongs to, which stood at `from`.  A run is one of its own
+   first byte, so that a block of zeros behind another one stands alone. */
 static repeat repeat_at(const scan *s, uint32_t from, uint32_t at, uint32_t start, uint32_t end)
 {
     if (from < s->first && !memcmp(s->raw + at, s->raw + at + 1, s->m->window - 1))
