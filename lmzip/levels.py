@@ -53,8 +53,8 @@ _LEVELS = {
     3: LevelSettings(FULL, False, 2 * _MIB),
     4: LevelSettings(MAX, False, 16 * _MIB),
     5: LevelSettings(LIGHT, True, 16 * _MIB, ((64 * _KIB, 1), (256 * _KIB, 8))),
-    6: LevelSettings(MAX, True, 16 * _MIB, ((96 * _KIB, 1), (256 * _KIB, 4), (512 * _KIB, 8), (2 * _MIB, 16))),
-    7: LevelSettings(MAX, True, 16 * _MIB, ((256 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
+    6: LevelSettings(MAX, True, 16 * _MIB, ((192 * _KIB, 1), (384 * _KIB, 4), (768 * _KIB, 8), (2 * _MIB, 16))),
+    7: LevelSettings(MAX, True, 16 * _MIB, ((384 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
     8: LevelSettings(MAX, True, 32 * _MIB, ((768 * _KIB, 1), (2 * _MIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),
     9: LevelSettings(LARGE, True, 64 * _MIB, ((1 * _MIB, 1), (4 * _MIB, 4), (MAX_BLOCK_SIZE, 8))),
 }
