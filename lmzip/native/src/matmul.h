@@ -19,8 +19,8 @@
 
 typedef struct { /* weights that come from memory and are multiplied a part at a time */
     const uint8_t *packed;
-    size_t at, size;     /* of the part that is multiplied, of all; in bytes */
-    const uint8_t *next; /* what is multiplied after them, or NULL */
+    size_t at, size, row_size; /* of the part that is multiplied, of all, of a row; in bytes */
+    const uint8_t *next;       /* what is multiplied after them, or NULL */
 } matmul_stream;
 
 #if defined(LMZ_AVX512)
@@ -39,6 +39,18 @@ typedef struct { /* weights that come from memory and are multiplied a part at a
 #include "matmul_amx.h"
 #endif
 
+/* Fetch the share that lanes j to end of n have in the weights behind the two tiles of rows that they pass by, which
+   begin at `at` of a stream: all at once would keep the products waiting. */
+static inline void fetch_share(const matmul_stream *s, size_t at, int j, int end, int n)
+{
+    const size_t size = 32 * s->row_size, last = at + size + size * (size_t)end / (size_t)n;
+    for (size_t line = (at + size + size * (size_t)j / (size_t)n) & ~(size_t)63; line < last; line += 64)
+        if (line < s->size)
+            __builtin_prefetch(s->packed + line, 0, 2);
+        else if (s->next)
+            __builtin_prefetch(s->next + (line - s->size), 0, 2);
+}
+
 /* The product of a matrix with the vectors q (n_lanes, n_in), whose biases are known, into out (n_lanes,
    out_stride).  Two tiles of rows stay in the first-level cache while all lanes pass by.  stream: what the weights are
    part of, or NULL. */
@@ -46,7 +58,6 @@ static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, 
                           const int32_t *bias, const matmul_stream *stream)
 {
     int row = 0;
-    (void)stream;
 #if defined(LMZ_AMX)
     if (n_lanes >= LMZ_AMX_LANES) {
         matmul_amx(m, q, n_lanes, out, out_stride, bias, stream);
@@ -61,6 +72,8 @@ static void matmul_biased(const weight_matrix *m, const int8_t *q, int n_lanes, 
             const int8_t *x = q + (size_t)j * (size_t)m->n_in;
             int32_t *y = out + (size_t)j * out_stride;
             const int left = n_lanes - j, n = left >= 8 ? 8 : left == 7 || left == 5 ? 4 : left;
+            if (stream && n < n_lanes)
+                fetch_share(stream, stream->at + (size_t)row * stream->row_size, j, j + n, n_lanes);
             switch (n) {
             case 8: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 8); break;
             case 6: matmul_tiles(m, row, 2, x, y, out_stride, bias + j, 6); break;
