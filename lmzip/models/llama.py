@@ -64,8 +64,7 @@ class LlamaModel(TokenModel):
         return native.decode_block(payload, spec, self.expert(), run, token_sizes=sizes)
 
     def weights_size(self) -> int:
-        # The embeddings are there twice: as rows to take in and as the matrix of the last product.
-        return self.size + self.size // 2
+        return self.size
 
     def loading_size(self) -> int:
         # While it is unpacked the file is mapped, and one of its tensors copied.  Rather too much than too little: what

@@ -39,7 +39,7 @@ static int width_of(const lmz_llama_shape *s) { return s->n_head * s->head_dim; 
 static void layout(struct llama *t)
 {
     const lmz_llama_shape *s = &t->shape;
-    const size_t n_norms = 2 * (size_t)s->n_layer + 1, n_tokens = (size_t)s->n_vocab + 1, n_embd = (size_t)s->n_embd;
+    const size_t n_norms = 2 * (size_t)s->n_layer + 1;
     arena *a = &t->memory;
     for (llama_layer *layer = t->layers; layer < t->layers + s->n_layer; layer++) {
         matrix_take(&layer->qkv, t->packing, s->n_embd, t->n_qkv_rows, a);
@@ -48,12 +48,15 @@ static void layout(struct llama *t)
         matrix_take(&layer->down, t->packing, s->n_hidden, s->n_embd, a);
         layer->bias = arena_take(a, (size_t)t->n_qkv_rows * sizeof *layer->bias);
     }
-    matrix_take(&t->lm_head, t->packing, s->n_embd, s->n_vocab, a);
-    t->norms = arena_take(a, n_norms * n_embd * sizeof *t->norms);
+    matrix_take(&t->embedding, t->packing, s->n_embd, s->n_vocab + 1, a);
+    if (s->has_lm_head)
+        matrix_take(&t->lm_head, t->packing, s->n_embd, s->n_vocab, a);
+    else /* no product has to do with the start, so it has multipliers of its own */
+        t->lm_head = (weight_matrix){.n_in = s->n_embd, .n_rows = s->n_vocab, .packed = t->embedding.packed,
+                                     .multiplier = arena_take(a, (size_t)whole_tiles(s->n_vocab) * 4)};
+    t->norms = arena_take(a, n_norms * (size_t)s->n_embd * sizeof *t->norms);
     t->gain_shifts = arena_take(a, n_norms);
     t->inv_freq = arena_take(a, (size_t)s->head_dim / 2 * sizeof *t->inv_freq);
-    t->embedding = arena_take(a, n_tokens * n_embd);
-    t->embedding_multiplier = arena_take(a, n_tokens * sizeof *t->embedding_multiplier);
 }
 
 static void llama_free(lmz_expert *expert)
@@ -101,16 +104,15 @@ lmz_expert *lmz_llama_new(const lmz_llama_shape *s, const int16_t *norms, const 
 
 static int set_embedding(struct llama *t, const int8_t *weights, const int32_t *multipliers)
 {
-    const size_t n_rows = (size_t)t->shape.n_vocab + 1;
-    if (t->has_embedding)
+    weight_matrix *m = &t->embedding;
+    if (m->n_out)
         return LMZ_E_ARGUMENT;
-    t->has_embedding = 1;
-    memcpy(t->embedding, weights, n_rows * (size_t)t->shape.n_embd);
-    memcpy(t->embedding_multiplier, multipliers, n_rows * sizeof *multipliers);
-    for (size_t i = 0; i < n_rows; i++)
+    matrix_pack(m, t->packing, weights);
+    memcpy(m->multiplier, multipliers, (size_t)m->n_rows * sizeof *multipliers);
+    for (int i = 0; i < m->n_rows; i++)
         if (multipliers[i] < 0)
             return LMZ_E_ARGUMENT;
-    return t->shape.has_lm_head ? LMZ_DONE : matrix_set(&t->lm_head, t->packing, weights, multipliers);
+    return t->shape.has_lm_head ? LMZ_DONE : matrix_scale(&t->lm_head, weights, multipliers);
 }
 
 int lmz_llama_set(lmz_expert *expert, int matrix, int layer, const int8_t *weights, const int32_t *multipliers,
@@ -123,8 +125,7 @@ int lmz_llama_set(lmz_expert *expert, int matrix, int layer, const int8_t *weigh
     if (matrix < 0 || matrix > LMZ_W_EMBED || layer < 0 || layer >= s->n_layer)
         return LMZ_E_ARGUMENT;
     llama_layer *l = &t->layers[layer];
-    weight_matrix embedding = {.n_in = s->n_embd, .n_rows = s->n_vocab + 1};
-    weight_matrix *m = (weight_matrix *[]){&l->qkv, &l->o, &l->gate_up, &l->down, &t->lm_head, &embedding}[matrix];
+    weight_matrix *m = (weight_matrix *[]){&l->qkv, &l->o, &l->gate_up, &l->down, &t->lm_head, &t->embedding}[matrix];
     if (n_rows != (size_t)m->n_rows || n_in != (size_t)m->n_in || (biases && matrix != LMZ_W_QKV) ||
         (matrix == LMZ_W_LM_HEAD && !s->has_lm_head))
         return LMZ_E_ARGUMENT;

@@ -41,15 +41,12 @@ struct llama {
     lmz_expert expert;
     lmz_llama_shape shape;
     llama_layer layers[LLAMA_MAX_LAYERS]; /* (n_layer) */
-    weight_matrix lm_head;
-    int8_t *embedding;              /* (n_vocab + 1, n_embd) */
-    int32_t *embedding_multiplier;  /* (n_vocab + 1) */
+    weight_matrix embedding, lm_head; /* that of the logits may be the first rows of the other's weights */
     int16_t *norms;                 /* (2 n_layer + 1, n_embd) */
     uint8_t *gain_shifts;            /* (2 n_layer + 1) */
     uint32_t *inv_freq;          /* (head_dim / 2) */
     int64_t norm_factor;            /* round(sqrt(n_embd) 2^12) */
     int n_qkv_rows, max_row, n_missing; /* rows of qkv; the longest vector but the logits; matrices to come */
-    int has_embedding;
     matrix_packing packing;
     llama_step *step;
     arena memory;

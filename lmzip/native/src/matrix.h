@@ -70,6 +70,22 @@ static inline void matrix_put_row(matrix_packing p, uint8_t *packed, int n_in, i
         }
 }
 
+/* Take the n_in weights of row r out of packed ones. */
+static inline void matrix_get_row(matrix_packing p, const uint8_t *packed, int n_in, int r, int8_t *weights)
+{
+    const uint32_t flip = p.offset ? 0x80808080u : 0;
+    if (!p.columns)
+        for (int k = 0; k < n_in; k++)
+            weights[k] = (int8_t)((const int16_t *)(const void *)packed)[(size_t)r * (size_t)n_in + (size_t)k];
+    else
+        for (int k = 0; k < n_in; k += 4) {
+            uint32_t four;
+            memcpy(&four, packed + matrix_place(p, n_in, r, k), 4);
+            four ^= flip;
+            memcpy(weights + k, &four, 4);
+        }
+}
+
 /* Put n_out weights into column k of packed ones. */
 static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_out, int n_in, int k,
                                      const int8_t *weights)
@@ -84,8 +100,14 @@ static inline void matrix_put_column(matrix_packing p, uint8_t *packed, int n_ou
 /* Take room for a matrix. */
 void matrix_take(weight_matrix *m, matrix_packing p, int n_in, int n_rows, arena *a);
 
-/* Pack all rows of weights and their multipliers; rows that make the last tile whole are zero.  Return LMZ_E_ARGUMENT
-   if it is set already, or if what the product gives does not stay below 2^26, as ARITHMETIC 10.3 demands. */
+/* Pack all rows of weights; rows that make the last tile whole are zero. */
+void matrix_pack(weight_matrix *m, matrix_packing p, const int8_t *weights);
+
+/* Set the multipliers of all rows of weights.  Return LMZ_E_ARGUMENT if what the product gives does not stay below
+   2^26, as ARITHMETIC 10.3 demands. */
+int matrix_scale(weight_matrix *m, const int8_t *weights, const int32_t *multipliers);
+
+/* Both; return LMZ_E_ARGUMENT also if it is set already. */
 int matrix_set(weight_matrix *m, matrix_packing p, const int8_t *weights, const int32_t *multipliers);
 
 #endif
