@@ -43,9 +43,12 @@ def put(fd: int, text: str) -> None:
     write_all(fd, data)
 
 
-def print_text(text: str) -> None:
-    """Write text that was asked for to standard output; raises OSError also where it does not get there later."""
-    put(1, text)
+def print_text(text: str | bytes) -> None:
+    """Write what was asked for to standard output; raises OSError also where it does not get there later."""
+    if isinstance(text, bytes):
+        write_all(1, text)
+    else:
+        put(1, text)
     Sink(1).finish()
 
 

@@ -4,6 +4,7 @@ kernel."""
 from lmzip.codec.compress import compress_stream
 from lmzip.codec.decompress import decoded_blocks, decompress_stream
 from lmzip.codec.memory import compress_memory
+from lmzip.codec.sampling import sample
 from lmzip.codec.seek import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
 from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.system import available_threads
@@ -22,4 +23,5 @@ __all__ = [
     "decompress_stream",
     "list_frames",
     "read_range",
+    "sample",
 ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
-from lmzip.errors import ModelMissingError
+from lmzip.errors import ModelMissingError, UnsupportedError
 
 
 @contextmanager
@@ -58,6 +58,14 @@ class Model(ABC):
         A damaged payload gives wrong bytes or raises DamagedError: the caller compares a check of the data.
         run.expected may be ignored.
         """
+
+    def sample(self, given, bits: bytes, spec: BlockSpec, progress: Callable[[int], None] | None = None) -> bytes:
+        """Return a block that begins with `given` and goes on as `bits`, random bytes, draw from what is predicted.
+
+        progress: called with bytes done.  Raises ValueError as native.sampling.sample_block does, UnsupportedError for
+        a model that does not sample.
+        """
+        raise UnsupportedError(f"the model {self.name} does not sample")
 
     @abstractmethod
     def load(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from lmzip import native
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 from lmzip.models import weights
 from lmzip.models.token_model import TokenModel
+from lmzip.native.sampling import sample_block
 
 if TYPE_CHECKING:
     from lmzip.native.llama import Transformer
@@ -62,6 +64,12 @@ class LlamaModel(TokenModel):
             return super().decode(payload, spec, run)
         sizes = self.token_sizes(run.expected, spec)
         return native.decode_block(payload, spec, self.expert(), run, token_sizes=sizes)
+
+    def sample(self, given, bits: bytes, spec: BlockSpec, progress: Callable[[int], None] | None = None) -> bytes:
+        if not spec.uses_model:
+            return super().sample(given, bits, spec, progress)
+        sizes = self.tokenizer.sizes(bytes(given))
+        return sample_block(given, bits, spec, self.expert(), token_sizes=sizes, progress=progress)
 
     def weights_size(self) -> int:
         return self.size

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lmzip import native
 from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Run
 from lmzip.models.base import Model
+from lmzip.native.sampling import sample_block
 
 
 class NgramModel(Model):
@@ -39,6 +42,9 @@ class NgramModel(Model):
 
     def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
         return native.decode_block(payload, spec, self._expert_for(spec), run)
+
+    def sample(self, given, bits: bytes, spec: BlockSpec, progress: Callable[[int], None] | None = None) -> bytes:
+        return sample_block(given, bits, spec, self._expert_for(spec), progress=progress)
 
     def memory_size(self, spec: BlockSpec) -> int:
         return native.memory_size(spec, self._expert_for(spec))

@@ -13,7 +13,7 @@ ROOT = HERE.parent.parent
 def _declarations() -> str:
     """Return what cffi must know of lmz.h: the part between the include guards, without preprocessor lines."""
     lines = (HERE / "src" / "lmz.h").read_text().splitlines()
-    names = ("MAX_LANES", "MAX_RAW_SIZE", "MAX_SHOWN", "MAX_ORDERS")
+    names = ("MAX_LANES", "MAX_RAW_SIZE", "MAX_SHOWN", "MAX_ORDERS", "SCRATCH_RATE")
     constants = tuple(f"#define LMZ_{name} " for name in names)
     return "\n".join(
         line.split("/*")[0] if line.startswith(constants) else "" if line.startswith("#") else line for line in lines

@@ -49,3 +49,36 @@ class Expert:
         status = lib.lmz_expert_run(self.handle, n_lanes, n_threads, source, n_steps, predicted)
         check(status, "no such token or number of lanes, or the model lacks a matrix")
         return memoryview(ffi.buffer(predicted, size * 4)).cast("I")
+
+    def walk(self, n_lanes: int = 1, n_threads: int = 1) -> Walk:
+        """Return what runs it step by step, from the start; raises ValueError, MemoryError."""
+        return Walk(self, n_lanes, n_threads)
+
+
+class Walk:
+    """An expert that is run by itself over bytes or tokens of which each is only known once it is predicted."""
+
+    def __init__(self, expert: Expert, n_lanes: int, n_threads: int) -> None:
+        ffi.errno = 0
+        handle = lib.lmz_walk_new(expert.handle, n_lanes, n_threads)
+        if handle == ffi.NULL:
+            is_memory = ffi.errno == errno.ENOMEM
+            check(lib.LMZ_E_MEMORY if is_memory else lib.LMZ_E_ARGUMENT, "no such lanes, or the model lacks a matrix")
+        self._handle = ffi.gc(handle, lib.lmz_coder_free)
+        self._expert, self._n_lanes = expert, n_lanes  # the kernel keeps a pointer to the expert
+
+    def predict(self) -> memoryview:
+        """Return what it predicts of each lane's next byte or token: (n_lanes, n_predicted) uint32.
+
+        To be called once for each step.
+        """
+        size = self._n_lanes * self._expert.n_predicted
+        predicted = ffi.new_allocator(should_clear_after_alloc=False)("uint32_t[]", size)
+        lib.lmz_walk_predict(self._handle, predicted)
+        return memoryview(ffi.buffer(predicted)).cast("I")
+
+    def learn(self, symbols: Iterable[int]) -> None:
+        """Tell each lane's byte or token; raises ValueError for what is none."""
+        source = ffi.new("uint32_t[]", list(symbols))
+        if len(source) != self._n_lanes or lib.lmz_walk_learn(self._handle, source) != lib.LMZ_DONE:
+            raise ValueError("no such token, or not one for each lane")

@@ -1,4 +1,6 @@
-"""Train the paper's small transformers on bytes: python -m paper.train_transformer TEXT --size 200K --out work/paper/200K
+"""Train the paper's small transformers on bytes.
+
+    PYTHONPATH=scripts python -m paper.train_transformer TEXT --size 200K --out work/paper/200K --minutes 60
 
 Llama architecture over 256 bytes and a start (paper/llama.py), windows of 2,048 bytes, in bfloat16 on a CPU or on CUDA.
 TEXT is a file, or what scripts/prepare_data.py wrote, of which --kind says what is taken.  The next run with the same

@@ -12,11 +12,11 @@ from cli_tools import command, environment, finish, names_in, run, run_python
 
 from lmzip.cli.models.commands import models_program
 
-COMMANDS = ["list", "get", "import", "bench"]
+COMMANDS = ["list", "get", "import", "bench", "sample"]
 EVERYWHERE = [[], *([name] for name in COMMANDS)]
 
 
-def test_the_commands_are_these_four():
+def test_the_commands_are_these_five():
     assert list(models_program.commands) == COMMANDS
 
 

@@ -11,7 +11,17 @@ from lmzip._version import __version__
 from lmzip.cli.completing import FileType, ModelType, starting
 from lmzip.cli.completion import completion_script
 from lmzip.cli.messages import Reporter, print_text
-from lmzip.cli.option_table import SHELLS, STANDARD_OUTPUT, count, flag, memory_limit, quiet_and_progress, value
+from lmzip.cli.option_table import (
+    SHELLS,
+    STANDARD_OUTPUT,
+    choice_flag,
+    count,
+    flag,
+    memory_limit,
+    quiet_and_progress,
+    value,
+)
+from lmzip.cli.option_types import ContentType, SizeType
 
 PROGRAM = "lmzip-models"
 _METAVAR = "[OPTION]..."
@@ -78,13 +88,15 @@ _INSTALLING_OPTIONS = [
 def models_program(context: click.Context) -> None:
     """Insist on a command."""
     if context.invoked_subcommand is None:
-        raise click.UsageError("say what to do: list, get, import or bench")
+        raise click.UsageError("say what to do: list, get, import, bench or sample")
 
 
-def _command(name: str, short: str, text: str, params: list[click.Parameter]) -> Callable[[Callable[..., str]], object]:
+def _command(
+    name: str, short: str, text: str, params: list[click.Parameter]
+) -> Callable[[Callable[..., str | bytes]], object]:
     """Make a command of a function that returns what is to be printed; short: its line in the help of the program."""
 
-    def make(run: Callable[..., str]) -> click.Command:
+    def make(run: Callable[..., str | bytes]) -> click.Command:
         @click.pass_obj
         def callback(
             reporter: Reporter, quiet: int = 0, verbose: int = 0, progress: str | None = None, **given: Any
@@ -174,3 +186,27 @@ def _bench(reporter: Reporter, names: tuple[str, ...], json: bool) -> str:
     from lmzip.cli.models.measuring import bench
 
     return bench(names, reporter, json=json)
+
+
+@_command(
+    "sample",
+    "Write what a model says could follow.",
+    "Write bytes drawn from what a model predicts behind a prompt, of text, an image or sound, to standard output: the "
+    "same for a seed on every machine.",
+    [
+        value("--prompt", "FILE", FileType(), "What they follow, not written again; - is standard input."),
+        value("n_bytes --bytes", "SIZE", SizeType(), "How many; 1000 by default."),
+        value("--seed", "N", click.IntRange(0, (1 << 63) - 1), "Draw others; 0 by default."),
+        *(choice_flag("level", str(level), f"-{level}", f"As lmzip -{level}.") for level in range(1, 10)),
+        value("--model", "NAME|PATH", ModelType(), "Model to draw from; auto (default): what the level says."),
+        value("--content", "WHAT", ContentType(), "All is image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes."),
+        _QUIET,
+        *_PROGRESS,
+    ],
+)
+def _sample(reporter: Reporter, prompt: str | None, **options: Any) -> bytes:
+    if prompt == "":
+        raise click.UsageError("the name after --prompt is empty")
+    from lmzip.cli.models.sampling import sample
+
+    return sample(reporter, prompt, **options)

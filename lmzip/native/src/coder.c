@@ -128,7 +128,7 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     set_spec(c, spec, expert, known);
     c->run = variant->run_block;
     c->raw = raw;
-    c->raw_size = (uint32_t)spec->raw_size;
+    c->raw_size = c->n_known = (uint32_t)spec->raw_size;
     c->chunk_size = (uint32_t)((spec->raw_size + (size_t)spec->n_lanes - 1) / (size_t)spec->n_lanes);
     layout(c);
     if (!arena_allocate(&c->memory)) {
@@ -169,6 +169,25 @@ lmz_coder *lmz_verifier_new(const lmz_block_spec *spec, const lmz_expert *expert
     return c;
 }
 
+lmz_coder *lmz_sampler_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, uint8_t *raw, size_t n_given,
+                           uint8_t *scratch, size_t capacity)
+{
+    if (n_given >= spec->raw_size || spec->n_lanes != 1)
+        return NULL;
+    struct lmz_coder *c = coder_new(spec, expert, simd, raw, NULL);
+    if (c) {
+        rc_start_encoder(&c->rc, scratch, capacity);
+        c->n_known = (uint32_t)n_given;
+    }
+    return c;
+}
+
+void lmz_coder_draw(lmz_coder *c, const uint8_t *bits, size_t n_bytes)
+{
+    rc_start_decoder(&c->rc, bits, n_bytes);
+    c->lanes[0].token_sizes = NULL;
+}
+
 int lmz_coder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
 {
     const uint8_t *raw = c->rc.decoding ? c->known : c->raw;
@@ -178,9 +197,10 @@ int lmz_coder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
     size_t n = 0;
     for (int i = 0; i < c->n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];
+        const uint32_t end = lane->end < c->n_known ? lane->end : c->n_known;
         lane->token_sizes = sizes + n;
-        for (uint32_t at = lane->start; at < lane->end; n++) {
-            if (n == n_tokens || !sizes[n] || sizes[n] > lane->end - at)
+        for (uint32_t at = lane->start; at < end; n++) {
+            if (n == n_tokens || !sizes[n] || sizes[n] > end - at)
                 return LMZ_E_ARGUMENT;
             const trie_node *node = v->nodes;
             for (int k = 0; k < sizes[n] && node; k++)
@@ -208,6 +228,8 @@ int coder_run(struct lmz_coder *c, uint64_t n_steps)
     lookahead_stop(c);
     if (status != LMZ_DONE)
         return status;
+    if (c->n_known < c->raw_size) /* a sampler leaves bits over */
+        return LMZ_DONE;
     if (c->rc.decoding)
         return rc_finished_decoder(&c->rc) ? LMZ_DONE : LMZ_E_DAMAGED;
     rc_finish_encoder(&c->rc);
@@ -256,20 +278,13 @@ void lmz_expert_free(lmz_expert *expert)
         expert->ops->free(expert);
 }
 
-int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *symbols, size_t n_steps,
-                   uint32_t *predicted)
+lmz_coder *lmz_walk_new(const lmz_expert *expert, int n_lanes, int n_threads)
 {
-    const expert_ops *ops = expert->ops;
-    const int has_tokens = ops->unit == LMZ_TOKENS;
-    const size_t n_symbols = n_symbols_of(expert), n_predicted = has_tokens ? n_symbols : 512;
-    if (n_lanes < 1 || n_lanes > lmz_max_lanes(ops->unit) || ops->is_external || !is_complete(expert))
-        return LMZ_E_ARGUMENT;
-    for (size_t i = 0; i < n_steps * (size_t)n_lanes; i++)
-        if (symbols[i] >= n_symbols)
-            return LMZ_E_ARGUMENT;
+    if (n_lanes < 1 || n_lanes > lmz_max_lanes(expert->ops->unit) || expert->ops->is_external || !is_complete(expert))
+        return NULL;
     struct lmz_coder *c = calloc(1, sizeof *c + (size_t)n_lanes * sizeof(lmz_lane));
     if (!c)
-        return LMZ_E_MEMORY;
+        return NULL;
     c->expert = expert;
     c->n_lanes = n_lanes;
     c->n_threads = n_threads;
@@ -277,24 +292,63 @@ int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const u
     expert_layout(c);
     if (!arena_allocate(&c->memory)) {
         free(c);
-        return LMZ_E_MEMORY;
+        return NULL;
     }
     expert_layout(c);
     start_expert(c);
-    for (size_t step = 0; step < n_steps; step++) {
-        for (int i = 0; i < n_lanes; i++)
-            c->columns[i] = (lane_column){.lane = i, .before = has_tokens ? c->tokens.last[i] : c->lanes[i].history};
-        if (has_tokens)
-            ops->step(c, n_lanes, NULL);
-        for (int stage = 0; !has_tokens && stage < expert->n_stages; stage++)
-            ops->predict(c, &(column_range){.n = n_lanes}, stage);
-        for (int i = 0; i < n_lanes; i++, predicted += n_predicted, symbols++) {
-            memcpy(predicted, has_tokens ? ops->token_weights(c, i) : tree_of(c, i), n_predicted * sizeof *predicted);
-            c->lanes[i].history = c->lanes[i].history << 8 | *symbols;
-            if (has_tokens)
-                c->tokens.last[i] = *symbols;
-        }
+    return c;
+}
+
+/* Bytes of what an expert predicts of a lane's next byte or token. */
+static size_t predicted_size(const lmz_expert *expert)
+{
+    return (expert->ops->unit == LMZ_TOKENS ? n_symbols_of(expert) : 512) * sizeof(uint32_t);
+}
+
+void lmz_walk_predict(lmz_coder *c, uint32_t *predicted)
+{
+    const expert_ops *ops = c->expert->ops;
+    const int has_tokens = has_unit(c, LMZ_TOKENS);
+    const size_t size = predicted_size(c->expert);
+    for (int i = 0; i < c->n_lanes; i++)
+        c->columns[i] = (lane_column){.lane = i, .before = has_tokens ? c->tokens.last[i] : c->lanes[i].history};
+    if (has_tokens)
+        ops->step(c, c->n_lanes, NULL);
+    for (int stage = 0; !has_tokens && stage < c->expert->n_stages; stage++)
+        ops->predict(c, &(column_range){.n = c->n_lanes}, stage);
+    for (int i = 0; i < c->n_lanes; i++)
+        memcpy((uint8_t *)predicted + size * (size_t)i, has_tokens ? ops->token_weights(c, i) : tree_of(c, i), size);
+}
+
+int lmz_walk_learn(lmz_coder *c, const uint32_t *symbols)
+{
+    for (int i = 0; i < c->n_lanes; i++)
+        if (symbols[i] >= n_symbols_of(c->expert))
+            return LMZ_E_ARGUMENT;
+    for (int i = 0; i < c->n_lanes; i++) {
+        c->lanes[i].history = c->lanes[i].history << 8 | symbols[i];
+        if (has_unit(c, LMZ_TOKENS))
+            c->tokens.last[i] = symbols[i];
     }
-    lmz_coder_free(c);
     return LMZ_DONE;
+}
+
+int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *symbols, size_t n_steps,
+                   uint32_t *predicted)
+{
+    const expert_ops *ops = expert->ops;
+    if (n_lanes < 1 || n_lanes > lmz_max_lanes(ops->unit) || ops->is_external || !is_complete(expert))
+        return LMZ_E_ARGUMENT;
+    struct lmz_coder *walk = lmz_walk_new(expert, n_lanes, n_threads);
+    if (!walk)
+        return LMZ_E_MEMORY;
+    int status = LMZ_DONE;
+    for (size_t step = 0; step < n_steps && status == LMZ_DONE; step++) {
+        lmz_walk_predict(walk, predicted);
+        status = lmz_walk_learn(walk, symbols);
+        predicted += predicted_size(expert) / sizeof *predicted * (size_t)n_lanes;
+        symbols += n_lanes;
+    }
+    lmz_coder_free(walk);
+    return status;
 }

@@ -106,6 +106,7 @@ struct lmz_coder {
     lmz_block_spec spec;
     uint8_t *raw;            /* read only for an encoder */
     uint32_t raw_size, chunk_size, n_coded;
+    uint32_t n_known;        /* bytes that an encoder may look at: of a sampler what it is given, of others all */
     ngram_state ngram;
 
     const lmz_expert *expert; /* or NULL */

@@ -47,6 +47,14 @@ int lmz_expert_unit(const lmz_expert *expert);
 int lmz_expert_run(const lmz_expert *expert, int n_lanes, int n_threads, const uint32_t *symbols, size_t n_steps,
                    uint32_t *predicted);
 
+/* The same step by step, for a caller who learns what comes from what is predicted: start, and free in the end with
+   lmz_coder_free; then predict the next of every lane, (n_lanes, 512) or (n_lanes, n_vocab), and say what they are.
+   Return NULL for bad arguments or when there is no memory, LMZ_E_ARGUMENT for no such byte or token. */
+typedef struct lmz_coder lmz_coder;
+lmz_coder *lmz_walk_new(const lmz_expert *expert, int n_lanes, int n_threads);
+void lmz_walk_predict(lmz_coder *walk, uint32_t *predicted);
+int lmz_walk_learn(lmz_coder *walk, const uint32_t *symbols);
+
 /* Experts whose distributions the caller computes, by lmz_coder_run_external: of bytes as the byte-level net's, or of
    tokens as the transformer's.  bytes, n_bytes, sizes: as of lmz_llama_set_vocabulary, at most 2^24 - 1 tokens.  Return
    NULL when there is no memory or for what is no vocabulary. */
@@ -151,8 +159,6 @@ typedef struct { /* what a block is, as its head and its frame's header say (FOR
     lmz_content content;
 } lmz_block_spec;
 
-typedef struct lmz_coder lmz_coder;
-
 int lmz_n_profiles(void);
 
 /* Whether there are blocks of a profile and a unit, and how many lanes they may have. */
@@ -175,8 +181,17 @@ lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
 lmz_coder *lmz_verifier_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
                             size_t payload_size, uint8_t *raw, const uint8_t *expected);
 
-/* How an encoder with an expert of tokens cuts the block, or a decoder finds it cut that is told what must come out:
-   the sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return LMZ_E_ARGUMENT where
+/* A coder of one lane that samples what follows the first n_given bytes of `raw` (raw_size), which it fills.  It takes
+   them in as an encoder that writes to `scratch`, of at least LMZ_SCRATCH_RATE * n_given + 64 bytes; when its position
+   is n_given, lmz_coder_draw makes it a decoder of random bits, which must outlive it.  What a decoder makes of random
+   bits is drawn from what it predicts. */
+#define LMZ_SCRATCH_RATE 32
+lmz_coder *lmz_sampler_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, uint8_t *raw, size_t n_given,
+                           uint8_t *scratch, size_t capacity);
+void lmz_coder_draw(lmz_coder *coder, const uint8_t *bits, size_t n_bytes);
+
+/* How an encoder with an expert of tokens cuts the block, a sampler what it is given, or a decoder finds it cut that is
+   told what must come out: the sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return LMZ_E_ARGUMENT where
    they are no tokens, or one reaches from a lane into the next. */
 int lmz_coder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
