@@ -1,0 +1,85 @@
+"""The paper's classical compressors, and their inverses: what comes out is compared with what went in."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import math
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from paper.data import WIDTH
+
+_FLAC = ("--silent", "--force-raw-format", "--endian=little", "--sign=unsigned", "--channels=1", "--bps=8")
+_FLAC_RATE = "--sample-rate=16000"
+
+
+@dataclass(frozen=True)
+class Compressor:
+    """Bytes to bytes and back.  header: bytes that the paper does not count for all chunks but one."""
+
+    name: str
+    compress: Callable[[bytes], bytes]
+    decompress: Callable[[bytes], bytes]
+    header: int = 0
+
+    def size(self, data: bytes) -> int:
+        """Return the size of data, compressed; raises ValueError unless they come back."""
+        packed = self.compress(data)
+        if self.decompress(packed) != data:
+            raise ValueError(f"{self.name} does not give its input back")
+        return len(packed)
+
+    def chunked(self, chunks: list[bytes]) -> int:
+        """Return the size of all chunks, each by itself, headers counted once as in the paper."""
+        return sum(map(self.size, chunks)) - self.header * (len(chunks) - 1)
+
+
+def _with_header(name: str, compress: Callable[[bytes], bytes], decompress: Callable[[bytes], bytes]) -> Compressor:
+    return Compressor(name, compress, decompress, len(compress(b"\0")))
+
+
+def closest_factors(n: int) -> tuple[int, int]:
+    """Return the two factors of n that are closest, the smaller first: the paper's shape of a picture."""
+    small = next(k for k in range(math.isqrt(n), 0, -1) if n % k == 0)
+    return small, n // small
+
+
+def to_png(data: bytes, width: int) -> bytes:
+    """Return a grey picture of lines of that many pixels."""
+    from PIL import Image
+
+    output = io.BytesIO()
+    Image.frombytes("L", (width, len(data) // width), data).save(output, "PNG", optimize=True)
+    return output.getvalue()
+
+
+def from_png(packed: bytes) -> bytes:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(packed)) as image:
+        return image.tobytes()
+
+
+def _flac(data: bytes) -> bytes:
+    words = ["flac", "-8", "--no-padding", _FLAC_RATE, *_FLAC, "-"]
+    return subprocess.run(words, input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+def _from_flac(packed: bytes) -> bytes:
+    words = ["flac", "-d", "--silent", "--force-raw-format", "--endian=little", "--sign=unsigned", "-"]
+    return subprocess.run(words, input=packed, stdout=subprocess.PIPE, check=True).stdout
+
+
+def compressors() -> list[Compressor]:
+    """Return the paper's rows: gzip -9, LZMA2 (xz), PNG with its stride and with the right one, FLAC if installed."""
+    found = [
+        _with_header("gzip", lambda data: gzip.compress(data, 9, mtime=0), gzip.decompress),
+        _with_header("LZMA2", lzma.compress, lzma.decompress),
+        _with_header("PNG, the paper's stride", lambda data: to_png(data, closest_factors(len(data))[0]), from_png),
+        _with_header("PNG, lines of 64", lambda data: to_png(data, min(WIDTH, len(data))), from_png),
+    ]
+    return [*found, _with_header("FLAC", _flac, _from_flac)] if shutil.which("flac") else found
