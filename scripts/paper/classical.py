@@ -19,27 +19,30 @@ _FLAC_RATE = "--sample-rate=16000"
 
 @dataclass(frozen=True)
 class Compressor:
-    """Bytes to bytes and back.  header: bytes that the paper does not count for all chunks but one."""
+    """Bytes to bytes and back.  header: what of a file the paper does not count for all chunks but one, in bytes."""
 
     name: str
     compress: Callable[[bytes], bytes]
     decompress: Callable[[bytes], bytes]
-    header: int = 0
+    header: Callable[[bytes], int]
 
-    def size(self, data: bytes) -> int:
-        """Return the size of data, compressed; raises ValueError unless they come back."""
+    def packed(self, data: bytes) -> bytes:
+        """Return data, compressed; raises ValueError unless they come back."""
         packed = self.compress(data)
         if self.decompress(packed) != data:
             raise ValueError(f"{self.name} does not give its input back")
-        return len(packed)
+        return packed
 
-    def chunked(self, chunks: list[bytes]) -> int:
-        """Return the size of all chunks, each by itself, headers counted once as in the paper."""
-        return sum(map(self.size, chunks)) - self.header * (len(chunks) - 1)
+    def chunked(self, chunks: list[bytes]) -> tuple[int, int]:
+        """Return the size of all chunks, each by itself: with headers counted once, as in the paper, and always."""
+        files = [self.packed(chunk) for chunk in chunks]
+        size = sum(map(len, files))
+        return size - sum(map(self.header, files[1:])), size
 
 
 def _with_header(name: str, compress: Callable[[bytes], bytes], decompress: Callable[[bytes], bytes]) -> Compressor:
-    return Compressor(name, compress, decompress, len(compress(b"\0")))
+    size = len(compress(b"\0"))
+    return Compressor(name, compress, decompress, lambda packed: size)
 
 
 def closest_factors(n: int) -> tuple[int, int]:

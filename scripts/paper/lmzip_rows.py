@@ -14,20 +14,21 @@ from paper.data import CHUNK
 def of_lmzip(name: str, level: int, *, model: str | None = None, content: str = "bytes") -> Compressor:
     """Return lmzip at a level, with a model by name or path.
 
-    Its `header` is the size of a file of one byte, and what naming the model adds to a file that needs it.
+    Its header is the size of a file of one byte, and what naming the model adds to a file that needs it.
     """
 
     def compress(data: bytes) -> bytes:
         return lmzip.compress(data, level, model=model, content=content, threads=1)
 
-    return Compressor(name, compress, lambda packed: lmzip.decompress(packed, threads=1), len(compress(b"\0")) + _model_cost(level, model))
-
-
-def _model_cost(level: int, model: str | None) -> int:
-    """Return the bytes by which naming its model makes a frame larger."""
     settings, chosen = settings_for(level, find_model(model), registry)
-    sizes = [len(pack_header(settings.profile, record).packed) for record in (record_of(chosen), None)]
-    return sizes[0] - sizes[1] if settings.uses_model else 0
+    least = len(compress(b"\0"))
+    named, unnamed = (len(pack_header(settings.profile, record).packed) for record in (record_of(chosen), None))
+
+    def header(packed: bytes) -> int:
+        names_model = chosen.digest and chosen.digest[:8] in packed[:named]
+        return least + (named - unnamed if names_model else 0)
+
+    return Compressor(name, compress, lambda packed: lmzip.decompress(packed, threads=1), header)
 
 
 def weights_size(model: str) -> int:
@@ -59,4 +60,6 @@ def in_ascii(inner: Compressor) -> Compressor:
         n_bits = CHUNK // 8
         return from_ascii(inner.decompress(packed[n_bits:]), packed[:n_bits])
 
-    return Compressor(inner.name + ", as ASCII", compress, decompress, inner.header)
+    return Compressor(
+        inner.name + ", as ASCII", compress, decompress, lambda packed: inner.header(packed[CHUNK // 8 :])
+    )

@@ -29,8 +29,7 @@ def measure_chunks(store: Store, of: DataSet, compressor: Compressor, n: int) ->
 
     def measure() -> tuple[int, int, int, int]:
         chunks = of.some(n)
-        size = compressor.chunked(chunks)
-        return len(chunks), len(chunks) * CHUNK, size, size + compressor.header * (len(chunks) - 1)
+        return len(chunks), len(chunks) * CHUNK, *compressor.chunked(chunks)
 
     store.measure((of.name, compressor.name, CHUNKS), measure)
 
@@ -39,7 +38,7 @@ def measure_whole(store: Store, of: DataSet, compressor: Compressor) -> None:
     """Add the row of a compressor on a set in one piece."""
 
     def measure() -> tuple[int, int, int, int]:
-        size = compressor.size(of.data)
+        size = len(compressor.packed(of.data))
         return len(of.data) // CHUNK, len(of.data), size, size
 
     store.measure((of.name, compressor.name, WHOLE), measure)
