@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lmzip.reference.ngram import Ngram
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
-__all__ = ["Content", "decode_block", "encode_block"]
+__all__ = ["Content", "code_block", "decode_block", "encode_block"]
 
 IMAGE, SOUND = 1, 2  # types of content
 
@@ -44,7 +44,7 @@ def encode_block(
     Raises ValueError where these are no tokens, or the profile takes no such model.
     """
     coder = RangeEncoder()
-    _code(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content)
+    code_block(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content)
     return coder.finish()
 
 
@@ -64,12 +64,12 @@ def decode_block(
     chunk does.
     """
     coder = RangeDecoder(payload)
-    raw = _code(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content)
+    raw = code_block(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content)
     coder.check_end()
     return raw
 
 
-def _code(
+def code_block(
     coder: RangeEncoder | RangeDecoder,
     raw: bytes | None,
     raw_size: int,
@@ -80,7 +80,7 @@ def _code(
     token_sizes: bytes,
     content: Content | None,
 ) -> bytes:
-    """Code all bytes, those of raw for an encoder; return them."""
+    """Code all bytes of a block, those of raw for an encoder, None for a decoder; return them.  See encode_block()."""
     if content:
         if content.type == IMAGE:
             from lmzip.reference.pixels import Pixels

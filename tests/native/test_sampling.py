@@ -51,7 +51,7 @@ def expected(spec: BlockSpec, weights: bytes | None = None) -> bytes:
     raw.changing = Changing()
     c = spec.content
     content = reference.Content(c.kind, c.channels, c.depth, c.flags, c.offset, c.width) if c.kind else None
-    return reference._code(raw.changing, raw, spec.raw_size, spec.profile, 1, weights, 0, b"", content)
+    return reference.code_block(raw.changing, raw, spec.raw_size, spec.profile, 1, weights, 0, b"", content)
 
 
 def expected_tokens(spec: BlockSpec, sizes: bytes) -> bytes:
