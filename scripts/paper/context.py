@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from paper import alone
+from paper.alone import Alone
 from paper.classical import Compressor, compressors
 from paper.data import CHUNK, DataSet, Places, data_sets
 from paper.figures import lines
@@ -45,7 +45,7 @@ def measure(store: Store, of: DataSet, size: int, compressor: Compressor, n: int
 def measure_alone(store: Store, of: DataSet, size: int, path: Path, n: int) -> None:
     def work() -> tuple[int, int, int]:
         taken = pieces(of, size, n)
-        return len(taken), len(taken) * size, alone.coded_size(alone.load(path), taken)
+        return len(taken), len(taken) * size, Alone(path).coded_size(taken)
 
     store.measure((of.name, f"{path.stem} alone", size), work)
 

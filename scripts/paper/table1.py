@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from paper import alone
+from paper.alone import Alone
 from paper.classical import Compressor, compressors
 from paper.data import CHUNK, DataSet, Places, data_sets
 from paper.lmzip_rows import in_ascii, of_lmzip
@@ -49,7 +49,7 @@ def measure_alone(store: Store, of: DataSet, path: Path, n: int) -> None:
 
     def measure() -> tuple[int, int, int, int]:
         chunks = of.some(n)
-        size = alone.coded_size(alone.load(path), chunks)
+        size = Alone(path).coded_size(chunks)
         return len(chunks), len(chunks) * CHUNK, size, size
 
     store.measure((of.name, f"{path.stem} alone", CHUNKS), measure)

@@ -80,8 +80,16 @@ def main(
     train(run, out, size, max_bytes, minutes * 60, save_minutes * 60)
 
 
-def train(run: TrainingRun, out: Path, name: str, max_bytes: float, seconds: float, save_seconds: float) -> None:
-    """Train to the end, with checkpoints and a log in a folder."""
+def train(
+    run: TrainingRun,
+    out: Path,
+    name: str,
+    max_tokens: float,
+    seconds: float,
+    save_seconds: float,
+    tokenizer: dict | None = None,
+) -> None:
+    """Train to the end, with checkpoints and a log in a folder; tokenizer: None for bytes."""
     began, before = time.monotonic(), run.seconds
     saved = logged = began
     losses: list[float] = []
@@ -89,13 +97,13 @@ def train(run: TrainingRun, out: Path, name: str, max_bytes: float, seconds: flo
     def save() -> None:
         nonlocal losses, logged, saved
         run.save(out / "checkpoint.pt")
-        save_directory(run.model, out, name)
+        save_directory(run.model, out, name, tokenizer)
         if losses:
             log(out / "log.csv", run, float(np.mean(losses)), len(losses), time.monotonic() - logged)
         losses, saved = [], time.monotonic()
         logged = saved
 
-    while (progress := max(run.n_tokens / max_bytes, run.seconds / seconds)) < 1:
+    while (progress := max(run.n_tokens / max_tokens, run.seconds / seconds)) < 1:
         losses.append(float(run.step(progress)))
         now = time.monotonic()
         run.seconds = before + now - began
@@ -107,9 +115,9 @@ def train(run: TrainingRun, out: Path, name: str, max_bytes: float, seconds: flo
 def log(path: Path, run: TrainingRun, nats: float, n_steps: int, seconds: float) -> None:
     """Add a line on the last steps to a CSV file, and show it."""
     row = {
-        "megabytes": f"{run.n_tokens / 1e6:.1f}",
-        "bits_per_byte": f"{bits(nats):.4f}",
-        "kB_per_s": f"{n_steps * run.schedule.tokens_a_step / seconds / 1000:.1f}",
+        "megatokens": f"{run.n_tokens / 1e6:.1f}",
+        "bits_per_token": f"{bits(nats):.4f}",
+        "kilotokens_per_s": f"{n_steps * run.schedule.tokens_a_step / seconds / 1000:.1f}",
         "seconds": f"{run.seconds:.0f}",
     }
     is_new = not path.exists()

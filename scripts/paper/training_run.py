@@ -55,7 +55,8 @@ class TrainingRun:
             torch.optim.Adam(others, lr=schedule.adam_lr, betas=(0.9, 0.95)),
         ]
         self.n_steps, self.seconds = 0, 0.0  # seconds: of all runs so far
-        self._loss = torch.compile(self.model.loss, dynamic=False)
+        # On a CPU compiling takes longer than it saves in models of this size.
+        self._loss = torch.compile(self.model.loss, dynamic=False) if self.device.type == "cuda" else self.model.loss
 
     @property
     def n_tokens(self) -> int:
