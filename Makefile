@@ -4,6 +4,7 @@ PYTHON ?= python3
 FUZZ_SECONDS ?= 120
 BENCH_FILES ?= $(wildcard samples/*.txt)
 BENCH_OPTIONS ?=
+PAPER_OPTIONS ?= samples/*.txt --text $(firstword $(wildcard samples/*.txt)) --quick
 TORCH ?= torch==2.13.0
 PYTEST_OPTIONS ?= -n 2 -q
 
@@ -32,7 +33,7 @@ CC_musl ?= musl-gcc
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo test test-training test-llm test-hf test-32bit test-arm64 test-s390x test-musl test-elsewhere
+.PHONY: demo paper test test-training test-llm test-hf test-32bit test-arm64 test-s390x test-musl test-elsewhere
 .PHONY: build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
@@ -123,6 +124,12 @@ fuzz: build/decode_fuzzer build/sanitize_test $(VENV)/.built
 # To compare: lmzip's levels and the installed peers on BENCH_FILES, round trips checked, results in work/bench.
 bench: $(VENV)/.bench
 	$(BIN)/python scripts/bench.py --output-dir work/bench $(BENCH_OPTIONS) --files $(BENCH_FILES)
+
+# To repeat "Language Modeling Is Compression" with decoded files: by default a minute of everything; with
+# PAPER_OPTIONS="TRAIN --text FILE --images FOLDER --speech FOLDER --llm smollm2" hours, into work/paper and docs/PAPER.md.
+paper: $(VENV)/.train
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pillow soundfile
+	PYTHONPATH=scripts $(BIN)/python -m paper $(PAPER_OPTIONS)
 
 # To start over without downloading again: removes what was built, keeps the virtual environment.
 clean:

@@ -14,6 +14,7 @@ import lzma
 import random
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -97,7 +98,7 @@ def continued(
                 continue
             prompt = chunk[:prompt_size]
             key = f"{of.name} {i} {size} {name}"
-            of_chunk[name] = kept.get(key, lambda g=generate, p=prompt: g(p, size, of.content))
+            of_chunk[name] = kept.get(key, partial(generate, prompt, size, of.content))
         result.append((chunk[: prompt_size + size], of_chunk))
     return result
 

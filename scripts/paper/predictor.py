@@ -9,6 +9,7 @@ that sum, in parts per million, are what the range coder, its end and whole byte
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 
 import click
@@ -50,7 +51,9 @@ def measure(model: Model, raw: bytes, content: Content) -> tuple[str, int]:
     coder = Summing()
     reference.code_block(coder, raw, len(raw), spec.profile, 1, weights, spec.context, sizes, of)
     payload = coder.finish()
-    if payload != model.encode(raw, spec) or bytes(model.decode(payload, spec)) != raw:
+    written = model.encode(raw, spec)  # None where it is not worth it
+    is_same = len(payload) >= len(raw) if written is None else written == payload
+    if not is_same or bytes(model.decode(payload, spec)) != raw:
         raise ValueError(f"{model.name}: the kernel's payload is another")
     return f"{coder.bits:.1f}", len(payload)
 
@@ -64,7 +67,7 @@ def measure_set(store: Store, of: DataSet, models: list[tuple[str, Model, int]])
         elif content.kind:
             continue
         raw = of.data[:size]
-        store.measure((name, of.name, len(raw)), lambda model=model, raw=raw: measure(model, raw, content))
+        store.measure((name, of.name, len(raw)), partial(measure, model, raw, content))
 
 
 @click.command()
