@@ -191,8 +191,8 @@ lmz_coder *lmz_sampler_new(const lmz_block_spec *spec, const lmz_expert *expert,
 void lmz_coder_draw(lmz_coder *coder, const uint8_t *bits, size_t n_bytes);
 
 /* How an encoder with an expert of tokens cuts the block, a sampler what it is given, or a decoder finds it cut that is
-   told what must come out: the sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return LMZ_E_ARGUMENT where
-   they are no tokens, or one reaches from a lane into the next. */
+   told what must come out: the sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return
+   LMZ_E_ARGUMENT where they are no tokens, or one reaches from a lane into the next. */
 int lmz_coder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens);
 
 /* Let a block with an expert and several lanes use up to n_threads threads, by default one; the result is the same. */
