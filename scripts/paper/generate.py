@@ -132,7 +132,7 @@ def plot(path: Path, images: list, sound: list) -> None:
 
 def shown(data: bytes) -> str:
     """Return text with what could not be read as dots."""
-    return "".join(c if c.isprintable() else "." for c in data.decode("utf-8", "replace"))
+    return "".join(c if c.isprintable() and c != "\ufffd" else "." for c in data.decode("utf-8", "replace"))
 
 
 def texts(found: list, prompt_size: int) -> str:

@@ -18,17 +18,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from lmzip.convert import import_model
 from paper.alone import Alone
 from paper.data import CHUNK
 from paper.figures import lines
 from paper.llama import SIZES
 from paper.store import Store
-from paper.train_transformer import load_text, train
+from paper.train_transformer import import_exact, load_text, train
 from paper.training_run import Schedule, TrainingRun
 
 COLUMNS = (("data_size", "size"), ("parameters", "bytes_read", "n_chunks", "raw_size", "compressed_size", "file_size"))
-ALL_INT15 = ("qkv", "o", "gate_up", "down", "lm_head")
 
 
 def measure(text: np.ndarray, size: str, folder: Path, epochs: float, n: int) -> tuple[int, ...]:
@@ -38,8 +36,7 @@ def measure(text: np.ndarray, size: str, folder: Path, epochs: float, n: int) ->
         run.load(folder / "checkpoint.pt")
     folder.mkdir(parents=True, exist_ok=True)
     train(run, folder, size, epochs * len(text), math.inf, 60)
-    weights = folder / "model.lmzip.safetensors"
-    import_model(folder, weights, name=f"paper-{size.lower()}", window=CHUNK, int15=ALL_INT15)
+    weights = import_exact(folder, f"paper-{size.lower()}")
     starts = [i * (len(text) - CHUNK) // max(1, n - 1) for i in range(n)]
     chunks = [text[start : start + CHUNK].tobytes() for start in starts]
     coded = Alone(weights).coded_size(chunks)

@@ -18,15 +18,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from lmzip.convert import import_model
 from lmzip.tokenizers.vocabulary import token_of_byte
 from paper.alone import Alone
 from paper.data import CHUNK
 from paper.data import text as text_of
 from paper.llama import SIZES, byte_tokenizer
-from paper.scaling import ALL_INT15
 from paper.store import Store
-from paper.train_transformer import load_text, train
+from paper.train_transformer import import_exact, load_text, train
 from paper.training_run import Schedule, TrainingRun
 
 COLUMNS = (("vocabulary", "size"), ("parameters", "bytes_read", "n_chunks", "raw_size", "compressed_size"))
@@ -78,8 +76,7 @@ def measure(
         run.load(folder / "checkpoint.pt")
     folder.mkdir(parents=True, exist_ok=True)
     train(run, folder, f"{size} {n_vocab}", epochs * len(tokens), math.inf, 60, data)
-    weights = folder / "model.lmzip.safetensors"
-    import_model(folder, weights, name=f"paper-{size.lower()}-{n_vocab}", window=CHUNK, int15=ALL_INT15)
+    weights = import_exact(folder, f"paper-{size.lower()}-{n_vocab}")
     n_read = round(run.n_tokens * len(text) / len(tokens))
     coded = Alone(weights).coded_size(held_out)
     return run.model.n_parameters, n_read, len(held_out), len(held_out) * CHUNK, coded

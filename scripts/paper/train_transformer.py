@@ -5,7 +5,8 @@
 Llama architecture over 256 bytes and a start (paper/llama.py), windows of 2,048 bytes, in bfloat16 on a CPU or on CUDA.
 TEXT is a file, or what scripts/prepare_data.py wrote, of which --kind says what is taken.  The next run with the same
 --out goes on exactly from checkpoint.pt.  At the end, and at each checkpoint, --out is a Hugging Face directory that
-`lmzip-models import` reads; log.csv gets the loss.
+`lmzip-models import` reads; log.csv gets the loss.  In the end it is imported for the paper's experiments, with a window
+of a whole chunk and all activations of 15 bits: exact.safetensors.
 
 The learning rate falls to zero where --max-bytes are read, or --minutes are over, in all runs together.
 """
@@ -20,8 +21,12 @@ import click
 import numpy as np
 import torch
 
+from lmzip.convert import import_model
 from paper.llama import SIZES, save_directory
 from paper.training_run import Schedule, TrainingRun, bits
+
+WINDOW = 2048  # tokens
+ALL_INT15 = ("qkv", "o", "gate_up", "down", "lm_head")
 
 
 def load_text(path: Path, kinds: tuple[str, ...], split: str) -> np.ndarray:
@@ -78,6 +83,14 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     click.echo(f"{size}: {run.model.n_parameters:,} parameters, {len(data):,} bytes of text; step {run.n_steps}")
     train(run, out, size, max_bytes, minutes * 60, save_minutes * 60)
+    import_exact(out, f"paper-{size.lower()}")
+
+
+def import_exact(folder: Path, name: str) -> Path:
+    """Make a weight file of a trained model, as exact as there are; return its path."""
+    weights = folder / "exact.safetensors"
+    import_model(folder, weights, name=name, window=WINDOW, int15=ALL_INT15)
+    return weights
 
 
 def train(

@@ -164,7 +164,9 @@ def test_the_exact_engine_gives_the_float_models_bits(tmp_path) -> None:
         for p in model.parameters():
             p += 0.1 * torch.randn_like(p)
     llama.save_directory(model, tmp_path / "model", "made")
-    import_model(tmp_path / "model", tmp_path / "made.safetensors", window=2048, int15=module("scaling").ALL_INT15)
+    import_model(
+        tmp_path / "model", tmp_path / "made.safetensors", window=2048, int15=module("train_transformer").ALL_INT15
+    )
     alone, text = module("alone").Alone(tmp_path / "made.safetensors"), SAMPLE.read_bytes()[:300]
     nats = training.nats_by_position(model, np.frombuffer(text, np.uint8)[None]).sum()
     assert alone.code_length(text) == pytest.approx(training.bits(nats), rel=0.02)
