@@ -125,8 +125,8 @@ fuzz: build/decode_fuzzer build/sanitize_test $(VENV)/.built
 bench: $(VENV)/.bench
 	$(BIN)/python scripts/bench.py --output-dir work/bench $(BENCH_OPTIONS) --files $(BENCH_FILES)
 
-# To repeat "Language Modeling Is Compression" with decoded files: by default a minute of everything, in work/paper; with
-# PAPER_OPTIONS="TRAIN --text FILE --images FOLDER --speech FOLDER --llm smollm2" hours, and docs/PAPER.md is rewritten.
+# To repeat "Language Modeling Is Compression" with decoded files: by default a minute of everything, in work/paper;
+# with PAPER_OPTIONS="TRAIN --text FILE --images FOLDER --speech FOLDER --llm smollm2" hours, and into docs/PAPER.md.
 paper: $(VENV)/.train
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pillow soundfile
 	PYTHONPATH=scripts $(BIN)/python -m paper $(PAPER_OPTIONS)

@@ -5,8 +5,8 @@
 Llama architecture over 256 bytes and a start (paper/llama.py), windows of 2,048 bytes, in bfloat16 on a CPU or on CUDA.
 TEXT is a file, or what scripts/prepare_data.py wrote, of which --kind says what is taken.  The next run with the same
 --out goes on exactly from checkpoint.pt.  At the end, and at each checkpoint, --out is a Hugging Face directory that
-`lmzip-models import` reads; log.csv gets the loss.  In the end it is imported for the paper's experiments, with a window
-of a whole chunk and all activations of 15 bits: exact.safetensors.
+`lmzip-models import` reads; log.csv gets the loss.  In the end it is imported for the paper's experiments, with a
+window of a whole chunk and all activations of 15 bits: exact.safetensors.
 
 The learning rate falls to zero where --max-bytes are read, or --minutes are over, in all runs together.
 """
