@@ -26,7 +26,7 @@ BASE, MODEL, PROBE = "base", "model", "probe"  # what codes a block
 NET, NGRAM = levels.LevelSettings(levels.MAX, True, 1 << 24, ((1 << 20, 1),)), levels.get_level(4)
 SMALL, LARGE = 16 << 10, 100_000
 BOTH_WAYS = 32 << 10  # up to which a block is coded both ways
-SAMPLE_SIZE = 8 << 10  # of a block of up to 128 KiB
+SAMPLE_SIZE, LARGE_SAMPLE = 8 << 10, 32 << 10  # of a block of up to 128 KiB, of at least 512 KiB
 
 
 class Stub(Model):
@@ -49,7 +49,7 @@ class Stub(Model):
 
     def encode(self, raw, spec, run=DEFAULT_RUN):
         what = MODEL if spec.uses_model else PROBE if spec.profile == levels.FAST else BASE
-        is_sample = len(raw) == SAMPLE_SIZE and spec.n_lanes == 4
+        is_sample = len(raw) in (SAMPLE_SIZE, LARGE_SAMPLE) and spec.n_lanes == 4
         share = (self.sample_shares if is_sample else self.shares)[what]
         self.calls.append((len(raw), what, spec.n_lanes, run.n_threads))
         if run.progress:
@@ -122,6 +122,15 @@ def test_samples_decide_for_large_blocks(size, plain, mixed, mode):
     assert chosen == mode and share == pytest.approx({BASE: plain, MODEL: mixed}[mode], abs=0.001)
     assert model.calls == [(SAMPLE_SIZE, BASE, 4, 2), (SAMPLE_SIZE, MODEL, 4, 2), (size, mode, n_lanes, 2)]
     assert done == size, "samples are not progress"
+
+
+@pytest.mark.parametrize(("size", "sure"), [(40_000, 0.2), (LARGE, 0.25), (1_000_000, 0.3), (4 << 20, 0.45)])
+def test_the_larger_the_block_the_more_a_sample_must_show(size, sure):
+    """The base learns meanwhile, so the net's gain shrinks: what is not sure is coded both ways."""
+    for gain, is_sure in ((sure + 0.01, True), (sure - 0.01, False)):
+        model = Stub({BASE: 0.5, MODEL: 0.51}, {BASE: 0.5, MODEL: 0.5 * (1 - gain)})
+        assert auto(model, b"a" * size)[1] == (MODEL if is_sure else BASE)
+        assert [call[1] for call in model.calls[2:]] == ([MODEL] if is_sure else [BASE, MODEL])
 
 
 @pytest.mark.parametrize("sample", [0.376, 0.49], ids=["much", "little"])
