@@ -45,9 +45,10 @@ demo: $(VENV)/.built
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS)
 
-# After a change of training or export: their tests, which `make test` skips where torch is not installed.
+# After a change of training, export or scripts/paper: their tests, which `make test` skips without torch.
 test-training: $(VENV)/.train
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/training tests/native/test_net.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pillow soundfile
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/training tests/native/test_net.py tests/project/test_paper.py
 
 # After a change of transformers or of importing: tests with the real SmolLM2, each time downloaded (93 MB), imported.
 test-llm: $(VENV)/.dev

@@ -77,11 +77,18 @@ def _from_flac(packed: bytes) -> bytes:
     return subprocess.run(words, input=packed, stdout=subprocess.PIPE, check=True).stdout
 
 
-def compressors() -> list[Compressor]:
-    """Return the paper's rows: gzip -9, LZMA2 (xz), PNG with its stride and with the right one, FLAC if installed."""
-    found = [
+def general_compressors() -> list[Compressor]:
+    """Return those of the paper's rows that are for bytes of any meaning: gzip -9 and LZMA2 (xz)."""
+    return [
         _with_header("gzip", lambda data: gzip.compress(data, 9, mtime=0), gzip.decompress),
         _with_header("LZMA2", lzma.compress, lzma.decompress),
+    ]
+
+
+def compressors() -> list[Compressor]:
+    """Return all rows: the general ones, PNG with the paper's stride and with the right one, FLAC if installed."""
+    found = [
+        *general_compressors(),
         _with_header("PNG, the paper's stride", lambda data: to_png(data, closest_factors(len(data))[0]), from_png),
         _with_header("PNG, lines of 64", lambda data: to_png(data, min(WIDTH, len(data))), from_png),
     ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from paper.alone import Alone
-from paper.classical import Compressor, compressors
+from paper.classical import Compressor, general_compressors
 from paper.data import CHUNK, DataSet, Places, data_sets
 from paper.figures import lines
 from paper.lmzip_rows import of_lmzip
@@ -89,7 +89,7 @@ def main(
             continue
         own = [of_lmzip("lmzip -4", 4), of_lmzip("lmzip -6", 6)]
         own += [of_lmzip("lmzip -6, as what it is", 6, content=of.content)] if of.content != "bytes" else []
-        general = [c for c in compressors() if c.name in ("gzip", "LZMA2")]
+        general = general_compressors()
         for size in (*SIZES, *(LONG_SIZES if of.name == "text" and not quick else ())):
             for compressor in [*general, *own]:
                 measure(store, of, size, compressor, n)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from paper.classical import compressors
+from paper.classical import general_compressors
 from paper.data import DataSet, whole_chunks
 from paper.lmzip_rows import of_lmzip
 from paper.store import Store
@@ -57,7 +57,7 @@ def main(files: tuple[Path, ...], models: tuple[Path, ...], out: Path, quick: bo
     for path in taken:
         of = DataSet(path.name, "bytes", whole_chunks(path.read_bytes(), 2 if quick else _MOST))
         own = [of_lmzip(f"lmzip -{level}", level) for level in (4, 6)]
-        for compressor in [*(c for c in compressors() if c.name in ("gzip", "LZMA2")), *own]:
+        for compressor in [*general_compressors(), *own]:
             measure_whole(store, of, compressor)
             measure_chunks(store, of, compressor, _MOST)
         for model in models:
