@@ -45,8 +45,8 @@ class LevelSettings:
 
 # The fast levels cut so that a few megabytes already keep two processors busy and a pipe flows after a second or two;
 # the strong ones take the ratio.  Lanes let a decoder's net predict many bytes at once: four take half the time of one
-# on one core, and from eight on two cores share the work; a block comes out 0.5 to 2.5 % larger (docs/RESULTS.md,
-# "Blocks and lanes").  An encoder, which knows all bytes, is as fast with one.
+# on one core, and from eight on two cores share the work; a block comes out 0.5 to 2.5 % larger, some logs 7 %
+# (docs/RESULTS.md, "Blocks and lanes").  An encoder, which knows all bytes, is as fast with one.
 _LEVELS = {
     1: LevelSettings(FAST, False, 1 * _MIB),
     2: LevelSettings(QUICK, False, 2 * _MIB),

@@ -102,7 +102,7 @@ def conditions(options: argparse.Namespace, missing: list[str]) -> str:
     """Return one paragraph on how the figures came about."""
     text = (
         f"Measured by `scripts/bench.py` on {bench_report.machine()}; lmzip and zpaq with {options.threads} threads, "
-        f"the others as they come; median of {options.runs} runs in turn; every round trip checked by SHA-256; sizes "
+        f"the others as they come; {bench_report.runs_text(options.runs)}; every round trip checked by SHA-256; sizes "
         "are those of whole output files; speeds count raw bytes; 1 kB is 1000 bytes; ? marks runs too short to tell."
     )
     return textwrap.fill(text + (f" Not installed here: {', '.join(missing)}." if missing else ""), 120)

@@ -122,11 +122,11 @@ def run_all(options: argparse.Namespace, report: Callable[[str], None]) -> list[
 
 def conditions(options: argparse.Namespace) -> str:
     """Return one paragraph on how the figures came about."""
-    runs = f"median of {options.runs} runs in turn" if options.runs > 1 else "each run once, in turn"
     return textwrap.fill(
         f"Measured by `scripts/bench_media.py` on {bench_report.machine()}; lmzip and zpaq with {options.threads} "
-        f"threads, the others as they come; {runs}; every round trip checked; PNG and WebP by Pillow at their "
-        "strongest, which counts the start of Python; JPEG XL by cjxl. 1 MB is 1,000,000 raw bytes.",
+        f"threads, the others as they come; {bench_report.runs_text(options.runs)}; every round trip checked; PNG and "
+        "WebP by Pillow at their strongest, which counts the start of Python; JPEG XL by cjxl. 1 MB is 1,000,000 raw "
+        "bytes.",
         120,
     )
 

@@ -132,6 +132,11 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {system}"
 
 
+def runs_text(n_runs: int) -> str:
+    """Return how often each program ran, in words."""
+    return f"median of {n_runs} runs in turn" if n_runs > 1 else "each run once, in turn"
+
+
 def plot(path: Path, measurements: list[Measurement]) -> None:
     """Draw bits per byte against speed (log axis), both directions; raises ImportError without matplotlib."""
     import matplotlib

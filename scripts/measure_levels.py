@@ -97,10 +97,10 @@ def main() -> None:
     parser.add_argument("--update-docs", action="store_true", help="put the table into README.md")
     args = parser.parse_args()
     results = measure_levels(args.file, args.levels, args.variants, args.runs, args.threads)
-    runs = "one run of each" if args.runs == 1 else f"medians of {args.runs} runs in turn"
     note = (
         f"Speeds are kB/s, compressing / decompressing that file with {args.threads} threads, by variant of the "
-        f"kernel; whole processes, {runs}, by `scripts/measure_levels.py` on {bench_report.machine()}."
+        f"kernel; whole processes, {bench_report.runs_text(args.runs)}, by `scripts/measure_levels.py` on "
+        f"{bench_report.machine()}."
     )
     body = [*table(results, args.file), "", textwrap.fill(note, 120)]
     print("\n".join(body))

@@ -70,7 +70,7 @@ class LossyPast:
             raise DamagedError(f"{name}: {error}") from None
         stretches = [Stretch(0, head.raw_size, False)]
         if self._marks:
-            copies = bytes(body)[: _list_size(bytes(body))]
+            copies = bytes(memoryview(body)[: _list_size(memoryview(body))])
             marks = self._marks.put_back(copies + bytes(len(body) - len(copies)), head.raw_size, head.reach)
             stretches = [Stretch(*match.span(), match[0][:1] == _LOST) for match in _STRETCHES.finditer(marks)]
         if not any(stretch.is_lost for stretch in stretches):

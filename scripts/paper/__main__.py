@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from paper import context, generate, predictor, report, scaling, table1, tokenization, train_transformer
+from paper.options import of_images, of_kinds, of_llm, of_speech, to_out
 
 _PAPERS = ("200K", "800K", "3.2M")
 
@@ -31,13 +32,13 @@ def trained(text: Path, kinds: list[str], out: Path, size: str, minutes: float) 
 
 @click.command()
 @click.argument("train", type=click.Path(exists=True, path_type=Path))
-@click.option("--kind", "kinds", multiple=True, help="Take this kind of documents of a prepared folder; repeatable.")
+@of_kinds
 @click.option("--text", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of pictures.")
-@click.option("--speech", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of recordings.")
-@click.option("--llm", help="A model of tokens, by name or path.")
+@of_images
+@of_speech
+@of_llm
 @click.option("--minutes", type=float, default=600, show_default=True, help="For the training of each size.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@to_out
 @click.option("--quick", is_flag=True, help="A minute of everything, to try it out; no report.")
 def main(
     train: Path,

@@ -17,6 +17,7 @@ from paper.classical import Compressor, general_compressors
 from paper.data import CHUNK, DataSet, Places, data_sets
 from paper.figures import lines
 from paper.lmzip_rows import of_lmzip
+from paper.options import of_data, of_llm, of_models, to_out
 from paper.store import Store
 
 COLUMNS = (("set", "row", "size"), ("n_pieces", "raw_size", "compressed_size"))
@@ -60,12 +61,10 @@ def plot(store: Store, path: Path) -> None:
 
 
 @click.command()
-@click.option("--text", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Files.")
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of pictures.")
-@click.option("--speech", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of recordings.")
-@click.option("--model", "models", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--llm", help="A model of tokens, by name or path.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@of_data
+@of_models
+@of_llm
+@to_out
 @click.option("--pieces", "n", type=int, default=64, show_default=True, help="Pieces of each size.")
 @click.option("--few", type=int, default=8, show_default=True, help="Pieces for --llm.")
 @click.option("--quick", is_flag=True, help="One piece of each, to try it out.")

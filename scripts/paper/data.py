@@ -1,8 +1,7 @@
-"""The paper's data: chunks of 2,048 bytes of text, grey patches, speech and random bytes, from folders of one's own.
+"""The paper's data: chunks of 2,048 bytes of text, grey patches, speech and random bytes, from places of one's own.
 
-A folder of data has, all optional, `text` (files), `images` (pictures), `speech` (recordings) and `tables` (CSV and
-database files).  With the paper's data its exact recipe is followed: enwik8 or enwik9 as a file, ImageNet and
-LibriSpeech as folders, searched at all depths.
+With the paper's data its exact recipe is followed: enwik8 or enwik9 as a file, ImageNet and LibriSpeech as folders,
+searched at all depths.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from lmzip.contents import parse_content
 from lmzip.models.registry import Registry
 from paper.data import CHUNK, HEIGHT, WIDTH, DataSet, Places, data_sets
 from paper.figures import pyplot
+from paper.options import of_data, of_llm, to_out
 
 TEXT_PROMPT, TEXT_SIZE = 1948, 100  # bytes, as in the paper
 HALF = CHUNK // 2
@@ -146,11 +147,9 @@ def texts(found: list, prompt_size: int) -> str:
 
 
 @click.command()
-@click.option("--text", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Files.")
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of pictures.")
-@click.option("--speech", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of recordings.")
-@click.option("--llm", help="A model of tokens, by name or path.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@of_data
+@of_llm
+@to_out
 @click.option("--chunks", "n", type=int, default=3, show_default=True, help="Chunks of each set.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--quick", is_flag=True, help="Some bytes of one text, to try it out.")

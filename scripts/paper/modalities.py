@@ -17,6 +17,7 @@ import click
 from paper.classical import general_compressors
 from paper.data import DataSet, whole_chunks
 from paper.lmzip_rows import of_lmzip
+from paper.options import of_models, to_out
 from paper.store import Store
 from paper.table1 import COLUMNS, measure_alone, measure_chunks, measure_whole
 
@@ -42,8 +43,8 @@ def to_database(path: Path, out: Path) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", "models", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@of_models
+@to_out
 @click.option("--quick", is_flag=True, help="Some chunks, to try it out.")
 def main(files: tuple[Path, ...], models: tuple[Path, ...], out: Path, quick: bool) -> None:
     """Measure FILES, and the databases of those that are CSV; OUT/modalities.csv gets the rows."""

@@ -21,6 +21,7 @@ from lmzip.models.base import Model
 from lmzip.models.registry import Registry
 from lmzip.reference.range_coder import RangeEncoder
 from paper.data import DataSet, Places, data_sets
+from paper.options import of_data, to_out
 from paper.store import Store
 
 COLUMNS = (("model", "set", "raw_size"), ("bits", "payload_size"))
@@ -71,11 +72,9 @@ def measure_set(store: Store, of: DataSet, models: list[tuple[str, Model, int]])
 
 
 @click.command()
-@click.option("--text", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Files.")
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of pictures.")
-@click.option("--speech", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of recordings.")
+@of_data
 @click.option("--model", "paths", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@to_out
 @click.option("--size", type=int, default=32768, show_default=True, help="Bytes for the bases, a quarter for others.")
 @click.option("--quick", is_flag=True, help="A few bytes, to try it out.")
 def main(

@@ -22,6 +22,7 @@ from paper.alone import Alone
 from paper.data import CHUNK
 from paper.figures import lines
 from paper.llama import SIZES
+from paper.options import of_kinds, to_out
 from paper.store import Store
 from paper.train_transformer import import_exact, load_text, train
 from paper.training_run import Schedule, TrainingRun
@@ -67,12 +68,12 @@ def plot(store: Store, path: Path) -> None:
 
 @click.command()
 @click.argument("text", type=click.Path(exists=True, path_type=Path))
-@click.option("--kind", "kinds", multiple=True, help="Take this kind of documents of a prepared folder; repeatable.")
+@of_kinds
 @click.option("--data-size", "data_sizes", multiple=True, type=float, default=(1e6, 10e6, 50e6), show_default=True)
 @click.option("--size", "sizes", multiple=True, type=click.Choice(list(SIZES)), default=("20K", "50K", "100K", "200K"))
 @click.option("--epochs", type=float, default=3, show_default=True, help="How often the text is read.")
 @click.option("--chunks", type=int, default=64, show_default=True, help="Chunks that stand for the text.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@to_out
 @click.option("--quick", is_flag=True, help="One tiny model on a few kB, to try it out.")
 def main(
     text: Path,

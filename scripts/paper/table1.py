@@ -17,6 +17,7 @@ from paper.alone import Alone
 from paper.classical import Compressor, compressors
 from paper.data import CHUNK, DataSet, Places, data_sets
 from paper.lmzip_rows import in_ascii, of_lmzip
+from paper.options import of_data, of_llm, of_models, to_out
 from paper.store import Store
 
 COLUMNS = (("set", "row", "way"), ("n_chunks", "raw_size", "compressed_size", "whole_files"))
@@ -83,12 +84,10 @@ def measure_set(store: Store, of: DataSet, models: tuple[Path, ...], llm: str | 
 
 
 @click.command()
-@click.option("--text", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Files.")
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of pictures.")
-@click.option("--speech", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of recordings.")
-@click.option("--model", "models", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--llm", help="A model of tokens, by name or path.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@of_data
+@of_models
+@of_llm
+@to_out
 @click.option("--most", type=int, default=488281, show_default=True, help="Chunks of each set at most.")
 @click.option("--most-alone", type=int, default=64, show_default=True, help="Chunks for --model, but of text.")
 @click.option("--few", type=int, default=8, show_default=True, help="Chunks for --llm.")

@@ -23,6 +23,7 @@ from paper.alone import Alone
 from paper.data import CHUNK
 from paper.data import text as text_of
 from paper.llama import SIZES, byte_tokenizer
+from paper.options import of_kinds, to_out
 from paper.store import Store
 from paper.train_transformer import import_exact, load_text, train
 from paper.training_run import Schedule, TrainingRun
@@ -85,13 +86,13 @@ def measure(
 @click.command()
 @click.argument("text", type=click.Path(exists=True, path_type=Path))
 @click.option("--held-out", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--kind", "kinds", multiple=True, help="Take this kind of documents of a prepared folder; repeatable.")
+@of_kinds
 @click.option("--first-bytes", type=float, default=100e6, show_default=True, help="Train on so many bytes of TEXT.")
 @click.option("--vocabulary", "vocabularies", multiple=True, type=int, default=(256, 1000, 2000, 5000, 10000, 20000))
 @click.option("--size", "sizes", multiple=True, type=click.Choice(list(SIZES)), default=("200K", "800K", "3.2M"))
 @click.option("--epochs", type=float, default=1, show_default=True, help="How often the text is read.")
 @click.option("--chunks", type=int, default=64, show_default=True, help="Chunks of --held-out.")
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("work/paper"), show_default=True)
+@to_out
 @click.option("--quick", is_flag=True, help="Two tiny models on some kB, to try it out.")
 def main(
     text: Path,

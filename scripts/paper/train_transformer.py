@@ -23,6 +23,7 @@ import torch
 
 from lmzip.convert import import_model
 from paper.llama import SIZES, save_directory
+from paper.options import of_kinds
 from paper.training_run import Schedule, TrainingRun, bits
 
 WINDOW = 2048  # tokens
@@ -47,7 +48,7 @@ def load_text(path: Path, kinds: tuple[str, ...], split: str) -> np.ndarray:
 @click.argument("text", type=click.Path(exists=True, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--size", type=click.Choice(list(SIZES)), default="200K", show_default=True)
-@click.option("--kind", "kinds", multiple=True, help="Take this kind of documents of a prepared folder; repeatable.")
+@of_kinds
 @click.option("--first-bytes", type=float, default=0, help="Train on so many bytes of TEXT; 0: on all.")
 @click.option("--max-bytes", type=float, default=float("inf"), help="Read so many bytes.")
 @click.option("--minutes", type=float, default=float("inf"), help="Train for so long.")
