@@ -68,12 +68,12 @@ def from_png(packed: bytes) -> bytes:
 
 
 def _flac(data: bytes) -> bytes:
-    words = ["flac", "-8", "--no-padding", _FLAC_RATE, *_FLAC, "-"]
+    words = ["flac", "-8", "--totally-silent", "--no-padding", _FLAC_RATE, *_FLAC, "-"]
     return subprocess.run(words, input=data, stdout=subprocess.PIPE, check=True).stdout
 
 
 def _from_flac(packed: bytes) -> bytes:
-    words = ["flac", "-d", "--silent", "--force-raw-format", "--endian=little", "--sign=unsigned", "-"]
+    words = ["flac", "-d", "--totally-silent", "--force-raw-format", "--endian=little", "--sign=unsigned", "-"]
     return subprocess.run(words, input=packed, stdout=subprocess.PIPE, check=True).stdout
 
 

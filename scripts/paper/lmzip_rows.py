@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import lmzip
 from lmzip.codec.block import record_of
 from lmzip.codec.settings import settings_for
@@ -31,9 +33,9 @@ def of_lmzip(name: str, level: int, *, model: str | None = None, content: str = 
     return Compressor(name, compress, lambda packed: lmzip.decompress(packed, threads=1), header)
 
 
-def weights_size(model: str) -> int:
-    """Return the bytes of a model's weight file."""
-    return find_model(model).path.stat().st_size  # type: ignore[union-attr]
+def model_path(model: str) -> Path:
+    """Return the weight file of a model by name or path."""
+    return find_model(model).path  # type: ignore[union-attr]
 
 
 def to_ascii(data: bytes) -> tuple[bytes, bytes]:

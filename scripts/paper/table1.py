@@ -16,7 +16,7 @@ import click
 from paper.alone import Alone
 from paper.classical import Compressor, compressors
 from paper.data import CHUNK, DataSet, Places, data_sets
-from paper.lmzip_rows import in_ascii, of_lmzip
+from paper.lmzip_rows import in_ascii, model_path, of_lmzip, to_ascii
 from paper.options import of_data, of_llm, of_models, to_out
 from paper.store import Store
 
@@ -45,15 +45,19 @@ def measure_whole(store: Store, of: DataSet, compressor: Compressor) -> None:
     store.measure((of.name, compressor.name, WHOLE), measure)
 
 
-def measure_alone(store: Store, of: DataSet, path: Path, n: int) -> None:
-    """Add the row of a transformer by itself: codes without a header."""
+def measure_alone(store: Store, of: DataSet, path: Path, n: int, *, as_ascii: bool = False) -> None:
+    """Add the row of a transformer by itself: codes without a header.  as_ascii: by the paper's mapping."""
 
     def measure() -> tuple[int, int, int, int]:
-        chunks = of.some(n)
-        size = Alone(path).coded_size(chunks)
+        chunks, size = of.some(n), 0
+        coded = chunks
+        if as_ascii:
+            coded, lowest_bits = map(list, zip(*map(to_ascii, chunks), strict=True))
+            size = sum(map(len, lowest_bits))
+        size += Alone(path).coded_size(coded)
         return len(chunks), len(chunks) * CHUNK, size, size
 
-    store.measure((of.name, f"{path.stem} alone", CHUNKS), measure)
+    store.measure((of.name, f"{path.stem} alone" + (", as ASCII" if as_ascii else ""), CHUNKS), measure)
 
 
 def measure_set(store: Store, of: DataSet, models: tuple[Path, ...], llm: str | None, most: int, few: int) -> None:
@@ -77,6 +81,10 @@ def measure_set(store: Store, of: DataSet, models: tuple[Path, ...], llm: str | 
         if of.name == "text":
             measure_whole(store, of, mixed)
     if llm:
+        path = model_path(llm)
+        measure_alone(store, of, path, few)
+        if of.name != "text":
+            measure_alone(store, of, path, few, as_ascii=True)
         with_llm = of_lmzip(f"lmzip with {llm}", MODEL_LEVEL, model=llm)
         measure_chunks(store, of, with_llm, few)
         if of.name != "text":

@@ -21,8 +21,8 @@ class Schedule:
 
     tokens_a_step: int = 4096
     chunk_size: int = 2048  # tokens of a window, all predicted behind the start alone
-    first_chunk_size: int = 512  # of the beginning, where attention over more would cost more than it is worth
-    first_share: float = 0.6  # how much has windows of that size
+    first_chunk_size: int = 256  # of the beginning, where attention over more would cost more than it is worth
+    first_share: float = 0.85  # how much has windows of that size
     decay_share: float = 0.5  # how much the learning rates take to fall to zero
     warmup_steps: int = 100
     muon_lr: float = 0.03
