@@ -34,7 +34,7 @@ C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -
 SANITIZERS := address,undefined
 
 .PHONY: demo paper test test-training test-llm test-hf test-32bit test-arm64 test-s390x test-musl test-elsewhere
-.PHONY: build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
+.PHONY: test-remote build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -62,6 +62,11 @@ test-llm: $(VENV)/.dev
 test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS)
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
+
+# After a change of lmzip/remote or lmzip/fileio: URLs, on an S3 server and a web server of the tests' own.
+test-remote: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,remote]' 'moto[server]>=5.1'
+	$(BIN)/python -m pytest -q tests/remote
 
 # After a change of sizes or words in the kernel, or of its variants for ARM: all its cases on a machine of another
 # kind, which must give the payloads that this one gives.  On Debian: apt-get install gcc-multilib, or

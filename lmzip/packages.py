@@ -19,6 +19,7 @@ RANGES = {
     "protobuf": ">=4.21.1",
     "gguf": ">=0.10,<1",
     "huggingface_hub": ">=1.3,<3",
+    "fsspec": ">=2025.12",
 }
 
 

@@ -5,7 +5,6 @@ Repeats between the samples, or longer than they are, do not show: files made of
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING
 from lmzip.block import BYTES, Content
 from lmzip.cli.actions import Action
 from lmzip.cli.chosen_model import ChosenModel
-from lmzip.cli.inputs import STDIN
+from lmzip.cli.inputs import STDIN, open_input
 from lmzip.cli.messages import printable
 from lmzip.cli.options import Options
 from lmzip.cli.progress import duration
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
-from lmzip.fileio import Source, open_source
+from lmzip.fileio import Source
 
 if TYPE_CHECKING:
     from lmzip.codec.trial import Trial
@@ -51,19 +50,19 @@ class Estimate:
     exact: bool  # the sample was the whole file
 
 
-def sample(fd: int, size: int, piece_size: int, n_pieces: int = _N_PIECES) -> bytes:
+def sample(source: Source, size: int, piece_size: int, n_pieces: int = _N_PIECES) -> bytes:
     """Return a file's content if it is small, else pieces spread evenly over it; raises OSError."""
     if size <= n_pieces * piece_size:
-        return os.pread(fd, size, 0)
+        return source.read_at(size, 0)
     step = (size - piece_size) // max(1, n_pieces - 1)
-    return b"".join(os.pread(fd, piece_size, number * step) for number in range(n_pieces))
+    return b"".join(source.read_at(piece_size, number * step) for number in range(n_pieces))
 
 
 def _samples_in(source: Source, options: Options) -> tuple[Content, int]:
     """Return what fills most of a file, as its beginning tells, and where that begins; BYTES for other files."""
     from lmzip.contents import Splitter
 
-    head = os.pread(source.fd, _HEAD_SIZE, 0)
+    head = source.read_at(_HEAD_SIZE, 0)
     at = 0
     for stretch in Splitter(options.content).split(head, is_last=False):
         content = stretch.content
@@ -73,14 +72,14 @@ def _samples_in(source: Source, options: Options) -> tuple[Content, int]:
     return BYTES, 0
 
 
-def sample_of_lines(fd: int, size: int, start: int, line_size: int) -> bytes:
+def sample_of_lines(source: Source, size: int, start: int, line_size: int) -> bytes:
     """Return a small file, or pieces from all over the lines, or moments, that begin at a place; raises OSError."""
     piece = max(1, _PIECE_SIZE // line_size) * line_size
     if size <= _N_PIECES * piece + start:
-        return os.pread(fd, size, 0)
+        return source.read_at(size, 0)
     n_lines = (size - start - piece) // line_size
     places = (start + n_lines * number // (_N_PIECES - 1) * line_size for number in range(_N_PIECES))
-    return b"".join(os.pread(fd, piece, place) for place in places)
+    return b"".join(source.read_at(piece, place) for place in places)
 
 
 def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
@@ -114,7 +113,7 @@ def _xz_size(data: bytes) -> int:
 
 
 def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
-    """Return what compressing a regular file with these options would come to; raises OSError, LmzipError."""
+    """Return what compressing an input of known size with these options would come to; raises OSError, LmzipError."""
     from lmzip import levels
     from lmzip.codec.memory import Threads, check_model, encode_need
     from lmzip.codec.settings import settings_for, window_log
@@ -123,7 +122,7 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
 
     start = time.monotonic()
     settings, model = settings_for(options.level, chosen.model, chosen.registry)
-    raw_size = source.status.st_size
+    raw_size = source.whole_size or 0
     content, content_start = _samples_in(source, options)
     most = settings.block_size if content == BYTES else settings.samples_size
     block_size = min(options.block_size or most, max(1, raw_size))
@@ -135,13 +134,13 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
     threads = max(1, min(threads, n_blocks))
     if content != BYTES:
-        data = sample_of_lines(source.fd, raw_size, content_start, content.line_size)
+        data = sample_of_lines(source, raw_size, content_start, content.line_size)
     elif settings.uses_model and model.has_tokens:
         n_lanes = settings.n_lanes(block_size)
-        data = sample(source.fd, raw_size, _TOKEN_PIECE_SIZE, n_lanes)
+        data = sample(source, raw_size, _TOKEN_PIECE_SIZE, n_lanes)
         settings = replace(settings, lanes=((levels.MAX_BLOCK_SIZE, n_lanes),))
     else:
-        data = sample(source.fd, raw_size, _NET_PIECE_SIZE if settings.uses_model else _PIECE_SIZE)
+        data = sample(source, raw_size, _NET_PIECE_SIZE if settings.uses_model else _PIECE_SIZE)
     exact = len(data) == raw_size
     if exact:
         trial, n_choices, share, at_once = _try_whole(data, options, model), 0, 1.0, 1
@@ -172,8 +171,8 @@ class Estimating(Action):
         """Estimate one file; raises LmzipError, OSError, OutputError."""
         if name == STDIN:
             raise LmzipError("cannot be estimated: --estimate needs a file")
-        with open_source(name, in_place=False) as source:
-            if not source.is_regular:
+        with open_input(name) as source:
+            if source.whole_size is None:
                 raise LmzipError("cannot be estimated: it is a pipe")
             self.chosen.find()
             expected = estimate(source, self.options, self.chosen)

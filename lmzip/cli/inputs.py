@@ -7,14 +7,20 @@ from collections.abc import Iterator
 
 from lmzip.cli.messages import Reporter, reason
 from lmzip.cli.options import Options
-from lmzip.fileio import Source, existing_compressed_name, has_suffix, open_source
+from lmzip.fileio import LocalSource, Source, existing_compressed_name, has_suffix, is_url, open_source
 
 STDIN = "-"
 
 
 def open_input(name: str, *, in_place: bool = False, force: bool = False) -> Source:
     """Return the input of that name, as open_source() does; raises Skipped, LmzipError, OSError."""
-    return Source(0) if name == STDIN else open_source(name, in_place=in_place, force=force)
+    if name == STDIN:
+        return LocalSource(0)
+    if is_url(name):
+        from lmzip.remote import RemoteSource
+
+        return RemoteSource(name)
+    return open_source(name, in_place=in_place, force=force)
 
 
 def input_names(options: Options, reporter: Reporter) -> Iterator[str]:
@@ -22,7 +28,7 @@ def input_names(options: Options, reporter: Reporter) -> Iterator[str]:
     for name in _given_names(options, reporter):
         if options.recursive and name != STDIN and os.path.isdir(name) and not os.path.islink(name):
             yield from _walk(name, options, reporter)
-        elif _takes_compressed(options) and name != STDIN:
+        elif _takes_compressed(options) and name != STDIN and not is_url(name):
             yield existing_compressed_name(name, options.suffix)
         else:
             yield name

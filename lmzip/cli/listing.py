@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lmzip.block import BYTES, Content
 from lmzip.cli.actions import Action
-from lmzip.cli.inputs import STDIN
+from lmzip.cli.inputs import STDIN, open_input
 from lmzip.cli.messages import printable
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
-from lmzip.fileio import open_source
 from lmzip.levels import PROFILE_NAMES
 from lmzip.models.registry import BUILT_IN
 
@@ -140,10 +139,10 @@ class Listing(Action):
 
         if name == STDIN:
             raise LmzipError("cannot be listed: -l needs a file")
-        with open_source(name, in_place=False) as source:
-            if not source.is_regular:
+        with open_input(name) as source:
+            if source.whole_size is None:
                 raise LmzipError("cannot be listed: it is a pipe")
-            with open(source.fd, "rb", closefd=False) as file:
+            with source.file() as file:
                 frames = list_frames(file)
                 end = file.seek(0, os.SEEK_END)
         raw_size = sum(frame.raw_size for frame in frames)

@@ -10,7 +10,7 @@ from lmzip.cli import signals
 from lmzip.cli.messages import Reporter
 from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, Skipped
-from lmzip.fileio import Closing, Sink, Source, Target, compressed_name, named_sink, raw_name
+from lmzip.fileio import Closing, LocalTarget, Sink, Source, Target, compressed_name, is_url, named_sink, raw_name
 
 
 class OutputError(Exception):
@@ -47,19 +47,27 @@ class Output(Closing):
             raise Skipped("is made up by the system when it is read, skipped; -k, -c and -o compress it")
         with self._failures_named():
             self.place = self._place(source)
-        if self.place.is_file(source.status):
+        if self.place.is_input(source):
             self.close()
             raise LmzipError("input and output are the same file")
 
     def _place(self, source: Source) -> Sink | Target:
         if self.path is None:
             return Sink(1)
+        if is_url(self.path):
+            return self._remote(self.path)
         sink = named_sink(self.path) if self.options.output is not None else None
         if sink is None:
-            return Target(self.path, force=self.options.force)
+            return LocalTarget(self.path, force=self.options.force)
         if self.options.removes_input and source.name is not None:
             raise LmzipError("is no file that could take the input's place; -k keeps the input")
         return sink
+
+    def _remote(self, url: str) -> Target:
+        from lmzip.remote import RemoteTarget, discard_pending
+
+        signals.on_end(discard_pending)
+        return RemoteTarget(url, force=self.options.force)
 
     @contextmanager
     def _failures_named(self) -> Iterator[None]:
@@ -79,18 +87,23 @@ class Output(Closing):
     @property
     def is_standard_output(self) -> bool:
         """Whether data go to standard output, by whatever name."""
-        return self.target is None and self.place.fd == 1
+        return isinstance(self.place, Sink) and self.place.fd == 1
+
+    @property
+    def _is_terminal(self) -> bool:
+        return isinstance(self.place, Sink) and os.isatty(self.place.fd)
 
     def removes(self, source: Source) -> bool:
-        """Return whether the input makes room for this output."""
+        """Return whether the input makes room for this output; behind a URL only where --rm says so."""
         to_file = self.target is not None and source.name is not None
-        return to_file and self.options.removes_input and not self.keeps_input
+        is_wanted = self.options.removes_input and (source.is_local or self.options.removal == "remove")
+        return to_file and is_wanted and not self.keeps_input
 
     def create(self) -> None:
         """Make the file, still without its name, or open the sink; raises OutputError, LmzipError."""
         with self._failures_named():
             self.place.create()
-            if self.options.mode == "compress" and not self.options.force and os.isatty(self.place.fd):
+            if self.options.mode == "compress" and not self.options.force and self._is_terminal:
                 raise LmzipError("is a terminal, compressed data is not written to it; -f forces it")
 
     def write(self, data) -> None:
@@ -117,10 +130,7 @@ class Output(Closing):
         target = self.place
         removes = self.removes(source)
         with self._failures_named():
-            if source.name is not None and source.is_regular:
-                target.copy_attributes(source.status, source.fd)
-            else:
-                target.set_mode(0o666 & ~_umask())
+            target.take_attributes(source)
             if removes or self.options.sync:
                 target.flush()
         if source.name is None:
@@ -133,11 +143,18 @@ class Output(Closing):
             with self._failures_named():
                 target.publish(sync_folder=self.options.sync)
             self._tell_of_losses(target)
-            if removes:
-                try:
-                    source.remove()
-                except OSError as error:
-                    raise OSError(error.errno, f"cannot remove: {error.strerror}; both files are kept") from None
+            if removes and target.is_local:  # else it takes time, in which an end leaves both, and does no harm
+                self._remove(source)
+        if removes and not target.is_local:
+            with self._failures_named():
+                target.check_published()
+            self._remove(source)
+
+    def _remove(self, source: Source) -> None:
+        try:
+            source.remove()
+        except OSError as error:
+            raise OSError(error.errno, f"cannot remove: {error.strerror}; both files are kept") from None
 
     def _tell_of_change(self, source: Source) -> None:
         """Warn of an input that changed where no harm comes of it but that the output is of some state of it."""
@@ -154,10 +171,3 @@ class Output(Closing):
     def close(self) -> None:
         """Discard what was not published."""
         self.place.close()
-
-
-def _umask() -> int:
-    """Return the process's file mode creation mask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

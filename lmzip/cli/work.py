@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -58,7 +57,7 @@ class Work(Action):
         verifies = options.verifies if output.target else options.verification == "on"
         verify: Any = None
         if verifies:
-            verify = output.target.read_at if output.target else True
+            verify = output.target.read_at if output.target and output.target.can_be_read_back else True
         phases = ("compress", "verify") if verifies else ("compress",)
         start = time.monotonic()
         with Meter(self.reporter, shown, phases, source.size) as meter, signals.reporting(meter.report):
@@ -102,7 +101,7 @@ class Work(Action):
     def _refuse_if_slow(self, source: Source, limit: float) -> None:
         from lmzip.cli.estimate import estimate
 
-        if not source.is_regular:
+        if source.whole_size is None:
             raise LmzipError("--max-time needs a file, whose size is known")
         expected = estimate(source, self.options, self.chosen).seconds
         if expected > limit:
@@ -166,15 +165,15 @@ class Work(Action):
     def _extract(self, source: Source, output: Output, shown: str) -> None:
         from lmzip import codec
 
-        if not source.is_regular:
+        if source.whole_size is None:
             raise LmzipError("--range needs a file, not a pipe")
         offset, size = self.options.range or (0, 0)
         output.create()
-        with open(source.fd, "rb", closefd=False) as file:
+        with source.file() as file:
             limits = {"memory_limit": self.options.memory_limit, "long": self.options.long}
             for piece in codec.read_range(file, offset, size, registry=self.chosen.registry, **limits):
                 output.write_sparse(piece)
-        source.read_size = source.status.st_size  # only a part was read, on purpose
+        source.read_size = source.whole_size  # only a part was read, on purpose
         output.publish(source)
 
 
@@ -183,12 +182,11 @@ def _raw_size(source: Source) -> int | None:
     from lmzip.codec.source import FileSource
     from lmzip.format.frames import Block, read_frames
 
-    if not source.is_regular or source.name is None:
+    if source.whole_size is None or source.name is None or not source.is_local:  # of a URL a request for each block
         return None
-    position = os.lseek(source.fd, 0, os.SEEK_CUR)
     size = 0
     try:
-        with open(source.fd, "rb", closefd=False) as file:
+        with source.file() as file:
             for number, piece in enumerate(read_frames(FileSource(file), with_payloads=False)):
                 if number >= _MAX_PIECES:
                     return None
@@ -196,6 +194,4 @@ def _raw_size(source: Source) -> int | None:
                     size += piece.head.raw_size
     except (LmzipError, OSError, ValueError):
         return None
-    finally:
-        os.lseek(source.fd, position, os.SEEK_SET)
     return size

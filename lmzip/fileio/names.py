@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 
 from lmzip.errors import Skipped
 
 SUFFIX = ".lmz"
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://.", re.DOTALL)
 
 # suffix of a compressed file -> what takes its place when it is decompressed
 _SHORT_SUFFIXES = {".tlmz": ".tar"}
@@ -26,6 +28,11 @@ def _split(name: str, suffix: str) -> tuple[str, str, str] | None:
         if name[start:].translate(_TO_LOWER) == known and len(base) > len(known):
             return name[:start], name[start:], replacement
     return None
+
+
+def is_url(name: str) -> bool:
+    """Tell whether a name is a URL, s3://bucket/key for instance; a local file of such a name is ./s3:/bucket/key."""
+    return _URL.match(name) is not None
 
 
 def has_suffix(name: str, suffix: str = SUFFIX) -> bool:

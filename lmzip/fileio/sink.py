@@ -8,6 +8,7 @@ import re
 import stat
 
 from lmzip.errors import LmzipError
+from lmzip.fileio.source import Source
 from lmzip.fileio.streams import write_all
 
 _STANDARD_NAMES = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
@@ -20,13 +21,13 @@ class Sink:
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
-    def is_file(self, status: os.stat_result) -> bool:
-        """Tell whether this is the regular file that status describes."""
+    def is_input(self, source: Source) -> bool:
+        """Tell whether this is the regular file that is read."""
         try:
             own = os.fstat(self.fd)
         except OSError:
             return False
-        return stat.S_ISREG(own.st_mode) and os.path.samestat(own, status)
+        return stat.S_ISREG(own.st_mode) and source.is_file(own)
 
     def create(self) -> None:
         """Make ready for write(); raises OSError, LmzipError."""

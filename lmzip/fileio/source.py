@@ -1,212 +1,94 @@
-"""The input: what is refused, how it is opened, whether it changed, and its removal.
-
-Everything is decided on the opened descriptor, since a name may change its meaning between two calls.
-"""
+"""What an input is to the programs, wherever it lies: read once from its beginning, looked into, checked, removed."""
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
-import time
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from typing import BinaryIO
 
-from lmzip.errors import InputChangedError, LmzipError, Skipped
-from lmzip.fileio.streams import FOLDER_FLAGS, READ_SIZE, Closing, read_some
-
-# Time stamps come from a clock that ticks 100 to 1000 times a second.  A file written in the last tick could change
-# again without a new time stamp, so such a file is given this long (seconds) to come to rest before it is read.
-_CLOCK_TICK = 0.012
-
-# Types of file systems whose files are made up when they are read, and cannot be replaced.
-_MADE_UP = {
-    *("binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "fusectl", "nfsd", "proc", "resctrl"),
-    *("rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs"),
-}
-
-# Descriptor of the folder, name in it, status of the name itself: the link's own when it is a link.
-Place = tuple[int, str, os.stat_result]
+from lmzip.errors import InputChangedError, Skipped
+from lmzip.fileio.streams import READ_SIZE, Closing
 
 
 class Source(Closing):
-    """An opened input: what open_source() returns, or standard input as Source(0).
+    """An opened input.  name: as given, None for standard input."""
 
-    fd: descriptor; status: its os.stat_result at opening; name: as given, None for standard input.
-    """
+    is_local = True  # else a URL, whose object is removed only where that was asked for
+    is_made_up = False  # a file of the system's own, /proc/cpuinfo for instance, whose size and times say nothing
 
-    def __init__(self, fd: int, name: str | None = None, place: Place | None = None) -> None:
-        """Take a descriptor; raises OSError when it is closed."""
-        self.fd = fd
+    def __init__(self, name: str | None) -> None:
         self.name = name
-        self.status = os.fstat(fd)
         self.read_size = 0  # bytes read so far
-        self._place = place
         self._head = b""
 
     @property
-    def is_regular(self) -> bool:
-        """Whether size and positions mean something."""
-        return stat.S_ISREG(self.status.st_mode)
+    @abstractmethod
+    def whole_size(self) -> int | None:
+        """Bytes from the first to the last, None where that is not known, as of a pipe, or positions mean nothing."""
 
     @property
+    @abstractmethod
     def size(self) -> int | None:
         """Bytes left from here to the end, None where that is not known."""
-        if not self.is_regular:
-            return None
-        return max(0, self.status.st_size - os.lseek(self.fd, 0, os.SEEK_CUR) + len(self._head))
+
+    @abstractmethod
+    def _read_some(self, size: int) -> bytes:
+        """Return 1 to size bytes, b"" at the end; raises OSError, LmzipError."""
 
     def read(self, size: int) -> bytes:
-        """Return 1 to size bytes, b"" at the end; raises OSError."""
+        """Return 1 to size bytes, b"" at the end; raises OSError, LmzipError."""
         if self._head:
             data, self._head = self._head[:size], self._head[size:]
         else:
-            data = read_some(self.fd, size)
+            data = self._read_some(size)
         self.read_size += len(data)
         return data
 
     def read_all(self) -> bytes:
-        """Return all that is left; raises OSError."""
+        """Return all that is left; raises OSError, LmzipError."""
         return b"".join(iter(lambda: self.read(READ_SIZE), b""))
 
     def peek(self, size: int) -> bytes:
-        """Return the next size bytes (fewer only at the end) without consuming them."""
+        """Return the next size bytes (fewer only at the end) without consuming them; raises OSError, LmzipError."""
         while len(self._head) < size:
-            data = read_some(self.fd, size - len(self._head))
+            data = self._read_some(size - len(self._head))
             if not data:
                 break
             self._head += data
         return self._head[:size]
 
-    def settle(self) -> None:
-        """Wait until a change of the file would show in its time of modification."""
-        age = time.time() - self.status.st_mtime
-        if 0 <= age < _CLOCK_TICK:
-            time.sleep(_CLOCK_TICK - age)
-            self.status = os.fstat(self.fd)
+    @abstractmethod
+    def file(self) -> AbstractContextManager[BinaryIO]:
+        """Return a context with a seekable file over the whole input, of which read() knows nothing.
+
+        Only where whole_size is known; raises OSError, LmzipError.
+        """
+
+    @abstractmethod
+    def read_at(self, size: int, offset: int) -> bytes:
+        """Return size bytes from offset, fewer only at the end; moves nothing.  Raises OSError, LmzipError."""
+
+    def is_file(self, status: os.stat_result) -> bool:
+        """Tell whether this is the local file that status describes."""
+        return False
 
     @property
-    def is_made_up(self) -> bool:
-        """Whether it is a file of the system's own, /proc/cpuinfo for instance, whose size and times say nothing."""
-        return self.is_regular and self.status.st_blocks == 0 and _file_system(self.status.st_dev) in _MADE_UP
-
-    @property
+    @abstractmethod
     def has_changed(self) -> bool:
-        """Whether the file is not what it was at opening."""
-        now, before = os.fstat(self.fd), self.status
-        if not self.is_regular or (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns):
-            return False
-        return not self.is_made_up  # sysfs: to ask for extended attributes is enough to change the time
+        """Whether the input is not what it was at opening; raises OSError, LmzipError."""
 
     def check_unchanged(self) -> None:
-        """Raise InputChangedError if the file is not what it was at opening."""
+        """Raise InputChangedError if the input is not what it was at opening."""
         if self.has_changed:
             raise InputChangedError("changed while it was read, left alone")
 
     def check_size(self) -> None:
         """Raise Skipped if more or less was read than there should be, as of files whose size is not known before."""
-        size = self.status.st_size
-        if self.is_regular and self.read_size != size:
+        size = self.whole_size
+        if size is not None and self.read_size != size:
             raise Skipped(f"{self.read_size} bytes were read where its size is {size}, left alone; -k compresses it")
 
+    @abstractmethod
     def remove(self) -> None:
-        """Remove the name that was opened, if it still means the same file.
-
-        Raises Skipped when it is gone or means another file by now, OSError when it cannot be removed.
-        """
-        if self._place is None:
-            raise ValueError("standard input has no name to remove")
-        folder, base, entry = self._place
-        try:
-            now = os.lstat(base, dir_fd=folder)
-        except FileNotFoundError:
-            raise Skipped("was removed meanwhile; the output is complete") from None
-        if not os.path.samestat(now, entry):
-            raise Skipped("was replaced by another file meanwhile, not removed; the output is complete")
-        os.unlink(base, dir_fd=folder)
-
-    def close(self) -> None:
-        """Close what was opened; standard input stays open."""
-        if self._place is not None:
-            os.close(self.fd)
-            os.close(self._place[0])
-            self._place = None
-
-
-def _file_system(device: int) -> str | None:
-    """Return the type of the mounted file system with a device number, None where that cannot be told."""
-    number = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
-            for fields in map(str.split, mounts):
-                if fields[2] == number:
-                    return fields[fields.index("-") + 1]
-    except OSError:
-        pass
-    return None
-
-
-def _refuse_kind(mode: int, *, takes_link: bool = False, takes_pipe: bool = False) -> None:
-    """Raise Skipped for what is no file."""
-    if stat.S_ISDIR(mode):
-        raise Skipped("is a directory, skipped")
-    if stat.S_ISLNK(mode) and not takes_link:
-        raise Skipped("is a symbolic link, skipped")
-    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or (takes_pipe and stat.S_ISFIFO(mode))):
-        raise Skipped("is not a regular file, skipped")
-
-
-def _refuse_special(status: os.stat_result) -> None:
-    """Raise Skipped for a file that must not be replaced without force."""
-    if status.st_nlink > 1:
-        raise Skipped("has other hard links, skipped")
-    if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-        raise Skipped("has the set-user-ID or set-group-ID bit, skipped")
-    if status.st_mode & stat.S_ISVTX:
-        raise Skipped("has the sticky bit, skipped")
-
-
-def open_source(name: str, *, in_place: bool, force: bool = False) -> Source:
-    """Open a file for reading.
-
-    in_place: the output takes the file's place, so links and files with several names are refused without force;
-    otherwise links are followed.  Raises Skipped for what is left alone, OSError for what cannot be opened.
-    """
-    follow = force or not in_place
-    parent, base = os.path.split(name)
-    if not base:
-        _refuse_kind(os.stat(name).st_mode)
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    folder = os.open(parent or ".", FOLDER_FLAGS)
-    try:
-        # By what the name is, before opening: to open a device may already do something.
-        entry = os.lstat(base, dir_fd=folder)
-        _refuse_kind(entry.st_mode, takes_link=follow)
-        is_link = stat.S_ISLNK(entry.st_mode)
-        # Reached through a link and only to be read: /dev/stdin, and /dev/fd/63 of a shell's <(command).
-        takes_pipe = is_link and not in_place
-        if is_link:
-            _refuse_kind(os.stat(base, dir_fd=folder).st_mode, takes_pipe=takes_pipe)
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
-        try:
-            fd = os.open(base, flags, dir_fd=folder)
-        except OSError as error:
-            if error.errno == errno.ELOOP and not follow:
-                raise Skipped("is a symbolic link, skipped") from None
-            raise
-    except BaseException:
-        os.close(folder)
-        raise
-    source = Source(fd, name, (folder, base, entry))
-    try:
-        if not is_link and not os.path.samestat(entry, source.status):
-            raise LmzipError("was replaced while it was opened")
-        _refuse_kind(source.status.st_mode, takes_pipe=takes_pipe)
-        if not source.is_regular:
-            os.set_blocking(fd, True)
-        if in_place and not force:
-            _refuse_special(source.status)
-        if in_place:
-            source.settle()
-    except BaseException:
-        source.close()
-        raise
-    return source
+        """Remove what was opened; raises Skipped when it is gone or another one by now, OSError, LmzipError."""

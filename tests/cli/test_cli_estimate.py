@@ -116,7 +116,7 @@ def test_small_blocks_are_coded_both_ways_without_a_sample(estimated):
 @pytest.mark.parametrize("n_pieces", [1, 2, 16])
 def test_pieces_come_from_all_over_a_file(tmp_path, n_pieces):
     (tmp_path / "a").write_bytes(bytes(range(100)))
-    with open(tmp_path / "a", "rb") as file:
-        found = estimate.sample(file.fileno(), 100, 5, n_pieces)
+    with open_source(str(tmp_path / "a"), in_place=False) as source:
+        found = estimate.sample(source, 100, 5, n_pieces)
     assert len(found) == 5 * n_pieces and found[:5] == bytes(range(5))
     assert n_pieces == 1 or found[-1] >= 99 - n_pieces

@@ -10,7 +10,7 @@ import pytest
 
 from lmzip import fileio
 from lmzip.errors import InputChangedError, LmzipError, Skipped
-from lmzip.fileio import target as target_module
+from lmzip.fileio import local_target as target_module
 
 
 @pytest.mark.parametrize(
@@ -126,9 +126,9 @@ def test_descriptors_are_given_back(tmp_path):
     for name in ("missing", "folder", "link"):
         with pytest.raises((Skipped, OSError)):
             fileio.open_source(str(tmp_path / name), in_place=True)
-        with pytest.raises(LmzipError), fileio.Target(str(tmp_path / "a"), force=False):
+        with pytest.raises(LmzipError), fileio.LocalTarget(str(tmp_path / "a"), force=False):
             pass
-        with fileio.Target(str(tmp_path / "new"), force=False) as target:
+        with fileio.LocalTarget(str(tmp_path / "new"), force=False) as target:
             target.create()
     assert len(os.listdir("/proc/self/fd")) == before
 
@@ -149,7 +149,7 @@ def target(request, tmp_path, monkeypatch):
         monkeypatch.delattr(os, "O_TMPFILE")
     if request.param.endswith("no hard links"):
         monkeypatch.setattr(os, "link", refusing(errno.EPERM))
-    with fileio.Target(str(tmp_path / "out"), force=False) as target:
+    with fileio.LocalTarget(str(tmp_path / "out"), force=False) as target:
         target.create()
         yield target
 
@@ -318,7 +318,7 @@ def test_folder_that_cannot_be_synced_is_noticed_before_anything_is_published(ta
 def test_rename_that_fails_leaves_nothing(tmp_path, monkeypatch, force):
     monkeypatch.delattr(os, "O_TMPFILE")
     monkeypatch.setattr(os, "link", refusing(errno.EOPNOTSUPP))
-    with fileio.Target(str(tmp_path / "out"), force=force) as target:
+    with fileio.LocalTarget(str(tmp_path / "out"), force=force) as target:
         target.create()
         monkeypatch.setattr(os, "rename", refusing(errno.EIO))
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
@@ -328,7 +328,7 @@ def test_rename_that_fails_leaves_nothing(tmp_path, monkeypatch, force):
 
 def test_forced_rename_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     (tmp_path / "out").write_bytes(b"old")
-    with fileio.Target(str(tmp_path / "out"), force=True) as target:
+    with fileio.LocalTarget(str(tmp_path / "out"), force=True) as target:
         target.create()
         monkeypatch.setattr(os, "rename", refusing(errno.EIO))
         with pytest.raises(OSError, match=os.strerror(errno.EIO)):
@@ -344,7 +344,7 @@ def test_force_where_there_are_unnamed_files_but_no_hard_links(tmp_path, monkeyp
         raise FileExistsError(errno.EEXIST, name) if name == "out" else PermissionError(errno.EPERM, name)
 
     monkeypatch.setattr(os, "link", link)
-    with fileio.Target(str(tmp_path / "out"), force=True) as target:
+    with fileio.LocalTarget(str(tmp_path / "out"), force=True) as target:
         target.create()
         target.write(b"new")
         target.publish()
@@ -353,7 +353,7 @@ def test_force_where_there_are_unnamed_files_but_no_hard_links(tmp_path, monkeyp
 
 def test_holes_stay_holes_where_nothing_can_be_linked(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", refusing(errno.EPERM))
-    with fileio.Target(str(tmp_path / "out"), force=False) as target:
+    with fileio.LocalTarget(str(tmp_path / "out"), force=False) as target:
         target.create()
         target.write_sparse(bytes(1 << 22))
         allocated = os.fstat(target.fd).st_blocks
@@ -363,7 +363,7 @@ def test_holes_stay_holes_where_nothing_can_be_linked(tmp_path, monkeypatch):
 
 def test_pending_names_are_discarded(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "O_TMPFILE")
-    target = fileio.Target(str(tmp_path / "out"), force=False)
+    target = fileio.LocalTarget(str(tmp_path / "out"), force=False)
     target.create()
     assert len(os.listdir(tmp_path)) == 1 and len(target_module._pending) == 1
     fileio.discard_pending()
@@ -373,7 +373,7 @@ def test_pending_names_are_discarded(tmp_path, monkeypatch):
 
 
 def test_forced_publishing_checks_again_what_it_replaces(tmp_path):
-    with fileio.Target(str(tmp_path / "out"), force=True) as target:
+    with fileio.LocalTarget(str(tmp_path / "out"), force=True) as target:
         target.create()
         os.mkfifo(tmp_path / "out")
         with pytest.raises(LmzipError, match="not a regular file"):

@@ -32,6 +32,7 @@ ALLOWED = {
     "convert": {"errors", "system", "packages", "weights", "tokenizers", "models"},
     "codec": {"errors", "arguments", "block", "levels", "contents", "format", "models", "native", "system"},
     "fileio": {"errors"},
+    "remote": {"errors", "packages", "fileio"},
     "stream": {"errors", "arguments", "levels", "contents", "codec", "models"},
     "cli": {
         "errors",
@@ -46,6 +47,7 @@ ALLOWED = {
         "convert",
         "packages",
         "fileio",
+        "remote",
         "system",
     },
     "__init__": {"errors", "_version", "codec", "stream"},

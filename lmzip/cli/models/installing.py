@@ -15,7 +15,7 @@ from lmzip.cli import signals
 from lmzip.cli.messages import CallError, Reporter, printable, reason
 from lmzip.cli.progress import Meter
 from lmzip.errors import LmzipError, MemoryLimitError
-from lmzip.fileio import Target
+from lmzip.fileio import LocalTarget
 from lmzip.models import catalog, registry, weights
 from lmzip.system import free_memory
 
@@ -130,7 +130,7 @@ class Installer:
     def _refuse_taken(self, path: Path) -> None:
         """Raise LmzipError, OSError if a file of that name must not be made."""
         try:
-            Target(str(path), force=self.force).close()
+            LocalTarget(str(path), force=self.force).close()
         except FileNotFoundError:
             return  # the folder is still to be made, or missing
         except LmzipError as error:
