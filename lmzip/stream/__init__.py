@@ -1,6 +1,6 @@
 """File objects over frames, as gzip has them, and the two functions for what is in memory.
 
-LmzipFile seeks and reads by block, or reads a stream, or writes; open() adds text.
+LmzFile seeks and reads by block, or reads a stream, or writes; open() adds text.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from lmzip.codec.compress import compress_stream
 from lmzip.codec.decompress import decompress_stream
 from lmzip.models.base import Model
 from lmzip.stream import shared
-from lmzip.stream.file import LmzipFile
+from lmzip.stream.file import LmzFile
 from lmzip.stream.text import TextFile
 
-__all__ = ["LmzipFile", "compress", "decompress", "open"]
+__all__ = ["LmzFile", "compress", "decompress", "open"]
 
 
 def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
@@ -32,22 +32,22 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     encoding: str | None = None,
     errors: str | None = None,
     newline: str | None = None,
-) -> LmzipFile | io.TextIOWrapper:
+) -> LmzFile | io.TextIOWrapper:
     """Open a file in lmzip format: modes "r", "w", "x", "a" with "b" (the default) or "t" for text.
 
-    encoding, errors and newline as for the built-in open, text only.  The rest, and what is raised, as for LmzipFile;
+    encoding, errors and newline as for the built-in open, text only.  The rest, and what is raised, as for LmzFile;
     text is for one thread at a time.
     """
     if not isinstance(mode, str) or "t" not in mode:
         if any(argument is not None for argument in (encoding, errors, newline)):
             raise ValueError("encoding, errors and newline are for text modes")
-        return LmzipFile(file, mode, level=level, model=model, block_size=block_size, long=long, threads=threads)
+        return LmzFile(file, mode, level=level, model=model, block_size=block_size, long=long, threads=threads)
     if "b" in mode:
         raise ValueError(f"invalid mode: {mode!r}")
     encoding = io.text_encoding(encoding)  # type: ignore[attr-defined] # there since Python 3.10
     io.TextIOWrapper(io.BytesIO(), encoding, errors, newline)  # what it refuses, before a file is made
     binary_mode = mode.replace("t", "", 1)
-    binary = LmzipFile(file, binary_mode, level=level, model=model, block_size=block_size, long=long, threads=threads)
+    binary = LmzFile(file, binary_mode, level=level, model=model, block_size=block_size, long=long, threads=threads)
     return TextFile(binary, mode, encoding, errors, newline)
 
 

@@ -1,4 +1,4 @@
-"""LmzipFile: the content of a file in lmzip format as a binary file object."""
+"""LmzFile: the content of a file in lmzip format as a binary file object."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from lmzip.stream.writing import FrameSink, OutputFile
 
 _MODES = {"r": "rb", "w": "wb", "x": "xb", "a": "ab"}
 
-_written_files: weakref.WeakSet[LmzipFile] = weakref.WeakSet()  # to be settled at exit if they are still open then
+_written_files: weakref.WeakSet[LmzFile] = weakref.WeakSet()  # to be settled at exit if they are still open then
 
 
-class LmzipFile(io.BufferedIOBase):
+class LmzFile(io.BufferedIOBase):
     """A file in lmzip format as a file object of its content (binary).
 
     mode "rb": seeks and reads any place if the file can seek, decoding no more of a block than it needs behind a jump;

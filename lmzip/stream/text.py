@@ -1,31 +1,31 @@
-"""Text over an LmzipFile, which ends with it in every case."""
+"""Text over an LmzFile, which ends with it in every case."""
 
 from __future__ import annotations
 
 import io
 import weakref
 
-from lmzip.stream.file import LmzipFile
+from lmzip.stream.file import LmzFile
 
 
 class TextFile(io.TextIOWrapper):
-    """A text file object that, as LmzipFile does, leaves the file unfinished after an error inside a with statement.
+    """A text file object that, as LmzFile does, leaves the file unfinished after an error inside a with statement.
 
     Like other text files it is for one thread at a time.
     """
 
     def __init__(
-        self, binary: LmzipFile, mode: str, encoding: str | None, errors: str | None, newline: str | None
+        self, binary: LmzFile, mode: str, encoding: str | None, errors: str | None, newline: str | None
     ) -> None:
         super().__init__(binary, encoding, errors, newline)
         self.mode = mode  # type: ignore[misc] # as the built-in open() sets it
-        self._binary: LmzipFile | None = binary
+        self._binary: LmzFile | None = binary
         binary._text = weakref.ref(self)
 
-    def detach(self) -> LmzipFile:  # type: ignore[override]
-        """Return the LmzipFile, which is then on its own."""
+    def detach(self) -> LmzFile:  # type: ignore[override]
+        """Return the LmzFile, which is then on its own."""
         binary = super().detach()
-        assert isinstance(binary, LmzipFile)
+        assert isinstance(binary, LmzFile)
         binary._text = self._binary = None
         return binary
 

@@ -25,12 +25,12 @@ CALLS = {
     "open to read": lambda **options: lmzip.open(io.BytesIO(PACKED), "rb", **options),
     "open to write": lambda **options: lmzip.open(io.BytesIO(), "wb", **options),
     "open to write text": lambda **options: lmzip.open(io.BytesIO(), "wt", **options),
-    "LmzipFile": lambda **options: lmzip.LmzipFile(io.BytesIO(), "wb", **options),
+    "LmzFile": lambda **options: lmzip.LmzFile(io.BytesIO(), "wb", **options),
     "compress_stream": lambda **options: pack(b"abc", **options),
     "decompress_stream": lambda **options: unpack(PACKED, **options),
     "BlockReader": lambda **options: codec.BlockReader(io.BytesIO(PACKED), **options),
 }
-FILES = ["open to read", "open to write", "open to write text", "LmzipFile"]
+FILES = ["open to read", "open to write", "open to write text", "LmzFile"]
 TAKEN_BY = {
     "threads": ["compress", "decompress", "compress_stream", "decompress_stream", *FILES],
     "level": ["compress", "compress_stream", *FILES],
@@ -172,7 +172,7 @@ def test_a_failed_open_leaves_nothing(tmp_path, mode, options, error, monkeypatc
     before = os.listdir("/dev/fd")
     with pytest.raises(error):
         lmzip.open(tmp_path / "x", mode, **options)
-    for make, its_mode in ((lmzip.open, mode), (lmzip.open, mode[0]), (lmzip.LmzipFile, mode[0])):
+    for make, its_mode in ((lmzip.open, mode), (lmzip.open, mode[0]), (lmzip.LmzFile, mode[0])):
         for path in (tmp_path / "no" / "such", tmp_path, "\0"):
             with pytest.raises((OSError, ValueError)):
                 make(path, its_mode)

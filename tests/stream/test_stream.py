@@ -1,4 +1,4 @@
-"""lmzip.open and LmzipFile: the habits of gzip.open, against the standard library's own file objects."""
+"""lmzip.open and LmzFile: the habits of gzip.open, against the standard library's own file objects."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_an_error_leaves_text_unfinished(tmp_path, threads):
 def test_text_files_are_those_of_the_standard_library(tmp_path):
     path = tmp_path / "a.lmz"
     file = lmzip.open(path, "wt", encoding="utf-8")
-    assert isinstance(file, io.TextIOWrapper) and isinstance(file.buffer, lmzip.LmzipFile)
+    assert isinstance(file, io.TextIOWrapper) and isinstance(file.buffer, lmzip.LmzFile)
     assert file.mode == "wt" and file.name == os.fspath(path) and file.encoding == "utf-8"
     assert file.write("one\n") == 4
     binary = file.detach()
