@@ -1,7 +1,8 @@
 """lmzip: lossless compression by a language model over bytes and an arithmetic coder.
 
     lmzip.compress(data, level=6) -> bytes          lmzip.open(path, "rb" | "wb" | "rt" | ...) -> file object
-    lmzip.decompress(data) -> bytes                 lmzip.LmzFile, lmzip.LmzipError and its kinds
+    lmzip.decompress(data) -> bytes                 lmzip.LmzFile, LmzCompressor, LmzDecompressor
+    lmzip.LmzipError and its kinds
 
 Names are loaded when first used: the command line starts without the codec.
 """
@@ -26,13 +27,15 @@ from lmzip.errors import (
 )
 
 if TYPE_CHECKING:
-    from lmzip.stream import LmzFile, compress, decompress, open
+    from lmzip.stream import LmzCompressor, LmzDecompressor, LmzFile, compress, decompress, open
 
 __all__ = [
     "DamagedError",
     "InputChangedError",
-    "LmzipError",
+    "LmzCompressor",
+    "LmzDecompressor",
     "LmzFile",
+    "LmzipError",
     "MemoryLimitError",
     "ModelMissingError",
     "NotLmzipError",
@@ -49,7 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("LmzFile", "compress", "decompress", "open"):
+    if name not in ("LmzCompressor", "LmzDecompressor", "LmzFile", "compress", "decompress", "open"):
         raise AttributeError(f"module 'lmzip' has no attribute {name!r}")
     from lmzip import stream
 

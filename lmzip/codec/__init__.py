@@ -1,8 +1,9 @@
 """Streams and files of frames: compress, decompress, list, read ranges.  No printing, no signals; importing it loads no
 kernel."""
 
+from lmzip.codec.blockwise import BlockDecoder, decoded_blocks
 from lmzip.codec.compress import compress_stream
-from lmzip.codec.decompress import decoded_blocks, decompress_stream
+from lmzip.codec.decompress import decompress_stream
 from lmzip.codec.memory import compress_memory
 from lmzip.codec.sampling import sample
 from lmzip.codec.seek import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
@@ -10,6 +11,7 @@ from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.system import available_threads
 
 __all__ = [
+    "BlockDecoder",
     "BlockInfo",
     "BlockReader",
     "FrameInfo",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -101,7 +101,7 @@ class FrameReader:
         limit = self._threads.memory_limit
         check_window(block.header, self._long, limit)
         if block.header.window and self._past is None:
-            self._past = (_new_lossy_past if self._salvage else _new_past)(block.header.window)
+            self._past = (_new_lossy_past if self._salvage else new_past)(block.header.window)
         try:
             model = self._model_for(block)
             check_block(model, block, limit)
@@ -250,7 +250,7 @@ class FrameReader:
         self.summary.end_frame(digest)
 
 
-def _new_past(window: int) -> Past:
+def new_past(window: int) -> Past:
     from lmzip.native.copies import Past  # the kernel, which a list does without
 
     return Past(window)
@@ -310,31 +310,3 @@ def decompress_stream(
     reader.summary.compressed_size = source.position
     reader.summary.n_threads = workers.limit
     return reader.summary
-
-
-def decoded_blocks(
-    read: Read, *, registry: Registry | None = None, long: bool | int | None = None
-) -> Iterator[bytes | memoryview]:
-    """Yield the raw bytes of all frames, block after block, decoded in this thread when asked for.
-
-    Each is good until the next is asked for.  long: as for decompress_stream.  Raises as decompress_stream does.
-    """
-    registry = registry or Registry()
-    hash_, model, past = content_hash(), None, None
-    log = window_log(long)
-    for piece in read_frames(Source(read)):
-        if isinstance(piece, FrameStart):
-            hash_, model, past = content_hash(), None, None
-        elif isinstance(piece, Block):
-            model = model or model_of(piece.header, registry)
-            check_window(piece.header, log, None)
-            check_block(model, piece, None)
-            if past is None and piece.header.window:
-                past = _new_past(piece.header.window)
-            raw = decode_block(model, piece.header, piece.head, piece.payload, block_name(piece), past=past)
-            if past and not piece.head.is_far:
-                past.append(raw)
-            hash_.update(raw)
-            yield raw
-        elif piece.trailer.content_hash not in (hash_.digest(), b""):
-            raise DamagedError(DAMAGED_CONTENT)

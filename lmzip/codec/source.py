@@ -75,3 +75,62 @@ class FileSource(Source):
         self._ahead = b""
         self._file.seek(self._start + self.position)
         return size
+
+
+class StarvedError(Exception):
+    """Not enough has been fed to a FedSource; never leaves this package and what parses for it."""
+
+
+class FedSource:
+    """A source that is fed: where there is not enough, it puts back what was taken since mark() and raises."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()  # from the mark on
+        self._marked = 0  # bytes before that
+        self._taken = 0  # bytes behind it
+        self._needed = 0  # bytes from the mark on without which there is no use in trying again
+
+    @property
+    def position(self) -> int:
+        """How many bytes were taken."""
+        return self._marked + self._taken
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether what would be tried again is known to want more bytes."""
+        return len(self._data) < self._needed
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes from the mark on."""
+        return bytes(self._data)
+
+    def feed(self, data: memoryview) -> None:
+        self._data += data
+
+    def mark(self) -> None:
+        """Have what was taken so far be gone."""
+        del self._data[: self._taken]
+        self._marked += self._taken
+        self._taken, self._needed = 0, 0
+
+    def take(self, size: int) -> bytearray:
+        """Return the next size bytes; raises StarvedError."""
+        taken = self._ahead(size)
+        self._taken += size
+        return taken
+
+    def peek(self, size: int) -> bytes:
+        """Return the next size bytes without taking them; raises StarvedError."""
+        return bytes(self._ahead(size))
+
+    def skip(self, size: int) -> int:
+        """Pass over size bytes; raises StarvedError."""
+        return len(self.take(size))
+
+    def _ahead(self, size: int) -> bytearray:
+        end = self._taken + size
+        if end > len(self._data):
+            self._needed, self._taken = end, 0
+            raise StarvedError
+        return self._data[self._taken : end]

@@ -15,7 +15,9 @@ from lmzip.format.trailer import Row, Trailer, parse_trailer, trailer_size
 class Source(Protocol):
     """Where the bytes come from; each method has fewer of them at the end only."""
 
-    position: int  # bytes taken so far
+    @property
+    def position(self) -> int:
+        """How many bytes were taken so far."""
 
     def take(self, size: int) -> bytearray:
         """Return the next size bytes; memory grows as they arrive, not as promised."""
@@ -58,6 +60,47 @@ class FrameEnd:
 Piece = FrameStart | Block | FrameEnd
 
 
+class FrameParser:
+    """Takes the pieces of one frame off a source.
+
+    It changes only once a piece is there as a whole: what a source raises for want of bytes, before which it has put
+    back those of the piece, leaves the parser where it was.
+    """
+
+    def __init__(self, source: Source, *, with_payloads: bool = True) -> None:
+        self.is_complete = False  # whether the trailer was taken
+        self._source, self._with_payloads = source, with_payloads
+        self._header: FrameHeader | None = None
+        self._table: list[Row] = []
+        self._is_last, self._n_before = False, 0  # of the block before; raw bytes of all before
+
+    def take(self) -> Piece:
+        """Return the next piece; raises TruncatedError, UnsupportedError, DamagedError, NotLmzipError."""
+        if self._header is None:
+            offset, self._header = self._source.position, take_header(self._source)
+            return FrameStart(offset, self._header)
+        return self._take_trailer(self._header) if self._is_last else self._take_block(self._header)
+
+    def _take_block(self, header: FrameHeader) -> Block:
+        source, offset, index = self._source, self._source.position, len(self._table)
+        head, size = take_head(source, header, index)
+        check_sequence(head, index, self._n_before)
+        payload = source.take(head.payload_size) if self._with_payloads else None
+        there = source.skip(head.payload_size) if payload is None else len(payload)
+        if there < head.payload_size:
+            raise TruncatedError(f"unexpected end of file in block {index + 1}")
+        self._table.append((head.raw_size, size + head.payload_size))
+        self._is_last = head.last
+        self._n_before += head.raw_size
+        return Block(offset, index, header, head, size, payload)
+
+    def _take_trailer(self, header: FrameHeader) -> FrameEnd:
+        packed = _take(self._source, trailer_size(header, len(self._table)), "the trailer")
+        trailer = parse_trailer(header, packed, self._table)
+        self.is_complete = True
+        return FrameEnd(self._source.position, trailer)
+
+
 def read_frames(source: Source, *, with_payloads: bool = True) -> Iterator[Piece]:
     """Yield the pieces of all frames up to the end of the source.
 
@@ -72,6 +115,12 @@ def read_frames(source: Source, *, with_payloads: bool = True) -> Iterator[Piece
         if not MAGIC.startswith(start[:4]):
             raise _garbage(source.position)
         yield from _read_frame(source, with_payloads)
+
+
+def _read_frame(source: Source, with_payloads: bool) -> Iterator[Piece]:
+    parser = FrameParser(source, with_payloads=with_payloads)
+    while not parser.is_complete:
+        yield parser.take()
 
 
 def _garbage(offset: int) -> TrailingGarbageError:
@@ -113,26 +162,3 @@ def take_head(source: Source, header: FrameHeader, index: int) -> tuple[BlockHea
     start = source.peek(1)
     packed = _take(source, head_size(header, start) if start else 1, what)
     return parse_block_head(header, packed), len(packed)
-
-
-def _read_frame(source: Source, with_payloads: bool) -> Iterator[Piece]:
-    offset = source.position
-    header = take_header(source)
-    yield FrameStart(offset, header)
-    table: list[Row] = []
-    n_before, last = 0, False  # n_before: raw bytes
-    while not last:
-        offset, index = source.position, len(table)
-        head, size = take_head(source, header, index)
-        last = head.last
-        check_sequence(head, index, n_before)
-        n_before += head.raw_size
-        payload = source.take(head.payload_size) if with_payloads else None
-        there = source.skip(head.payload_size) if payload is None else len(payload)
-        if there < head.payload_size:
-            raise TruncatedError(f"unexpected end of file in block {index + 1}")
-        yield Block(offset, index, header, head, size, payload)
-        del payload  # not to be held while the next one is read
-        table.append((head.raw_size, size + head.payload_size))
-    packed = _take(source, trailer_size(header, len(table)), "the trailer")
-    yield FrameEnd(source.position, parse_trailer(header, packed, table))

@@ -1,4 +1,4 @@
-"""File objects over frames, as gzip has them, and the two functions for what is in memory.
+"""What the standard library has for its formats: a file object, open(), objects for pieces, functions for all at once.
 
 LmzFile seeks and reads by block, or reads a stream, or writes; open() adds text.
 """
@@ -15,9 +15,10 @@ from lmzip.codec.decompress import decompress_stream
 from lmzip.models.base import Model
 from lmzip.stream import shared
 from lmzip.stream.file import LmzFile
+from lmzip.stream.incremental import LmzCompressor, LmzDecompressor
 from lmzip.stream.text import TextFile
 
-__all__ = ["LmzFile", "compress", "decompress", "open"]
+__all__ = ["LmzCompressor", "LmzDecompressor", "LmzFile", "compress", "decompress", "open"]
 
 
 def open(  # noqa: A001 - the name that gzip, bz2 and lzma use

@@ -9,16 +9,13 @@ import os
 import sys
 import threading
 import weakref
-from dataclasses import replace
 from typing import Any, BinaryIO, NoReturn
 
 from lmzip import arguments, levels
-from lmzip.codec.settings import settings_for, window_log
 from lmzip.codec.workers import JOIN_SECONDS
 from lmzip.models.base import Model
-from lmzip.stream import shared
 from lmzip.stream.reading import raw_reader
-from lmzip.stream.writing import FrameSink, OutputFile
+from lmzip.stream.writing import FrameSink, OutputFile, check_options, sink_factory
 
 _MODES = {"r": "rb", "w": "wb", "x": "xb", "a": "ab"}
 
@@ -75,15 +72,15 @@ class LmzFile(io.BufferedIOBase):
         raises.
         """
         self.mode = _binary_mode(mode)
-        levels.get_level(level)
-        if block_size is not None:
-            block_size = levels.check_block_size(block_size)
-        n_threads, log = arguments.n_threads(threads), window_log(long)
         self._file: Any = file
         if self.mode == "rb":
+            check_options(level, block_size=block_size, long=long, threads=threads)
             self._init_reader(long)
         else:
-            self._init_writer(level, model, block_size, n_threads, log)
+            make_sink = sink_factory(level, model=model, block_size=block_size, long=long, threads=threads)
+            self._open_file()
+            self._sink = make_sink(self._file)
+            _written_files.add(self)
         self.name = getattr(self._file, "name", None)
 
     def _init_reader(self, long: bool | int | None) -> None:
@@ -94,16 +91,6 @@ class LmzFile(io.BufferedIOBase):
             if self._owned:
                 self._owned.close()
             raise
-
-    def _init_writer(
-        self, level: int, model: str | Model | None, block_size: int | None, n_threads: int, log: int
-    ) -> None:
-        # This may fail, so it comes before a file is made.
-        settings, chosen = settings_for(level, shared.find_model(model), shared.registry)
-        settings = replace(settings, block_size=settings.block_size if block_size is None else block_size)
-        self._open_file()
-        self._sink = FrameSink(self._file, settings, chosen, n_threads, log)
-        _written_files.add(self)
 
     def _open_file(self) -> None:
         is_reader = self.mode == "rb"

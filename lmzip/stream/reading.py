@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from lmzip import arguments
-from lmzip.codec.decompress import decoded_blocks
+from lmzip.codec.blockwise import decoded_blocks
 from lmzip.codec.seek import BlockReader
 from lmzip.stream import shared
 

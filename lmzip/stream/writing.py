@@ -7,19 +7,25 @@ import errno
 import io
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
+from lmzip import arguments, levels
 from lmzip.codec.compress import FrameWriter
 from lmzip.codec.cutting import Cutter
 from lmzip.codec.encode import encode_block
 from lmzip.codec.far import FarCopies
 from lmzip.codec.memory import encoding_threads
+from lmzip.codec.settings import settings_for, window_log
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
 from lmzip.errors import LmzipError
 from lmzip.levels import LevelSettings
+from lmzip.models.base import Model
+from lmzip.stream import shared
+from lmzip.stream.turns import Turns
 
 _ZEROS = memoryview(bytes(1 << 16))
 
@@ -37,12 +43,10 @@ class FrameSink:
         window_log: blocks may have copies of 2 to this power bytes before them; 0 for none.
         """
         self.size = 0  # bytes taken
-        self.lock = threading.RLock()
+        self._turns = Turns("writing")
         self._file, self._settings, self._model, self._threads = file, settings, model, threads
         self._window_log = window_log
-        self._process = os.getpid()
-        self._is_busy = self._is_finished = False
-        self._error: Exception | None = None  # why nothing more can be written
+        self._is_finished = False
         self._raw = bytearray()
         self._n_frames = 0
         self._writer: FrameWriter | None = None  # of the frame that has been begun
@@ -51,14 +55,19 @@ class FrameSink:
         self._workers: Workers | None = None
 
     @property
+    def lock(self) -> threading.RLock:
+        """What one thread holds at a time, to do several things in one turn."""
+        return self._turns.lock
+
+    @property
     def is_inherited(self) -> bool:
         """Whether this is a copy that a fork made, in the child."""
-        return os.getpid() != self._process
+        return self._turns.is_inherited
 
     @property
     def has_failed(self) -> bool:
         """Whether it has been ended, and who wrote has been told."""
-        return self._error is not None
+        return self._turns.error is not None
 
     @property
     def is_in_own_thread(self) -> bool:
@@ -126,20 +135,10 @@ class FrameSink:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         with self.lock:
-            if self._error:
-                raise self._error
-            if self._is_finished:
+            if self._is_finished and not self.has_failed:
                 raise ValueError("I/O operation on closed file")
-            if self._is_busy:
-                raise RuntimeError("a signal handler or the file below writes to the file while it is written to")
-            self._is_busy = True
-            try:
+            with self._turns.take():
                 yield
-            except BaseException as error:
-                self._error = error if isinstance(error, Exception) else OSError("writing was broken off earlier")
-                raise
-            finally:
-                self._is_busy = False
 
     def _push(self, *, last: bool) -> None:
         if self._writer is None:
@@ -178,6 +177,33 @@ class FrameSink:
         if taken is None and isinstance(self._file, io.RawIOBase):
             raise BlockingIOError(errno.EAGAIN, "write() would block, and only what blocks can be written to", 0)
         return taken
+
+
+def check_options(
+    level: int, *, block_size: int | None, long: bool | int | None, threads: int | None
+) -> tuple[int | None, int, int]:
+    """Return a size of blocks, a number of threads and the log of a window; raises ValueError, TypeError."""
+    levels.get_level(level)
+    size = None if block_size is None else levels.check_block_size(block_size)
+    return size, arguments.n_threads(threads), window_log(long)
+
+
+def sink_factory(
+    level: int,
+    *,
+    model: str | Model | None,
+    block_size: int | None,
+    long: bool | int | None,
+    threads: int | None,
+) -> Callable[[Any], FrameSink]:
+    """Check arguments of compressing, find the model, and return what makes a sink over a file.
+
+    So a file is made only when all is well.  Raises ValueError, TypeError, ModelMissingError, UnsupportedError.
+    """
+    size, n_threads, log = check_options(level, block_size=block_size, long=long, threads=threads)
+    settings, chosen = settings_for(level, shared.find_model(model), shared.registry)
+    settings = replace(settings, block_size=settings.block_size if size is None else size)
+    return lambda file: FrameSink(file, settings, chosen, n_threads, log)
 
 
 class OutputFile:

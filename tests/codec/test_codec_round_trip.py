@@ -83,7 +83,7 @@ def test_threads_do_not_change_the_output(sample_text):
 @pytest.mark.parametrize("how", ["stream", "file"])
 def test_settings_and_model_are_chosen_once(how, monkeypatch):
     chosen = []
-    for place in ("lmzip.codec.compress.settings_for", "lmzip.stream.file.settings_for"):
+    for place in ("lmzip.codec.compress.settings_for", "lmzip.stream.writing.settings_for"):
         monkeypatch.setattr(
             place, lambda *arguments: chosen.append(arguments) or settings_for(*arguments), raising=False
         )

@@ -26,17 +26,19 @@ CALLS = {
     "open to write": lambda **options: lmzip.open(io.BytesIO(), "wb", **options),
     "open to write text": lambda **options: lmzip.open(io.BytesIO(), "wt", **options),
     "LmzFile": lambda **options: lmzip.LmzFile(io.BytesIO(), "wb", **options),
+    "LmzCompressor": lambda **options: lmzip.LmzCompressor(**options),
+    "LmzDecompressor": lambda **options: lmzip.LmzDecompressor(**options),
     "compress_stream": lambda **options: pack(b"abc", **options),
     "decompress_stream": lambda **options: unpack(PACKED, **options),
     "BlockReader": lambda **options: codec.BlockReader(io.BytesIO(PACKED), **options),
 }
-FILES = ["open to read", "open to write", "open to write text", "LmzFile"]
+FILES = ["open to read", "open to write", "open to write text", "LmzFile", "LmzCompressor"]
 TAKEN_BY = {
     "threads": ["compress", "decompress", "compress_stream", "decompress_stream", *FILES],
     "level": ["compress", "compress_stream", *FILES],
     "block_size": ["compress", "compress_stream", *FILES],
     "n_lanes": ["compress", "compress_stream"],
-    "memory_limit": ["decompress", "compress_stream", "decompress_stream", "BlockReader"],
+    "memory_limit": ["decompress", "LmzDecompressor", "compress_stream", "decompress_stream", "BlockReader"],
 }
 WRONG_VALUES = {
     "threads": [-1, -(10**30)],
@@ -91,7 +93,9 @@ WRONG_DATA = {
 @pytest.mark.parametrize("kind", WRONG_DATA)
 def test_what_is_no_bytes_is_refused(kind):
     data, error = WRONG_DATA[kind]
-    for call in (lmzip.compress, lmzip.decompress, lmzip.open(io.BytesIO(), "wb").write):
+    compressor, decompressor = lmzip.LmzCompressor(), lmzip.LmzDecompressor()
+    calls = (compressor.compress, decompressor.decompress, lmzip.open(io.BytesIO(), "wb").write)
+    for call in (lmzip.compress, lmzip.decompress, *calls):
         with pytest.raises(error, match="data"):
             call(data)
 
