@@ -11,6 +11,7 @@ PYTEST_OPTIONS ?= -n 2 -q
 VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := $(VENV)/oldest
+OLDEST_INTEGRATIONS := $(VENV)/oldest-integrations
 HF_TESTS := tests/models/test_packages.py tests/native/test_external.py tests/cli/test_cli_hf.py \
 	$(wildcard tests/models/test_hf*.py)
 # What else shows how lmzip gets on with each package: gguf and tokenizers, click and tqdm, safetensors, matplotlib.
@@ -33,8 +34,9 @@ CC_musl ?= musl-gcc
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo paper test test-training test-llm test-hf test-32bit test-arm64 test-s390x test-musl test-elsewhere
-.PHONY: test-remote build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
+.PHONY: demo paper test test-training test-llm test-hf test-remote test-integrations
+.PHONY: test-32bit test-arm64 test-s390x test-musl test-elsewhere
+.PHONY: build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
 
 # To see it work: installs, compresses the bundled text in place and back, and shows the sizes beside gzip and xz.
@@ -67,6 +69,12 @@ test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 test-remote: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,remote]' 'moto[server]>=5.1'
 	$(BIN)/python -m pytest -q tests/remote
+
+# After a change of lmzip.integrations, or of the libraries they are for: their tests, which `make test` skips without
+# them; with the newest versions, then with the oldest.
+test-integrations: $(VENV)/.integrations $(OLDEST_INTEGRATIONS)/.ready
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/integrations
+	$(OLDEST_INTEGRATIONS)/bin/python -m pytest $(PYTEST_OPTIONS) tests/integrations
 
 # After a change of sizes or words in the kernel, or of its variants for ARM: all its cases on a machine of another
 # kind, which must give the payloads that this one gives.  On Debian: apt-get install gcc-multilib, or
@@ -140,7 +148,8 @@ paper: $(VENV)/.train
 # To start over without downloading again: removes what was built, keeps the virtual environment.
 clean:
 	rm -rf build dist work .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train hf bench) $(OLDEST)/.hf
+	rm -f lmzip/native/_kernel*.so lmzip/native/_kernel.c $(addprefix $(VENV)/.,built dev train hf integrations bench)
+	rm -f $(OLDEST)/.hf $(OLDEST_INTEGRATIONS)/.ready
 	find lmzip scripts tests fuzz -name __pycache__ -type d -exec rm -rf {} +
 
 # To start over completely.
@@ -172,6 +181,17 @@ $(VENV)/.hf: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,hf]'
 	@touch $@ $(VENV)/.built
+
+$(VENV)/.integrations: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,integrations]'
+	@touch $@ $(VENV)/.built
+
+$(OLDEST_INTEGRATIONS)/.ready: scripts/oldest-integrations.txt scripts/check_tools.py $(INSTALLED_FROM)
+	$(PYTHON) scripts/check_tools.py
+	$(PYTHON) -m venv $(OLDEST_INTEGRATIONS)
+	$(OLDEST_INTEGRATIONS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint scripts/oldest-integrations.txt --editable '.[dev,integrations]'
+	@touch $@
 
 $(OLDEST)/.hf: scripts/oldest.txt scripts/check_tools.py $(INSTALLED_FROM)
 	$(PYTHON) scripts/check_tools.py

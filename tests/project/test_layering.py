@@ -34,6 +34,8 @@ ALLOWED = {
     "fileio": {"errors"},
     "remote": {"errors", "packages", "fileio"},
     "stream": {"errors", "arguments", "levels", "contents", "codec", "models"},
+    "tarfile": {"errors", "stream"},
+    "integrations": {"levels", "format", "stream", "tarfile"},
     "cli": {
         "errors",
         "_version",
