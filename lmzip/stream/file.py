@@ -20,6 +20,8 @@ from lmzip.stream.writing import FrameSink, OutputFile, check_options, sink_fact
 _MODES = {"r": "rb", "w": "wb", "x": "xb", "a": "ab"}
 
 _written_files: weakref.WeakSet[LmzFile] = weakref.WeakSet()  # to be settled at exit if they are still open then
+_read_files: weakref.WeakSet[LmzFile] = weakref.WeakSet()
+_lost_buffers: list[io.BufferedReader] = []  # whose locks nobody will ever release; kept, as to end them needs the lock
 
 
 class LmzFile(io.BufferedIOBase):
@@ -34,7 +36,8 @@ class LmzFile(io.BufferedIOBase):
     even later becomes another frame.  After a fork only the process that opened the file writes to it: in the child
     write() raises io.UnsupportedOperation, and close() drops what was taken before.
 
-    Several threads may use one object: each write() is taken as a whole, each read() gets a piece of its own.
+    Several threads may use one object: each write() is taken as a whole, each read() gets a piece of its own.  In a
+    child that is forked while another thread reads, reading raises RuntimeError.
     What write() or close() raised, as on a full disk, ends the writing: later calls raise it again.
     """
 
@@ -73,6 +76,7 @@ class LmzFile(io.BufferedIOBase):
         """
         self.mode = _binary_mode(mode)
         self._file: Any = file
+        self._reading = threading.RLock()  # held by the thread that is at the buffer
         if self.mode == "rb":
             check_options(level, block_size=block_size, long=long, threads=threads)
             self._init_reader(long)
@@ -87,6 +91,7 @@ class LmzFile(io.BufferedIOBase):
         self._open_file()
         try:
             self._buffer = io.BufferedReader(raw_reader(self._file, long), 1 << 17)
+            _read_files.add(self)
         except BaseException:
             if self._owned:
                 self._owned.close()
@@ -105,6 +110,8 @@ class LmzFile(io.BufferedIOBase):
         self._check_open()
         if buffer is None:
             raise io.UnsupportedOperation("not open for reading")
+        if buffer in _lost_buffers:
+            raise RuntimeError("a thread of the parent process was reading during the fork")
         return buffer
 
     def _check_open(self) -> None:
@@ -125,37 +132,47 @@ class LmzFile(io.BufferedIOBase):
         return self._buffer is None or self._buffer.seekable()
 
     def read(self, size: int | None = -1, /) -> bytes:
-        return self._reader().read(size)
+        with self._reading:
+            return self._reader().read(size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        return self._reader().read1(size)
+        with self._reading:
+            return self._reader().read1(size)
 
     def readinto(self, buffer, /) -> int:
-        return self._reader().readinto(buffer)
+        with self._reading:
+            return self._reader().readinto(buffer)
 
     def readinto1(self, buffer, /) -> int:
-        return self._reader().readinto1(buffer)
+        with self._reading:
+            return self._reader().readinto1(buffer)
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        return self._reader().readline(-1 if size is None else size)
+        with self._reading:
+            return self._reader().readline(-1 if size is None else size)
 
     def peek(self, size: int = 0, /) -> bytes:
         """Return bytes ahead without taking them, at least one unless at the end."""
-        return self._reader().peek(size)
+        with self._reading:
+            return self._reader().peek(size)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Go to a place in the content and return it; raises ValueError, io.UnsupportedOperation."""
         offset, whence = arguments.integer("offset", offset), arguments.integer("whence", whence)
         sink = self._sink
         if sink is None:
-            return self._reader().seek(offset, whence)
+            with self._reading:
+                return self._reader().seek(offset, whence)
         self._check_open()
         return sink.seek(offset, whence)
 
     def tell(self) -> int:
         """Return the place in the content."""
         sink = self._sink
-        return self._reader().tell() if sink is None else sink.size
+        if sink is not None:
+            return sink.size
+        with self._reading:
+            return self._reader().tell()
 
     def write(self, data, /) -> int:
         """Take bytes; blocks are coded as they fill.  Raises what coding and writing earlier blocks raised."""
@@ -268,3 +285,16 @@ def _settle_all() -> None:
             file._settle()
         except Exception:
             sys.excepthook(*sys.exc_info())
+
+
+def _give_up_lost_buffers() -> None:
+    """In a forked child: see which files a thread was reading that is not here, and would be waited for for ever."""
+    for file in list(_read_files):
+        if file._reading.acquire(blocking=False):
+            file._reading.release()
+        elif file._buffer:
+            _lost_buffers.append(file._buffer)
+            file._reading = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_give_up_lost_buffers)

@@ -305,3 +305,14 @@ def test_a_pipe_compares_the_hash_of_the_whole():
     wrong = DATA[:-frame_end] + Trailer(tuple(table), b"8 wrong!").pack(frame.header)
     with lmzip.open(Pipe(wrong)) as file, pytest.raises(DamagedError, match="content"):
         file.read()
+
+
+@pytest.mark.parametrize("mode", ["rb", "rt", "wb", "wt"])
+def test_closing_twice_and_using_it_afterwards(path, mode):
+    file = lmzip.open(path, mode)
+    file.close()
+    before = path.read_bytes()
+    file.close()
+    with pytest.raises(ValueError):
+        file.write("" if "t" in mode else b"") if "w" in mode else file.read()
+    assert file.closed and path.read_bytes() == before

@@ -271,3 +271,63 @@ def test_what_was_broken_off_is_not_finished_as_garbage(tmp_path):
     gc.collect()
     with pytest.raises(LmzipError):
         lmzip.decompress(path.read_bytes())
+
+
+READING = """
+inner, outer = os.pipe()
+data = lmzip.compress(b"line\\n" * 20, 1)
+file = lmzip.open(open(inner, "rb", buffering=0), {mode!r})
+entered = threading.Event()
+class Waiting(threading.Thread):
+    def run(self):
+        entered.set()
+        self.content = file.read()
+"""
+
+
+@pytest.mark.parametrize("mode", ["rb", "rt"])
+def test_a_fork_while_another_thread_reads_hangs_nobody(run, tmp_path, mode):
+    """The child gets an error instead of waiting for a thread that is not there; the parent reads on."""
+    (tmp_path / "x.lmz").write_bytes(lmzip.compress(b"", 1))
+    body = (
+        READING.format(mode=mode)
+        + """
+thread = Waiting(daemon=True)
+thread.start()
+entered.wait()
+binary = getattr(file, "buffer", file)
+while binary._reading.acquire(blocking=False):  # until the thread is at it
+    binary._reading.release()
+if not (child := os.fork()):
+    for call in (lambda: binary.read(1), binary.tell, binary.readline):
+        try:
+            call()
+        except RuntimeError as error:
+            print(error, flush=True)
+    binary.close()
+    binary.close()
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+os.write(outer, data)
+os.close(outer)
+thread.join()
+print(len(thread.content))
+"""
+    )
+    code, printed, _ = run(body)
+    assert (code, printed) == (0, b"a thread of the parent process was reading during the fork\n" * 3 + b"100\n")
+
+
+def test_a_reader_goes_on_in_a_forked_child(run, tmp_path):
+    """Which shares the place in the file below with its parent, as any file object does."""
+    (tmp_path / "x.lmz").write_bytes(lmzip.compress(b"line\n" * 20, 1))
+    body = """
+file = lmzip.open("x.lmz")
+first = file.readline()
+if not os.fork():
+    assert first + file.read() == b"line\\n" * 20
+    file.close()
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    assert run(body) == (0, b"7\n", b"line\n" * 20)
