@@ -42,6 +42,8 @@ extern test_case now;
 extern lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
 extern unsigned long n_checked;
 
+void begin_case(void); /* what is random from here on does not depend on how many variants there were before */
+void add_to_digest(const uint8_t *bytes, size_t size); /* of what other machines must give too */
 uint32_t next_random(void);
 void fill_text(uint8_t *raw, size_t size);
 void fill_random(uint8_t *raw, size_t size);
@@ -68,5 +70,8 @@ size_t cut_tokens(const uint8_t *raw, uint8_t *sizes); /* the block at hand, in 
 
 /* sanitize_external.c */
 int external_blocks(int full); /* returns how many */
+
+/* sanitize_sampling.c */
+int sampled_blocks(int full); /* returns how many */
 
 #endif

@@ -19,9 +19,21 @@ test_case now;
 lmz_expert *experts[LMZ_N_UNITS][MAX_VARIANTS];
 unsigned long n_checked;
 static uint64_t random_state = 0x9e3779b97f4a7c15u;
-static uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a of the payloads */
+static uint64_t digest = 0xcbf29ce484222325u; /* FNV-1a of the payloads, and of what is drawn */
 
 uint32_t next_random(void) { return tiny_random(&random_state); }
+
+void begin_case(void)
+{
+    static uint64_t n_cases;
+    random_state = 0x9e3779b97f4a7c15u + ++n_cases;
+}
+
+void add_to_digest(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3u;
+}
 
 /* ---- inputs ---- */
 
@@ -168,9 +180,7 @@ static void damage(const uint8_t *payload, size_t payload_size, int n_damages)
 /* Encode with every variant and step size (same payload), into too small a capacity, decode, then damage. */
 static void round_trip(int n_damages)
 {
-    static uint64_t n_cases;
-    /* Whatever was drawn before, which the number of variants decides. */
-    random_state = 0x9e3779b97f4a7c15u + ++n_cases;
+    begin_case();
     /* What a wrong transformer is sure of is dear: 18 bits for a bit, 24 for a token's end. */
     size_t capacity = now.raw_size + now.raw_size * (has_tokens() ? 24 : 1) / (has_tokens() ? 1 : 4) + 64, size, again;
     uint8_t *raw = tiny_allocate(now.raw_size), *decoded = tiny_allocate(now.raw_size);
@@ -186,8 +196,7 @@ static void round_trip(int n_damages)
         free(cut);
     }
     CHECK(encode(PORTABLE, UINT64_MAX, raw, payload, capacity, &size) == LMZ_DONE);
-    for (size_t i = 0; i < size; i++)
-        digest = (digest ^ payload[i]) * 0x100000001b3u;
+    add_to_digest(payload, size);
     FOR_EACH_VARIANT(simd) {
         int n_threads = now.n_threads;
         if (simd != PORTABLE) {
@@ -444,6 +453,7 @@ int main(int argc, char **argv)
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
         n_cases += net_blocks(kind, full) + token_blocks(kind, full);
     n_cases += external_blocks(full) + content_blocks(full) + copies_of_blocks(full ? 2000 : 50);
+    n_cases += sampled_blocks(full);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     printf("payloads: %08lx%08lx\n", (unsigned long)(digest >> 32), (unsigned long)(digest & UINT32_MAX));
     return 0;
