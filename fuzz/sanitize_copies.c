@@ -55,11 +55,28 @@ static void put_back_damaged(const uint8_t *body, size_t body_size, size_t raw_s
         memcpy(damaged, body, size);
         for (uint32_t n = next_random() % 3; n && size; n--)
             damaged[next_random() % (size < 30 ? size : 30)] = (uint8_t)next_random();
-        const int status = lmz_copies_put_back(damaged, size, made + before, made_size, before);
-        CHECK(status == LMZ_DONE || status == LMZ_E_DAMAGED);
+        size_t n_made;
+        const int status = lmz_copies_put_back(damaged, size, made + before, made_size, before, &n_made);
+        CHECK(n_made <= made_size && (status == LMZ_DONE ? n_made == made_size : status == LMZ_E_DAMAGED));
         free(damaged);
         free(made);
     }
+}
+
+/* The beginning of a body makes the beginning of the raw bytes. */
+static void put_back_beginning(const uint8_t *body, size_t body_size, const uint8_t *raw, size_t raw_size,
+                               size_t before)
+{
+    const size_t size = next_random() % body_size;
+    uint8_t *beginning = malloc(size + !size), *made = malloc(before + raw_size);
+    size_t n_made;
+    CHECK(beginning && made);
+    memcpy(beginning, body, size);
+    memcpy(made, raw - before, before);
+    CHECK(lmz_copies_put_back(beginning, size, made + before, raw_size, before, &n_made) == LMZ_E_DAMAGED);
+    CHECK(n_made < raw_size && !memcmp(raw, made + before, n_made));
+    free(beginning);
+    free(made);
 }
 
 int copies_of_blocks(int n_blocks)
@@ -76,9 +93,11 @@ int copies_of_blocks(int n_blocks)
         if (status == LMZ_E_FULL)
             continue;
         memcpy(again, raw, before);
-        CHECK(body_size < n && lmz_copies_put_back(body, body_size, again + before, n, reach) == LMZ_DONE);
-        CHECK(!memcmp(raw, again, size));
+        size_t made;
+        CHECK(body_size < n && lmz_copies_put_back(body, body_size, again + before, n, reach, &made) == LMZ_DONE);
+        CHECK(made == n && !memcmp(raw, again, size));
         put_back_damaged(body, body_size, n, reach);
+        put_back_beginning(body, body_size, raw + before, n, reach);
     }
     lmz_finder *finder = lmz_finder_new(10);
     size_t none = 0;

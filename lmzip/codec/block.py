@@ -42,9 +42,10 @@ def decode_block(
 ):
     """Return the raw bytes (bytes-like) of a block after comparing all its checks; `name` is for messages.
 
-    early: called as stripes are checked, not those of a body; where it returns False, the rest of the raw bytes is
-    arbitrary.  past: what stands in the frame before a block that has copies of it.  Raises DamagedError,
-    UnsupportedError for a block that the model does not have, MemoryLimitError.
+    early: called as stripes are checked; where it returns False, the rest of the raw bytes is arbitrary.  Of a block
+    that has copies these are stripes of its body, and it returns True.  past: what stands in the frame before a block
+    that has copies of it.  Raises DamagedError, UnsupportedError for a block that the model does not have,
+    MemoryLimitError.
     """
     counted = Counter(report)
     coded, ended = decode_coded(model, header, head, payload, name, counted, n_threads, early)
@@ -77,7 +78,7 @@ def decode_coded(
             spec = head.spec(header)
             check_takes(model, spec)
             run = Run(report, n_threads, expected=expected)
-            coded, ended = _decode(model, spec, payload, run, None if head.has_copies else early)
+            coded, ended = _decode(model, spec, payload, run, early)
     except DamagedError as error:
         raise DamagedError(f"{name}: {error}") from None
     except MemoryError:

@@ -144,10 +144,10 @@ class FrameReader:
 
         def checked(raw: memoryview, checker: StripeChecker) -> bool:
             nonlocal sound
-            if early:
-                early((raw, checker.n_checked))
-            elif self._salvage:
+            if self._salvage:
                 sound = raw[: checker.n_checked]
+            elif early and not head.has_copies:
+                early((raw, checker.n_checked))
             return True
 
         name = block_name(block)
@@ -160,6 +160,8 @@ class FrameReader:
         except DamagedError as error:
             if not self._salvage:
                 raise
+            if head.has_copies and len(sound):
+                sound = _beginning_of(sound, head.raw_size)
             hole = Hole(
                 block.offset, 0, head.raw_size - len(sound), f"{name}: unexpected end of file" if is_cut else str(error)
             )
@@ -248,6 +250,16 @@ class FrameReader:
         if end.trailer.content_hash not in (digest, b"") and not self._salvage:
             raise DamagedError(DAMAGED_CONTENT)
         self.summary.end_frame(digest)
+
+
+def _beginning_of(body, raw_size: int):
+    """Return the raw bytes that the beginning of a body makes, of raw_size in all; raises MemoryLimitError."""
+    from lmzip.native.copies import put_back_beginning  # the kernel, which a list does without
+
+    try:
+        return put_back_beginning(body, raw_size)
+    except MemoryError:
+        raise no_memory(raw_size) from None
 
 
 def new_past(window: int) -> Past:

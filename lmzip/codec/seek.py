@@ -200,6 +200,7 @@ class BlockReader:
         check_block(model, block, self._memory_limit)
         fitting_threads(1, decode_need(model, header, info.head), self._memory_limit)
         name = f"block at byte {info.offset}"
+        early = None if info.head.has_copies else early
         return decode_block(model, header, info.head, payload, name, early=early, past=self._past)
 
     def _keep(self, number: int, raw) -> None:

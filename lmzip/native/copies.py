@@ -37,6 +37,12 @@ def put_back_copies(body, raw_size: int) -> memoryview:
     return memoryview(ffi.buffer(raw, raw_size))
 
 
+def put_back_beginning(body, raw_size: int) -> memoryview:
+    """Return the raw bytes that the beginning of a body makes, of raw_size that the whole does; raises MemoryError."""
+    raw = _new_bytes("uint8_t[]", max(1, raw_size))
+    return memoryview(ffi.buffer(raw, raw_size))[: _made(body, raw, raw_size, 0)[1]]
+
+
 class Past:
     """The last raw bytes of a frame, which the next block may refer to: those of a window, and some before it.
 
@@ -134,7 +140,13 @@ def _take(finder, source, size: int, raw_size: int, window: int, least: int, mos
 
 
 def _put_back(body, raw, raw_size: int, reach: int) -> None:
-    with ffi.from_buffer("uint8_t[]", body) as source:  # let go of at once: a view may lie behind it
-        status = lib.lmz_copies_put_back(source, len(source), raw, raw_size, reach)
-    if status != lib.LMZ_DONE:
+    if _made(body, raw, raw_size, reach)[0] != lib.LMZ_DONE:
         raise DamagedError("damaged copies")
+
+
+def _made(body, raw, raw_size: int, reach: int) -> tuple[int, int]:
+    """Write what a body makes to `raw`; return the kernel's status and how many bytes that is."""
+    made = ffi.new("size_t *")
+    with ffi.from_buffer("uint8_t[]", body) as source:  # let go of at once: a view may lie behind it
+        status = lib.lmz_copies_put_back(source, len(source), raw, raw_size, reach, made)
+    return status, made[0]

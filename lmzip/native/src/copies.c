@@ -104,34 +104,43 @@ static void copy(uint8_t *to, size_t size, size_t distance)
     memcpy(to, from, size);
 }
 
-int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach)
+/* Copy what is there of the next `size` bytes of the rest; returns whether that is all of them, and they have room. */
+static int copy_rest(reader *rest, uint8_t *raw, size_t raw_size, size_t size, size_t *made)
+{
+    const size_t left = (size_t)(rest->end - rest->at), n = size < left ? size : left, room = raw_size - *made;
+    if (n > room)
+        return 0;
+    memcpy(raw + *made, rest->at, n);
+    rest->at += n;
+    *made += n;
+    return n == size;
+}
+
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach,
+                        size_t *made)
 {
     reader list = {body, body + body_size, 0}, rest = list;
     const uint32_t n_copies = take_number(&list);
     reader behind = list;
+    *made = 0;
     for (uint32_t i = 0; i < n_copies && !behind.is_damaged; i++)
         for (int k = 0; k < 3; k++)
             take_number(&behind);
     if (behind.is_damaged)
         return LMZ_E_DAMAGED;
     rest.at = behind.at;
-    size_t at = 0, distance = 0;
+    size_t distance = 0;
     for (uint32_t i = 0; i < n_copies; i++) {
         const size_t gap = take_number(&list), size = take_number(&list), other = take_number(&list);
         if (other)
             distance = other;
-        if (gap > (size_t)(rest.end - rest.at) || gap > raw_size - at)
+        if (!copy_rest(&rest, raw, raw_size, gap, made))
             return LMZ_E_DAMAGED;
-        memcpy(raw + at, rest.at, gap);
-        rest.at += gap;
-        at += gap;
-        if (!size || size > raw_size - at || !distance || distance > at + reach)
+        if (!size || size > raw_size - *made || !distance || distance > *made + reach)
             return LMZ_E_DAMAGED;
-        copy(raw + at, size, distance);
-        at += size;
+        copy(raw + *made, size, distance);
+        *made += size;
     }
-    if ((size_t)(rest.end - rest.at) != raw_size - at)
-        return LMZ_E_DAMAGED;
-    memcpy(raw + at, rest.at, raw_size - at);
-    return LMZ_DONE;
+    const int is_whole = copy_rest(&rest, raw, raw_size, raw_size - *made, made);
+    return is_whole && rest.at == rest.end ? LMZ_DONE : LMZ_E_DAMAGED;
 }

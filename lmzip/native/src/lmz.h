@@ -134,8 +134,9 @@ int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_
                     uint8_t *body, size_t capacity, size_t *body_size, size_t *reach);
 
 /* Write the raw bytes that a body makes, behind `reach` bytes of which it may have copies.  Return LMZ_E_DAMAGED where
-   they are not raw_size bytes. */
-int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach);
+   they are not raw_size bytes.  made: how many there are, of the beginning of a body those that it makes. */
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach,
+                        size_t *made);
 
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
