@@ -18,7 +18,7 @@ from lmzip.fileio import Source
 from lmzip.format.header import MAGIC
 
 if TYPE_CHECKING:
-    from lmzip.codec import Summary
+    from lmzip.codec import Summary, Tables
 
 _COPY_SIZE = 1 << 20
 _MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much there is to do
@@ -144,7 +144,18 @@ class Work(Action):
                 **self.coding(),
                 progress=lambda _, n: meter.advance(phase, n),
                 salvage=self.options.salvage,
+                tables=self._tables(source),
             )
+
+    def _tables(self, source: Source) -> Tables:
+        """Return what tables of a file to be salvaged tell of its damaged places."""
+        from lmzip import codec
+
+        if not self.options.salvage or source.whole_size is None:
+            return codec.NO_TABLES
+        start = source.whole_size - (source.size or 0)
+        with source.file() as file:
+            return codec.read_tables(file, start)
 
     def _test(self, source: Source, shown: str) -> None:
         start = time.monotonic()

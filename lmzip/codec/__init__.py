@@ -8,9 +8,11 @@ from lmzip.codec.memory import compress_memory
 from lmzip.codec.sampling import sample
 from lmzip.codec.seek import BlockInfo, BlockReader, FrameInfo, list_frames, read_range
 from lmzip.codec.summary import Hole, Progress, Summary
+from lmzip.codec.tables import NO_TABLES, Tables, read_tables
 from lmzip.system import available_threads
 
 __all__ = [
+    "NO_TABLES",
     "BlockDecoder",
     "BlockInfo",
     "BlockReader",
@@ -18,6 +20,7 @@ __all__ = [
     "Hole",
     "Progress",
     "Summary",
+    "Tables",
     "available_threads",
     "compress_memory",
     "compress_stream",
@@ -25,5 +28,6 @@ __all__ = [
     "decompress_stream",
     "list_frames",
     "read_range",
+    "read_tables",
     "sample",
 ]

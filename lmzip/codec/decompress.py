@@ -15,6 +15,7 @@ from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.stripes import StripeChecker
 from lmzip.codec.summary import Hole, Progress, Summary
+from lmzip.codec.tables import NO_TABLES, Tables
 from lmzip.codec.workers import Workers
 from lmzip.errors import DamagedError, LmzipError, ModelMissingError, NumericsError, UnsupportedError
 from lmzip.format.block import BlockHead
@@ -284,6 +285,7 @@ def decompress_stream(
     progress: Progress | None = None,
     salvage: bool = False,
     long: bool | int | None = None,
+    tables: Tables = NO_TABLES,
 ) -> Summary:
     """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
@@ -291,7 +293,8 @@ def decompress_stream(
     compared at the end of each frame.  write may take less than it is given if it returns how much (lmzip.codec.sink).
     registry: where models of frames come from; default a new one.  threads, memory_limit: as for compress_stream.  At
     most threads + 1 blocks are held at a time.  salvage: pass over what is damaged or needs what is not here, write the
-    rest, and tell of it in Summary.holes.  long: without a memory_limit, frames whose blocks refer back more than 128
+    rest, and tell of it in Summary.holes; tables: what the file says of places where heads are damaged, if it was asked
+    (read_tables).  long: without a memory_limit, frames whose blocks refer back more than 128
     MiB are refused, or more than 2^long bytes where that is more (up to 30).
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
@@ -311,7 +314,7 @@ def decompress_stream(
             long=window_log(long),
         )
         try:
-            for piece in salvage_frames(source) if isinstance(source, SalvageSource) else read_frames(source):
+            for piece in salvage_frames(source, tables) if isinstance(source, SalvageSource) else read_frames(source):
                 reader.handle(piece)
                 del piece  # not to be held while the next one is read
         except LmzipError:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from lmzip.codec.source import Source
 from lmzip.codec.summary import Hole
+from lmzip.codec.tables import NO_TABLES, Tables
 from lmzip.errors import LmzipError, NotLmzipError
 from lmzip.format.block import MAX_HEAD_SIZE, head_size, is_block_head, parse_block_head
 from lmzip.format.frames import Block, FrameStart
@@ -95,9 +96,10 @@ def _likely_headers() -> tuple[FrameHeader, ...]:
     )
 
 
-def salvage_frames(source: SalvageSource) -> Iterator[FrameStart | Block | Hole]:
+def salvage_frames(source: SalvageSource, tables: Tables = NO_TABLES) -> Iterator[FrameStart | Block | Hole]:
     """Yield every block whose head is sound, and holes where bytes are damaged or missing.
 
+    tables: where the file is one that can be read from its end, they tell how many bytes blocks without heads had.
     Raises NotLmzipError if there is no sound head at all.
     """
     headers, index, n_found, in_frame = _likely_headers(), 0, 0, False
@@ -105,7 +107,10 @@ def salvage_frames(source: SalvageSource) -> Iterator[FrameStart | Block | Hole]
         offset = source.position
         place = source.find(headers)
         if place.skipped and not (place.only_nul and place.header is None):
-            yield Hole(offset, 0, None, f"{place.skipped} bytes from byte {offset} on are damaged")
+            lost = tables.between(offset, source.position)
+            size = lost.raw_size if lost else None
+            yield Hole(offset, 0, size, f"{place.skipped} bytes from byte {offset} on are damaged")
+            index += lost.n_blocks if lost else 0
         if place.header is None or (place.starts and in_frame):
             if in_frame:
                 yield Hole(source.position, 0, None, f"the frame before byte {source.position} has no end")

@@ -68,6 +68,16 @@ def is_trailer(header: FrameHeader, packed: bytes) -> bool:
     return len(packed) > 4 and zlib.crc32(header.packed + packed[:-4]) == _U32.unpack_from(packed, len(packed) - 4)[0]
 
 
+def table_size(end: bytes) -> int:
+    """Return the size of the table of the trailer whose last TRAILER_END_SIZE bytes these are."""
+    return ROW_SIZE * _END.unpack_from(end)[1]
+
+
+def parse_table(packed: bytes) -> tuple[Row, ...]:
+    """Return the rows of a packed table."""
+    return tuple(struct.iter_unpack("<II", packed))
+
+
 def parse_trailer(header: FrameHeader, packed: bytes, table: Sequence[Row]) -> Trailer:
     """Return the trailer in `packed`, which has the size for len(table) blocks; table: what their heads say.
 

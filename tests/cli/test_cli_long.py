@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 
 import pytest
 from cli_tools import run
+
+from lmzip.codec import list_frames
 
 NOISE = random.Random(1).randbytes(60_000)
 RAW = NOISE + b"between" + NOISE
@@ -87,3 +90,20 @@ def test_salvage_says_what_is_made_of_lost_bytes(file):
     done = run("lmzip", "--salvage", "-c", packed)
     assert done.returncode == 1 and b"copies of bytes that are lost" in done.stderr
     assert done.stdout == RAW[40_000:60_007] + RAW[100_007:]
+
+
+def test_salvage_of_a_file_asks_its_table_what_is_missing_behind_a_damaged_head(file):
+    """Of a pipe, which shows its table too late, copies of all that stands before are lost."""
+    raw = file.read_bytes()
+    size_with(file, "--long", "--block-size=8k")
+    packed = file.with_name("a.lmz")
+    data = bytearray(packed.read_bytes())
+    head = list_frames(io.BytesIO(data))[0].blocks[4].offset
+    data[head + 2] ^= 1
+    packed.write_bytes(data)
+    done = run("lmzip", "--salvage", "-c", packed)
+    assert done.returncode == 1 and b"8192 bytes are missing at byte 32768" in done.stderr
+    assert done.stdout.startswith(raw[: 4 * 8192] + raw[5 * 8192 : 6 * 8192]) and b"unknown" not in done.stderr
+    of_pipe = run("lmzip", "--salvage", "-dc", data=bytes(data))
+    assert b"an unknown number of bytes are missing at byte 32768" in of_pipe.stderr
+    assert len(of_pipe.stdout) < len(done.stdout)

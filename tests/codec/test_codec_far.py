@@ -53,9 +53,9 @@ def with_bit_turned(data: bytes, number: int, at: int = 30) -> bytes:
     return bytes(changed)
 
 
-def check_saved(data: bytes, raw: bytes = RAW) -> int:
+def check_saved(data: bytes, raw: bytes = RAW, **options) -> int:
     """Salvage a file whose holes are of known sizes; return how many bytes are missing: all others are there."""
-    saved, summary = unpack(data, salvage=True)
+    saved, summary = unpack(data, salvage=True, **options)
     position = at = 0
     for hole in summary.holes:
         n = hole.raw_offset - position
@@ -222,6 +222,15 @@ def test_behind_a_damaged_head_nobody_knows_where_copies_are_from():
             found = RAW.find(saved[start:end], at)
             assert found >= at
             at = found + end - start
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_the_table_tells_how_many_bytes_are_behind_a_damaged_head(number):
+    """What is lost is the same as where a payload is damaged."""
+    changed = bytearray(DATA)
+    changed[blocks_of(DATA)[number].offset + 2] ^= 1
+    missing = check_saved(bytes(changed), tables=codec.read_tables(io.BytesIO(changed)))
+    assert missing == check_saved(with_bit_turned(DATA, number))
 
 
 def test_a_file_that_is_cut_is_saved_up_to_there():
