@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from lmzip.errors import UnsupportedError
@@ -30,8 +31,12 @@ class Tokenizer:
         except Exception as error:  # the package raises plain Exception, and ValueError for bad UTF-8
             raise UnsupportedError(f"the model's tokenizer cannot be used ({error})") from None
         self._token_bytes = token_bytes
-        self._known = set(token_bytes)
         self._longest = max(map(len, token_bytes))
+
+    @cached_property
+    def _known(self) -> set[bytes]:
+        """What few inputs need, but takes some megabytes."""
+        return set(self._token_bytes)
 
     def sizes(self, data: bytes) -> bytes:
         """Return the sizes of the tokens of data, a byte each."""

@@ -9,6 +9,20 @@
 #include <sys/mman.h>
 #define USE_MMAP 1
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
+#define LARGE ((size_t)32 << 20)
+
+/* Give back to the system what was freed: beside a large allocation it would stay in use, as what a tokenizer was read
+   from (25 MB). */
+static void trim(void)
+{
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
 
 static void *zeroed(size_t size)
 {
@@ -26,6 +40,8 @@ static void *zeroed(size_t size)
 
 int arena_allocate(arena *a)
 {
+    if (a->size >= LARGE)
+        trim();
     a->base = a->size > PTRDIFF_MAX ? NULL : zeroed((size_t)a->size);
     if (!a->base)
         errno = ENOMEM;
