@@ -294,8 +294,8 @@ def decompress_stream(
     registry: where models of frames come from; default a new one.  threads, memory_limit: as for compress_stream.  At
     most threads + 1 blocks are held at a time.  salvage: pass over what is damaged or needs what is not here, write the
     rest, and tell of it in Summary.holes; tables: what the file says of places where heads are damaged, if it was asked
-    (read_tables).  long: without a memory_limit, frames whose blocks refer back more than 128
-    MiB are refused, or more than 2^long bytes where that is more (up to 30).
+    (read_tables).  long: without a memory_limit, frames whose blocks refer back more than 128 MiB are refused, or more
+    than 2^long bytes where that is more (up to 30).
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
     NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read and write raise.
