@@ -26,7 +26,7 @@ from lmzip.stream import shared
 VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
 MAGIC = b"\x89LMZ"
 HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129, 0x60: 16}  # by bits 5 and 6 of byte 4
-SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7; a dictionary takes 32 bytes more
+SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7
 MORE = {0: 0, 0x20: 10, 0x40: 4, 0x60: 12}  # by bits 5 and 6 of the byte kind, what the head has besides
 HEAD_SIZE = 17  # kind u8, raw_size u32, payload_size u32, data_check u32, head_check u32
 SHORT_HEAD_SIZE = 10  # raw_size u16, payload_size u16, data_check u32, head_check u16
@@ -73,7 +73,7 @@ def repair(data: bytearray) -> None:
     position = 0
     while data[position : position + 4] == MAGIC and len(data) > position + 4:
         flags = data[position + 4]
-        header_size = HEADER_SIZES.get(flags & 0x60, 6) + (32 if flags & DICTIONARY else 0)
+        header_size = HEADER_SIZES.get(flags & 0x60, 6) + bool(flags & DICTIONARY) * (5 if flags & SHORT else 33)
         end = _repair_frame(data, position, position + header_size, short=bool(flags & SHORT))
         if end is None:
             return

@@ -68,6 +68,9 @@ void make_transformers(int kind);
 void free_transformers(void);
 size_t cut_tokens(const uint8_t *raw, uint8_t *sizes); /* the block at hand, in one of several ways; returns how many */
 
+/* sanitize_dictionary.c */
+int dictionary_blocks(int full); /* returns how many */
+
 /* sanitize_external.c */
 int external_blocks(int full); /* returns how many */
 

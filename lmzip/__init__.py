@@ -2,7 +2,7 @@
 
     lmzip.compress(data, level=6) -> bytes          lmzip.open(path, "rb" | "wb" | "rt" | ...) -> file object
     lmzip.decompress(data) -> bytes                 lmzip.LmzFile, LmzCompressor, LmzDecompressor
-    lmzip.LmzipError and its kinds
+    lmzip.LmzipError and its kinds                  lmzip.Dictionary(data), for dictionary=... of these
 
 Names are loaded when first used: the command line starts without the codec.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lmzip._version import __version__
 from lmzip.errors import (
     DamagedError,
+    DictionaryMissingError,
     InputChangedError,
     LmzipError,
     MemoryLimitError,
@@ -27,10 +28,13 @@ from lmzip.errors import (
 )
 
 if TYPE_CHECKING:
+    from lmzip.dictionary import Dictionary
     from lmzip.stream import LmzCompressor, LmzDecompressor, LmzFile, compress, decompress, open
 
 __all__ = [
     "DamagedError",
+    "Dictionary",
+    "DictionaryMissingError",
     "InputChangedError",
     "LmzCompressor",
     "LmzDecompressor",
@@ -52,9 +56,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("LmzCompressor", "LmzDecompressor", "LmzFile", "compress", "decompress", "open"):
+    if name not in ("Dictionary", "LmzCompressor", "LmzDecompressor", "LmzFile", "compress", "decompress", "open"):
         raise AttributeError(f"module 'lmzip' has no attribute {name!r}")
-    from lmzip import stream
+    from lmzip import dictionary, stream
 
-    globals()[name] = value = getattr(stream, name)
+    globals()[name] = value = getattr(dictionary if name == "Dictionary" else stream, name)
     return value

@@ -1,9 +1,11 @@
-"""The records of a block that go through all layers: what it is, and how it is worked on.  Imports nothing of lmzip."""
+"""The records of a block that go through all layers: what it is, and how it is worked on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from lmzip.dictionary import Dictionary
 
 IMAGE, SOUND = 1, 2  # kinds
 BIG_ENDIAN, SIGNED, FLOAT, PALETTE = 1, 2, 4, 8  # flags
@@ -42,6 +44,12 @@ class BlockSpec:
     n_lanes: int = 1
     context: int = 0  # how often the window of a model of tokens is halved, 0 to 3, from the frame's header
     content: Content = BYTES
+    dictionary: Dictionary | None = None  # what it begins behind (ARITHMETIC 1.5); of blocks of bytes only
+
+    @property
+    def dictionary_size(self) -> int:
+        """Bytes that are known before the first raw byte."""
+        return len(self.dictionary) if self.dictionary else 0
 
     @property
     def chunk_size(self) -> int:

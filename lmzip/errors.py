@@ -46,6 +46,12 @@ class ModelMissingError(LmzipError):
     exit_status = 3
 
 
+class DictionaryMissingError(LmzipError):
+    """The input needs a dictionary that was not given, or another one."""
+
+    exit_status = 3
+
+
 class NumericsError(LmzipError):
     """The input is bound to an arithmetic that this machine does not have."""
 

@@ -18,8 +18,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vector_files import bad, contents, copies, far, good
-from vector_files.frames import FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
+from vector_files import bad, contents, copies, dictionaries, far, good
+from vector_files.frames import DICTIONARY, FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
 from vector_files.nets import FORMULA_NETS, LIMIT, ORDERS
 
 from lmzip.reference import container
@@ -31,7 +31,8 @@ RESULTS = {"good": None, "bad": DAMAGED, "unsupported": UNSUPPORTED}  # by the f
 
 def vectors() -> list[Vector]:
     """Return all vectors; the same bytes each time."""
-    return [*good.vectors(), *contents.vectors(), *copies.vectors(), *far.vectors(), *bad.vectors()]
+    groups = (good, contents, copies, far, dictionaries, bad)
+    return [vector for group in groups for vector in group.vectors()]
 
 
 def weights(digest: bytes) -> bytes:
@@ -46,7 +47,7 @@ def weights(digest: bytes) -> bytes:
 def result(data: bytes) -> str:
     """Return what the reference decoder makes of a file, as the README has it."""
     try:
-        content = container.decode(data, weights)
+        content = container.decode(data, weights, [DICTIONARY.data])
     except container.DamagedFile:
         return DAMAGED
     except container.UnsupportedFile:
@@ -88,6 +89,9 @@ def readme(results: dict[str, str]) -> str:
             f"{net_sentence(ORDERS)}.",
             f"{net_sentence(LIMIT)}.",
             "Of the latter all multipliers but the head's are the largest that ARITHMETIC 10.3 admits.",
+            "",
+            "The dictionary of the files that have one is its lines 21 to 42,",
+            f"{len(DICTIONARY):,} bytes with the SHA-256 `{DICTIONARY.digest.hex()}`.",
             "",
             "| file | what it is, or what is wrong with it | result |",
             "|---|---|---|",

@@ -22,13 +22,15 @@ class Action:
         """Return what the options say to the codec, as arguments of its functions in both directions."""
         options = self.options
         limits = {"memory_limit": options.memory_limit, "long": options.long}
-        return {"registry": self.chosen.registry, "threads": options.threads or None} | limits
+        models = {"registry": self.chosen.registry, "dictionary": self.chosen.dictionary}
+        return {"threads": options.threads or None} | models | limits
 
     def compression(self) -> dict[str, Any]:
         """Return what they say to compress_stream()."""
         options = self.options
         own = {"level": options.level, "model": self.chosen.model, "block_size": options.block_size}
-        return self.coding() | own | {"content": options.content}
+        dictionary = self.chosen.dictionary.to_compress() if self.chosen.dictionary else None
+        return self.coding() | own | {"content": options.content, "dictionary": dictionary}
 
     def run(self, name: str, shown: str) -> None:
         """Do it for the input of that name ("-": standard input); shown: its name in messages."""

@@ -23,7 +23,9 @@ class Bench(Action):
 
         with open_input(name) as source:
             self.chosen.find()
-            model = settings_for(self.options.level, self.chosen.model, self.chosen.registry)[1].name
+            given = self.compression()
+            names = ("level", "model", "registry", "dictionary")
+            model = settings_for(*(given[name] for name in names))[1].name
             raw = source.read_all()
         meter = Meter(self.reporter, shown, ("compress", "decompress"), len(raw))
         with meter, signals.reporting(meter.report):

@@ -1,9 +1,10 @@
-"""The model that the user asked for: found when the first file needs it, which is after all that needs none."""
+"""Model and dictionary that the user asked for: found when the first file needs them, after all that needs none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lmzip.cli.chosen_dictionary import ChosenDictionary
 from lmzip.cli.completing import AUTO
 from lmzip.cli.messages import ERROR, UNSUPPORTED, CallError, Reporter, reason
 from lmzip.cli.option_table import ULTRA
@@ -26,10 +27,15 @@ class ChosenModel:
         # Decompression takes the threads from the frame: with others, other sums come out.
         threads = options.threads or None if self._compresses else None
         self.registry = Registry(Settings(options.device, options.dtype, threads, options.allow_download))
+        self.dictionary: ChosenDictionary | None = None
+        if options.dictionary is not None:
+            self.dictionary = ChosenDictionary(options.dictionary, options.dictionary_size)
         self._was_looked_for = False
 
     def find(self) -> None:
-        """Find a model that was named or given by path, also for decompression; does nothing the second time.
+        """Find a model that was named or given by path, also for decompression, and the dictionary to compress with.
+
+        Does nothing the second time.
 
         To be called where it is settled that there is work, before anything is read or written.  Raises CallError for
         one that was said and is not here or cannot be used; warns of one from the environment.
@@ -38,6 +44,11 @@ class ChosenModel:
             return
         self._was_looked_for = True
         options = self._options
+        if self.dictionary and self._compresses:
+            try:
+                self.dictionary.to_compress()
+            except LmzipError as error:
+                raise CallError(reason(error), UNSUPPORTED) from None
         try:
             if self._compresses:
                 self._find_to_compress(options.model)

@@ -94,7 +94,8 @@ def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
         BytesIO(data).read,
         len,
         level=options.level,
-        model=model,
+        model=model.plain,
+        dictionary=model.dictionary,
         block_size=options.block_size,
         content=options.content,
         long=options.long,
@@ -121,7 +122,8 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     from lmzip.system import available_threads
 
     start = time.monotonic()
-    settings, model = settings_for(options.level, chosen.model, chosen.registry)
+    dictionary = chosen.dictionary.to_compress() if chosen.dictionary else None
+    settings, model = settings_for(options.level, chosen.model, chosen.registry, dictionary)
     raw_size = source.whole_size or 0
     content, content_start = _samples_in(source, options)
     most = settings.block_size if content == BYTES else settings.samples_size

@@ -82,6 +82,20 @@ def _model_text(frame: FrameInfo) -> str:
     return ", ".join(parts)
 
 
+def _dictionary_text(frame: FrameInfo) -> str:
+    """Return what names the dictionary, in words; nothing where there is none."""
+    dictionary = frame.header.dictionary
+    if dictionary is None:
+        return ""
+    cut = "..." if len(dictionary.digest) < _SHA256_SIZE else ""
+    return f"sha256 {dictionary.digest.hex()}{cut}, at most 2^{dictionary.size_log} bytes"
+
+
+def _dictionary_record(frame: FrameInfo) -> dict[str, object] | None:
+    dictionary = frame.header.dictionary
+    return None if dictionary is None else {"sha256": dictionary.digest.hex(), "size_log": dictionary.size_log}
+
+
 def _copies(frame: FrameInfo) -> tuple[int, int, int]:
     """Return how many blocks had long repeats taken out, their raw bytes, and the bytes that were left to code."""
     heads = [block.head for block in frame.blocks if block.head.has_copies]
@@ -104,6 +118,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "model_sha256": None if model is None else model.digest.hex(),
         "fingerprint": None if model is None else model.fingerprint.hex(),
         "numerics": None if model is None else model.numerics,
+        "dictionary": _dictionary_record(frame),
         "blocks": len(frame.blocks),
         "stored_blocks": frame.n_stored,
         "bytes_outside_vocabulary": frame.n_outside,
@@ -183,6 +198,8 @@ class Listing(Action):
                 f"  profile {_profile(frame)}, blocks {len(frame.blocks)} ({modes}) of {frame.block_size} bytes"
                 f"{_outside_text(frame.n_outside)}",
             ]
+            if dictionary := _dictionary_text(frame):
+                lines.append(f"  dictionary {dictionary}")
             for content, sizes in _contents(frame).items():
                 lines.append(f"  {_content_text(content)}: {sum(sizes)} bytes in {len(sizes)} blocks")
             if (copies := _copies(frame))[0]:

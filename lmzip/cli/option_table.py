@@ -13,7 +13,7 @@ from lmzip.models.hf.numerics import DTYPES
 EPILOGUE = (
     "With no FILE, or when FILE is -, standard input goes to standard output.  FILE is replaced by FILE.lmz, which "
     "keeps its times and permissions; lmunzip does the reverse.  Exit status: 0 done, 1 error, 2 warning, 3 the file "
-    "is sound but needs a model or a version that is not here."
+    "is sound but needs a model, a dictionary or a version that is not here."
 )
 SHELLS = ("bash", "zsh", "fish")
 STANDARD_OUTPUT = "-"
@@ -106,6 +106,14 @@ OPTIONS: dict[str, list[click.Option]] = {
             f"Blocks may copy long repeats from 2^WINDOWLOG bytes before (10 to 30; {DEFAULT_WINDOW_LOG}: 128 MiB), "
             "which decompressing takes as memory; to decompress, allow more than 128 MiB.",
         ),
+        value(
+            "-D --dictionary",
+            "FILE",
+            FileType(),
+            "Compress what looks like FILE, of which the last 8 MiB are read before each block; decompressing needs it "
+            "too.",
+        ),
+        value("--dictionary-size", "SIZE", SizeType(), "Use the last SIZE of the dictionary: 1k, 2k, 4k to 128m."),
         value(
             "--model",
             "NAME|PATH",

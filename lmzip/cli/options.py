@@ -12,6 +12,7 @@ import click
 from lmzip.block import Content
 from lmzip.cli.completing import AUTO, DEVICES
 from lmzip.cli.option_table import DEFAULT_WINDOW_LOG, LONG, STANDARD_OUTPUT, make_command
+from lmzip.dictionary import check_size
 from lmzip.fileio import SUFFIX
 from lmzip.models.hf.numerics import PREFIX
 
@@ -44,6 +45,8 @@ class Options:
     memory_limit: int | None = None
     block_size: int | None = None
     long: int | None = None  # blocks refer back to 2 to this power bytes
+    dictionary: str | None = None  # the file with it
+    dictionary_size: int | None = None  # bytes of its end that are used
     content: Content | None = None  # of all input; None to look for images and sound
     model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
@@ -156,6 +159,13 @@ def _check(options: Options) -> None:
         raise click.UsageError("names of files stand either on the command line or in a list")
     if options.files0_from and options.files_from:
         raise click.UsageError("--files0-from and --files-from exclude each other")
+    if options.dictionary_size is not None:
+        if options.dictionary is None:
+            raise click.UsageError("--dictionary-size is for --dictionary")
+        try:
+            check_size(options.dictionary_size)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
     # What is stored costs 25 bytes a block: in smaller ones data would grow by more than 0.6 %.
     if options.block_size is not None and not 1 << 12 <= options.block_size <= 1 << 30:
         raise click.UsageError("the block size must be 4 KiB to 1 GiB")

@@ -181,8 +181,9 @@ class Work(Action):
         offset, size = self.options.range or (0, 0)
         output.create()
         with source.file() as file:
-            limits = {"memory_limit": self.options.memory_limit, "long": self.options.long}
-            for piece in codec.read_range(file, offset, size, registry=self.chosen.registry, **limits):
+            given = self.coding()
+            del given["threads"]
+            for piece in codec.read_range(file, offset, size, **given):
                 output.write_sparse(piece)
         source.read_size = source.whole_size  # only a part was read, on purpose
         output.publish(source)

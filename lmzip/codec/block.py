@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmzip.block import BlockSpec, Run
+from lmzip.block import BYTES, BlockSpec, Run
 from lmzip.codec.memory import check_weights
 from lmzip.codec.stripes import StripeChecker
-from lmzip.errors import DamagedError, MemoryLimitError, UnsupportedError
+from lmzip.dictionary import Dictionary, DictionarySource
+from lmzip.errors import DamagedError, DictionaryMissingError, MemoryLimitError, UnsupportedError
 from lmzip.format.block import (
     BlockHead,
     data_check,
@@ -19,6 +20,7 @@ from lmzip.format.block import (
 )
 from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
 from lmzip.models.base import Model
+from lmzip.models.dictionary import behind
 from lmzip.models.registry import Registry
 
 if TYPE_CHECKING:
@@ -172,13 +174,34 @@ def check_takes(model: Model, spec: BlockSpec) -> None:
         )
 
 
-def model_of(header: FrameHeader, registry: Registry, memory_limit: int | None = None) -> Model:
-    """Return the model that a frame's header, already checked, asks for.
+def model_of(
+    header: FrameHeader,
+    registry: Registry,
+    memory_limit: int | None = None,
+    dictionary: DictionarySource | None = None,
+) -> Model:
+    """Return the model that a frame's header, already checked, asks for, behind the dictionary that it asks for.
 
-    One in floating point is loaded for that, within memory_limit bytes and what the system has.  Raises
-    ModelMissingError, UnsupportedError, NumericsError, DamagedError, MemoryLimitError.
+    One in floating point is loaded for that, within memory_limit bytes and what the system has.  dictionary: where that
+    comes from.  Raises ModelMissingError, DictionaryMissingError, UnsupportedError, NumericsError, DamagedError,
+    MemoryLimitError, and what reading the dictionary raises.
     """
-    return registry.of_record(header.model(), lambda model: check_weights(model, memory_limit))
+    model = registry.of_record(header.model(), lambda model: check_weights(model, memory_limit))
+    return behind(model, dictionary_of(header, dictionary))
+
+
+def dictionary_of(header: FrameHeader, source: DictionarySource | None) -> Dictionary | None:
+    """Return the dictionary that a header, already checked, asks for; raises DictionaryMissingError for another."""
+    record = header.dictionary
+    if record is None:
+        return None
+    needed = f"needs the dictionary with the sha256 {record.digest.hex()}{'...' * header.is_short}"
+    if source is None:
+        raise DictionaryMissingError(f"{needed}; --dictionary can give it")
+    found = source.of_size(record.size_log)
+    if not record.names(found):
+        raise DictionaryMissingError(f"{needed}; the one that was given has {found.digest.hex()}")
+    return found
 
 
 def record_of(model: Model) -> ModelRecord | None:
@@ -195,12 +218,25 @@ def tells_outside(record: ModelRecord | None, head: BlockHead) -> bool:
     return record is not None and record.kind == FLOAT_KIND and head.uses_model
 
 
-def substitute(head: BlockHead, registry: Registry) -> Model | None:
-    """Return a model that decodes this block of a frame whose own model is not to be had, None if there is none.
+def needs_dictionary(head: BlockHead) -> bool:
+    """Return whether a block of a frame with a dictionary is decoded with it: not what is stored, nor samples."""
+    return not head.is_stored and head.content == BYTES
 
-    What is stored needs no model, nor does what the base codes alone.
+
+def substitute(
+    header: FrameHeader, head: BlockHead, registry: Registry, dictionary: DictionarySource | None = None
+) -> Model | None:
+    """Return a model that decodes this block of a frame whose own model, or dictionary, is not to be had, or None.
+
+    What is stored needs neither, nor does what the base codes alone need a model.
     """
-    return None if head.uses_model else registry.built_in()
+    if head.uses_model:
+        return None
+    try:
+        found = dictionary_of(header, dictionary) if needs_dictionary(head) else None
+    except DictionaryMissingError:
+        return None
+    return behind(registry.built_in(), found)
 
 
 def no_memory(raw_size: int) -> MemoryLimitError:

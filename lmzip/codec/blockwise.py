@@ -11,6 +11,7 @@ from lmzip.codec.decompress import DAMAGED_CONTENT, block_name, check_block, new
 from lmzip.codec.memory import check_window, decode_need, fitting_threads
 from lmzip.codec.settings import window_log
 from lmzip.codec.source import FedSource, Read, Source, StarvedError
+from lmzip.dictionary import DictionarySource
 from lmzip.errors import DamagedError
 from lmzip.format.frames import Block, FrameParser, FrameStart, Piece, read_frames
 from lmzip.format.trailer import content_hash
@@ -30,13 +31,15 @@ class BlockDecoder:
         registry: Registry | None = None,
         memory_limit: int | None = None,
         long: bool | int | None = None,
+        dictionary: DictionarySource | None = None,
     ) -> None:
-        """registry: where models of frames come from, default a new one; memory_limit, long: as for decompress_stream.
+        """registry: where models of frames come from, default a new one; the rest as for decompress_stream.
 
         Raises ValueError and TypeError for bad arguments.
         """
         self._registry = registry or Registry()
         self._memory_limit, self._long = arguments.memory_limit(memory_limit), window_log(long)
+        self._dictionary = dictionary
         self._start_frame()
 
     def _start_frame(self) -> None:
@@ -47,7 +50,8 @@ class BlockDecoder:
     def take(self, piece: Piece) -> bytes | memoryview | None:
         """Return the raw bytes of a block, good until the next call; None for other pieces.
 
-        Raises DamagedError, UnsupportedError, ModelMissingError, NumericsError, MemoryLimitError.
+        Raises DamagedError, UnsupportedError, ModelMissingError, DictionaryMissingError, NumericsError and
+        MemoryLimitError.
         """
         if isinstance(piece, Block):
             return self._decode(piece)
@@ -59,7 +63,7 @@ class BlockDecoder:
 
     def _decode(self, block: Block) -> bytes | memoryview:
         header, head, limit = block.header, block.head, self._memory_limit
-        model = self._model = self._model or model_of(header, self._registry, limit)
+        model = self._model = self._model or model_of(header, self._registry, limit, self._dictionary)
         check_window(header, self._long, limit)
         check_block(model, block, limit)
         fitting_threads(1, decode_need(model, header, head), limit)
@@ -73,13 +77,17 @@ class BlockDecoder:
 
 
 def decoded_blocks(
-    read: Read, *, registry: Registry | None = None, long: bool | int | None = None
+    read: Read,
+    *,
+    registry: Registry | None = None,
+    long: bool | int | None = None,
+    dictionary: DictionarySource | None = None,
 ) -> Iterator[bytes | memoryview]:
     """Yield the raw bytes of all frames, block after block, decoded in this thread when asked for.
 
-    Each is good until the next is asked for.  registry, long: as for BlockDecoder.  Raises as decompress_stream does.
+    Each is good until the next is asked for.  The rest as for BlockDecoder.  Raises as decompress_stream does.
     """
-    decoder = BlockDecoder(registry=registry, long=long)
+    decoder = BlockDecoder(registry=registry, long=long, dictionary=dictionary)
     for piece in read_frames(Source(read)):
         raw = decoder.take(piece)
         if raw is not None:
@@ -95,9 +103,10 @@ class FedFrame:
         registry: Registry | None = None,
         memory_limit: int | None = None,
         long: bool | int | None = None,
+        dictionary: DictionarySource | None = None,
     ) -> None:
         """Take what BlockDecoder does."""
-        self._decoder = BlockDecoder(registry=registry, memory_limit=memory_limit, long=long)
+        self._decoder = BlockDecoder(registry=registry, memory_limit=memory_limit, long=long, dictionary=dictionary)
         self._source = FedSource()
         self._parser = FrameParser(self._source)
         self._block: Block | None = None

@@ -63,6 +63,7 @@ def _is_content(model: Model, raw, spec: BlockSpec, run: Run) -> bool:
     start = offset + max(0, (len(raw) - offset) // line - n_lines) // 2 * line
     sample = bytes(memoryview(raw)[start : start + n_lines * line])
     of_samples = replace(spec, raw_size=len(sample), content=replace(spec.content, offset=0))
+    model = model.plain
     payloads = (model.encode(sample, s, run) for s in (of_samples, BlockSpec(len(sample), spec.profile, False)))
     as_samples, as_bytes = (len(sample if payload is None else payload) for payload in payloads)
     return as_samples < as_bytes
@@ -97,6 +98,8 @@ def _code_bytes(
     sizes = sample_sizes(model, raw, settings, tries)
     least_gain = max(sizes.plain * _MODEL_GAIN, model_cost * sizes.sample / len(raw))
     if min(sizes.plain, sizes.mixed) > sizes.sample * (1 - _SOME_GAIN):
+        if model.dictionary:
+            return code(False, run)  # which may have what is in none of the samples twice
         # The fastest profile finds repetitions over the whole block in a fraction of the time.
         probe = encode_payload(model, raw, BlockSpec(len(raw), levels.FAST, False), tries)
         return code(False, run) if probe is not None else (None, settings.spec(len(raw), uses_model=False))
@@ -135,10 +138,10 @@ class SampleSizes(NamedTuple):
 
 
 def sample_sizes(model: Model, raw, settings: LevelSettings, run: Run = DEFAULT_RUN) -> SampleSizes:
-    """Code a sample of a block both ways."""
+    """Code a sample of a block both ways, not behind a dictionary: that would take as long as to learn it."""
     sample = _sample(raw, min(settings.sample_size, max(len(raw) // _SAMPLE_SHARE, _SMALL_SAMPLE)))
     specs = (settings.spec(len(sample), uses_model=use, n_lanes=_N_PIECES) for use in (False, True))
-    payloads = (model.encode(sample, spec, run) for spec in specs)
+    payloads = (model.plain.encode(sample, spec, run) for spec in specs)
     return SampleSizes(len(sample), *(len(sample if payload is None else payload) for payload in payloads))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lmzip import arguments, levels
 from lmzip.block import BYTES, Content
-from lmzip.codec.block import prove_block, record_of, tells_outside
+from lmzip.codec.block import needs_dictionary, prove_block, record_of, tells_outside
 from lmzip.codec.cutting import Cutter, take_blocks
 from lmzip.codec.memory import Threads, check_model, encode_need
 from lmzip.codec.settings import settings_for, window_log
@@ -16,6 +16,7 @@ from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
 from lmzip.codec.workers import Workers
+from lmzip.dictionary import Dictionary
 from lmzip.errors import DamagedError, MemoryLimitError, VerifyError
 from lmzip.format import outside
 from lmzip.format.block import (
@@ -26,7 +27,7 @@ from lmzip.format.block import (
     parse_block_head,
     stripe_checks_size,
 )
-from lmzip.format.header import FrameHeader, pack_header
+from lmzip.format.header import FrameHeader, pack_header, record_of_dictionary
 from lmzip.format.trailer import Row, Trailer, content_hash
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
@@ -73,6 +74,7 @@ class FrameWriter:
         self._settings, self._model = settings, model
         self._header = pack_header(settings.profile)
         self._record = record_of(model)
+        self._dictionary = record_of_dictionary(model.dictionary) if model.dictionary else None
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
         self._content_hash = content_hash()
@@ -174,18 +176,25 @@ class FrameWriter:
             summary.n_outside += outside.parse(payload[start:], head.coded_size)[0]
 
     def _header_for(self, head: BlockHead) -> FrameHeader:
-        """Return the header of the frame that starts with this block: the model is named only where it is needed.
+        """Return the header of the frame that starts with this block: model and dictionary are named where needed.
 
         Of a frame of several blocks that is not known when the first is written.
         """
         record = self._record if head.uses_model or not head.last else None
+        dictionary = self._dictionary if needs_dictionary(head) or not head.last else None
         settings, short = self._settings, fits_short(head)
         context = settings.context if record and record.is_of_tokens else 0
         if not short:
             window_log = self._far.window_log if self._far and not head.last else 0
-            return pack_header(settings.profile, record, context=context, window_log=window_log)
+            return pack_header(settings.profile, record, context=context, window_log=window_log, dictionary=dictionary)
         return pack_header(
-            settings.profile, record, context=context, short=True, n_lanes=head.n_lanes, content=head.content
+            settings.profile,
+            record,
+            context=context,
+            short=True,
+            n_lanes=head.n_lanes,
+            content=head.content,
+            dictionary=dictionary,
         )
 
     def _put_trailer(self, digest: bytes) -> None:
@@ -231,6 +240,7 @@ def compress_stream(
     n_lanes: int | None = None,
     content: Content | None = None,
     long: bool | int | None = None,
+    dictionary: Dictionary | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
     progress: Progress | None = None,
@@ -241,14 +251,14 @@ def compress_stream(
 
     write may take less than it is given if it returns how much (lmzip.codec.sink).
 
-    The bytes written depend on what is read, level, model, block_size, n_lanes, content and long only, and on
-    memory_limit where images or sound would take more and are coded as bytes.  block_size: raw bytes, 1 to 2^30;
-    n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all of it is; default
-    to look for images and sound in it.  long: blocks may have copies of those before, as far back as 2^long bytes (10
-    to 30; True for 27); default not.  registry: where the level's
-    model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
-    this process may use, fewer where there is no memory for them; fewer than asked for only where memory_limit (bytes)
-    or a limit of the process wants it.  At most threads + 1 blocks are held at a
+    The bytes written depend on what is read, level, model, block_size, n_lanes, content, long and dictionary
+    only, and on memory_limit where images or sound would take more and are coded as bytes.  block_size: raw bytes, 1 to
+    2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all of it is;
+    default to look for images and sound in it.  long: blocks may have copies of those before, as far back as 2^long
+    bytes (10 to 30; True for 27); default not.  dictionary: what each block of bytes begins behind.  registry: where
+    the level's model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all
+    processors that this process may use, fewer where there is no memory for them; fewer than asked for only where
+    memory_limit (bytes) or a limit of the process wants it.  At most threads + 1 blocks are held at a
     time; write is called from one thread at a time, not always the same.  verify: True, for each
     block to be proven by decoding it before it is written; or a function (size, offset) that gives back what was
     written, for that to be compared with what was proven besides.
@@ -260,7 +270,7 @@ def compress_stream(
     from lmzip.codec.encode import encode_block  # the kernel, which a list does without
     from lmzip.codec.far import FarCopies
 
-    settings, chosen = settings_for(level, model, registry)
+    settings, chosen = settings_for(level, model, registry, dictionary)
     size = levels.check_block_size(settings.block_size if block_size is None else block_size)
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
         raise ValueError(f"n_lanes must be a power of two up to {MAX_LANES}, not {n_lanes}")
@@ -284,7 +294,7 @@ def compress_stream(
             far=far,
             n_lanes=n_lanes,
             threads=allowed,
-            threads_per_block=2 if is_all and (threads or available_threads()) > 1 else 1,
+            threads_per_block=2 if is_all and settings.uses_model and (threads or available_threads()) > 1 else 1,
             progress=progress,
             verify=verify,
             summary=summary,

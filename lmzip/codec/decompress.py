@@ -17,7 +17,15 @@ from lmzip.codec.stripes import StripeChecker
 from lmzip.codec.summary import Hole, Progress, Summary
 from lmzip.codec.tables import NO_TABLES, Tables
 from lmzip.codec.workers import Workers
-from lmzip.errors import DamagedError, LmzipError, ModelMissingError, NumericsError, UnsupportedError
+from lmzip.dictionary import DictionarySource
+from lmzip.errors import (
+    DamagedError,
+    DictionaryMissingError,
+    LmzipError,
+    ModelMissingError,
+    NumericsError,
+    UnsupportedError,
+)
 from lmzip.format.block import BlockHead
 from lmzip.format.frames import Block, FrameEnd, FrameStart, Piece, read_frames
 from lmzip.format.trailer import content_hash
@@ -69,11 +77,13 @@ class FrameReader:
         progress: Progress | None,
         salvage: bool,
         long: int = 0,
+        dictionary: DictionarySource | None = None,
     ) -> None:
         """long: blocks may refer back to 2^long bytes, or what is allowed without asking."""
         self.summary = Summary()
         self._write, self._workers = write, workers
         self._registry, self._threads, self._salvage, self._long = registry, threads, salvage, long
+        self._dictionary = dictionary
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
         self._model: Model | None = None  # of the current frame
         self._missing: LmzipError | None = None  # why it has none
@@ -107,7 +117,7 @@ class FrameReader:
             model = self._model_for(block)
             check_block(model, block, limit)
             need = decode_need(model, block.header, block.head)
-        except (DamagedError, ModelMissingError, NumericsError, UnsupportedError) as error:
+        except (DamagedError, DictionaryMissingError, ModelMissingError, NumericsError, UnsupportedError) as error:
             if not self._salvage:
                 raise
             if not isinstance(error, DamagedError):
@@ -127,12 +137,12 @@ class FrameReader:
         # Only now has a check covered the header.
         if self._model is None and self._missing is None:
             try:
-                self._model = model_of(block.header, self._registry, self._threads.memory_limit)
+                self._model = model_of(block.header, self._registry, self._threads.memory_limit, self._dictionary)
             except LmzipError as error:
                 self._missing = error
         model = self._model
         if model is None and self._salvage:
-            model = substitute(block.head, self._registry)
+            model = substitute(block.header, block.head, self._registry, self._dictionary)
         if model is None:
             assert self._missing is not None
             raise self._missing
@@ -286,6 +296,7 @@ def decompress_stream(
     salvage: bool = False,
     long: bool | int | None = None,
     tables: Tables = NO_TABLES,
+    dictionary: DictionarySource | None = None,
 ) -> Summary:
     """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
@@ -295,10 +306,11 @@ def decompress_stream(
     most threads + 1 blocks are held at a time.  salvage: pass over what is damaged or needs what is not here, write the
     rest, and tell of it in Summary.holes; tables: what the file says of places where heads are damaged, if it was asked
     (read_tables).  long: without a memory_limit, frames whose blocks refer back more than 128 MiB are refused, or more
-    than 2^long bytes where that is more (up to 30).
+    than 2^long bytes where that is more (up to 30).  dictionary: for frames that need one.
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
-    NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read and write raise.
+    DictionaryMissingError, NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read
+    and write raise.
     """
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = SalvageSource(read) if salvage else Source(read)
@@ -312,6 +324,7 @@ def decompress_stream(
             progress=progress,
             salvage=salvage,
             long=window_log(long),
+            dictionary=dictionary,
         )
         try:
             for piece in salvage_frames(source, tables) if isinstance(source, SalvageSource) else read_frames(source):

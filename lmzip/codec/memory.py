@@ -8,6 +8,7 @@ from lmzip import levels
 from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.codec.copies import largest_body
 from lmzip.codec.settings import DEFAULT_WINDOW_LOG, settings_for
+from lmzip.dictionary import MAX_STATES
 from lmzip.errors import MemoryLimitError
 from lmzip.format.block import BlockHead
 from lmzip.format.header import FrameHeader
@@ -131,15 +132,23 @@ def window_size(window: int, block_size: int, *, finds: bool = False) -> int:
     return size + (size >> 6) * finds
 
 
+def _learned_size(model: Model, *specs: BlockSpec) -> int:
+    """Return the bytes that what is learned of a dictionary takes, and the dictionary itself; 0 without one."""
+    if not model.dictionary:
+        return 0
+    return MAX_STATES * max(map(model.learned_size, specs)) + len(model.dictionary)
+
+
 def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     """Return what decoding a block like this needs."""
     copied = head.raw_size if head.has_copies and not head.is_far else 0
     window = window_size(header.window, head.raw_size)
     if head.is_stored:
         return Need(0, head.payload_size + copied, head.payload_size, window)
-    state = model.memory_size(head.spec(header))
-    weights = model.weights_size() if head.uses_model else 0
-    return Need(weights, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size, window)
+    spec = head.spec(header)
+    state = model.memory_size(spec)
+    shared = _learned_size(model, spec) + (model.weights_size() if head.uses_model else 0)
+    return Need(shared, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size, window)
 
 
 def encode_need(
@@ -157,20 +166,16 @@ def encode_need(
     """
     if not raw_size:
         return Need(0, 0, 0)
-    state, payloads, weights = (
-        model.memory_size(settings.spec(raw_size, uses_model=False, n_lanes=n_lanes)),
-        raw_size,
-        0,
-    )
-    if settings.uses_model:
-        state = max(state, model.memory_size(settings.spec(raw_size, uses_model=True, n_lanes=n_lanes)))
-        payloads, weights = 2 * raw_size, model.weights_size()
+    uses = (False, True) if settings.uses_model else (False,)
+    specs = [settings.spec(raw_size, uses_model=use, n_lanes=n_lanes) for use in uses]
+    state, payloads = max(map(model.memory_size, specs)), len(specs) * raw_size
+    shared = _learned_size(model, *specs) + (model.weights_size() if settings.uses_model else 0)
     of_samples = BlockSpec(raw_size, settings.profile, False, content=content)
     if content != BYTES and model.takes(of_samples):
         state = max(state, model.memory_size(of_samples))
     body = raw_size if window else largest_body(raw_size)
     kept = window_size(window, raw_size, finds=True)
-    return Need(weights, state + raw_size + body + payloads, raw_size, kept)
+    return Need(shared, state + raw_size + body + payloads, raw_size, kept)
 
 
 def encoding_threads(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from lmzip import arguments, levels
+from lmzip.dictionary import Dictionary
 from lmzip.format.header import WINDOW_LOGS
 from lmzip.models.base import Model
+from lmzip.models.dictionary import behind
 from lmzip.models.registry import Registry
 
 DEFAULT_WINDOW_LOG = 27
@@ -25,18 +27,21 @@ def window_log(long: bool | int | None) -> int:
     return next(there for there in WINDOW_LOGS if there >= log)
 
 
-def settings_for(level: int, model: Model | None, registry: Registry | None) -> tuple[levels.LevelSettings, Model]:
+def settings_for(
+    level: int, model: Model | None, registry: Registry | None, dictionary: Dictionary | None = None
+) -> tuple[levels.LevelSettings, Model]:
     """Return settings and model for a level; model: None for the level's own, which comes from the registry.
 
-    registry: None for a new one.  Raises ValueError for a wrong level, ModelMissingError, UnsupportedError.
+    registry: None for a new one.  dictionary: what blocks begin behind.  Raises ValueError for a wrong level,
+    ModelMissingError, UnsupportedError, also for a model that takes no dictionary.
     """
     if model is None:
         settings, registry = levels.get_level(level), registry or Registry()
-        return settings, registry.default() if settings.uses_model else registry.built_in()
+        return settings, behind(registry.default() if settings.uses_model else registry.built_in(), dictionary)
     settings = levels.get_level(
         level,
         uses_model=bool(model.kind),
         has_tokens=model.has_tokens,
         prefers_batching=model.prefers_batching,
     )
-    return settings, model
+    return settings, behind(model, dictionary)

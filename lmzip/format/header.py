@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass
 
 from lmzip.block import BYTES, Content
+from lmzip.dictionary import MAX_SIZE_LOG, MIN_SIZE_LOG, Dictionary
 from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
 from lmzip.format.content import CONTENT_SIZE, pack_content, parse_content
 
@@ -23,7 +24,8 @@ DICTIONARY_FLAG = 0x80
 START_SIZE = 5  # what tells a header's size
 REFERENCE_SIZE = 4
 RECORD_SIZE = 123
-DICTIONARY_SIZE = 32
+SHORT_DIGEST_SIZE = 4  # as much of a dictionary's digest is in a short frame
+DICTIONARY_SIZE, SHORT_DICTIONARY_SIZE = 1 + 32, 1 + SHORT_DIGEST_SIZE
 MAX_HEADER_SIZE = 6 + RECORD_SIZE + DICTIONARY_SIZE
 _SIZES = {NO_MODEL: 6, REFERENCE: 6 + REFERENCE_SIZE, RECORD: 6 + RECORD_SIZE, CONTENT: 6 + CONTENT_SIZE}
 
@@ -82,6 +84,27 @@ class ModelRecord:
         if not fits or not _is_text(name, NAME_SIZE) or not _is_text(numerics, NUMERICS_SIZE):
             raise ValueError("a field of the model record does not fit")
         return _RECORD.pack(self.kind, 0, self.digest, self.fingerprint, name, numerics)
+
+
+@dataclass(frozen=True)
+class DictionaryRecord:
+    """Which dictionary the blocks of a frame begin behind (FORMAT 3.1)."""
+
+    size_log: int  # it is the last 2^size_log bytes, or all if there are fewer
+    digest: bytes  # SHA-256 of these, 32 bytes; in a short frame its first 4
+
+    def names(self, dictionary: Dictionary) -> bool:
+        """Return whether it is this one."""
+        return dictionary.digest.startswith(self.digest)
+
+    def pack(self, *, short: bool) -> bytes:
+        """Return the 33 bytes, or 5 of a short frame."""
+        return bytes([self.size_log]) + (self.digest[:SHORT_DIGEST_SIZE] if short else self.digest)
+
+
+def record_of_dictionary(dictionary: Dictionary) -> DictionaryRecord:
+    """Return the record that names a dictionary."""
+    return DictionaryRecord(dictionary.size_log, dictionary.digest)
 
 
 def _is_fingerprint_of(kind: int, fingerprint: bytes) -> bool:
@@ -158,9 +181,12 @@ class FrameHeader:
         return 1 << log if log else 0
 
     @property
-    def dictionary(self) -> bytes | None:
-        """SHA-256 of the dictionary, None where there is none."""
-        return self.packed[-DICTIONARY_SIZE:] if self.packed[4] & DICTIONARY_FLAG else None
+    def dictionary(self) -> DictionaryRecord | None:
+        """What names the dictionary, None where there is none."""
+        if not self.packed[4] & DICTIONARY_FLAG:
+            return None
+        packed = self.packed[-(SHORT_DICTIONARY_SIZE if self.is_short else DICTIONARY_SIZE) :]
+        return DictionaryRecord(packed[0], packed[1:])
 
     def check_known(self) -> None:
         """Raise UnsupportedError for what only a later version may know.  A reference that is not known here passes."""
@@ -168,13 +194,16 @@ class FrameHeader:
             raise UnsupportedError(f"needs a newer lmzip: profile {self.profile}")
         if not self.is_short and self._named_by == CONTENT:
             raise UnsupportedError(f"needs a newer lmzip: a long frame that starts {self.packed[:6].hex()}")
-        if self.dictionary is not None:
-            raise UnsupportedError(f"needs a newer lmzip: a dictionary (sha256 {self.dictionary.hex()})")
         if self._named_by == RECORD:
             self._check_record_known()
         _ = self.content  # raises for what is not known
         if self.context and self._kind() in (None, NET_KIND):
             raise UnsupportedError(f"needs a newer lmzip: context {self.context} without a model of tokens")
+        dictionary = self.dictionary
+        if dictionary and not MIN_SIZE_LOG <= dictionary.size_log <= MAX_SIZE_LOG:
+            raise UnsupportedError(f"needs a newer lmzip: a dictionary of 2^{dictionary.size_log} bytes")
+        if dictionary and self._kind() in (TRANSFORMER_KIND, FLOAT_KIND):
+            raise UnsupportedError("needs a newer lmzip: a dictionary with a model of tokens")
 
     def _check_record_known(self) -> None:
         kind, flags, _, fingerprint, _, _ = _RECORD.unpack_from(self.packed, 6)
@@ -216,11 +245,13 @@ def pack_header(
     n_lanes: int = 1,
     content: Content = BYTES,
     window_log: int = 0,
+    dictionary: DictionaryRecord | None = None,
 ) -> FrameHeader:
     """Return the header of a frame; without a model the base codes alone.
 
     short: for a frame of one small block; n_lanes and content: of that block, 1 and bytes for one that is stored.
-    window_log: one of WINDOW_LOGS, for a frame of several.  Raises ValueError for what a header cannot say.
+    window_log: one of WINDOW_LOGS, for a frame of several.  dictionary: what blocks of bytes begin behind.  Raises
+    ValueError for what a header cannot say.
     """
     is_of_tokens = model is not None and model.is_of_tokens
     if not MIN_PROFILE <= profile <= MAX_PROFILE or not 0 <= context <= MAX_CONTEXT * is_of_tokens:
@@ -240,6 +271,11 @@ def pack_header(
             raise ValueError("only a short frame without a model has a content in its header")
         named_by, packed = CONTENT, pack_content(content)
     flags = VERSION | SHORT_FLAG * short | named_by << MODEL_SHIFT
+    if dictionary is not None:
+        if is_of_tokens:
+            raise ValueError("no header has a dictionary with a model of tokens")
+        flags |= DICTIONARY_FLAG
+        packed += dictionary.pack(short=short)
     return FrameHeader(MAGIC + bytes([flags, settings]) + packed)
 
 
@@ -253,4 +289,5 @@ def header_size(start: bytes) -> int:
     version, named_by = start[4] & VERSION_BITS, (start[4] & MODEL_BITS) >> MODEL_SHIFT
     if version != VERSION or named_by not in _SIZES:
         raise UnsupportedError(f"needs a newer lmzip: format version {version}, flags {start[4] & ~VERSION_BITS:#04x}")
-    return _SIZES[named_by] + DICTIONARY_SIZE * bool(start[4] & DICTIONARY_FLAG)
+    of_dictionary = SHORT_DICTIONARY_SIZE if start[4] & SHORT_FLAG else DICTIONARY_SIZE
+    return _SIZES[named_by] + of_dictionary * bool(start[4] & DICTIONARY_FLAG)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.dictionary import Dictionary
 from lmzip.errors import ModelMissingError, UnsupportedError
 
 
@@ -32,11 +33,17 @@ class Model(ABC):
     has_tokens: bool = False  # whether a step of it is a token, not a byte
     prefers_batching: bool = False  # whether many lanes at once take hardly longer than one: on a GPU
     numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
+    dictionary: Dictionary | None = None  # what its blocks of bytes begin behind
 
     @property
     @abstractmethod
     def digest(self) -> bytes:
         """SHA-256 of the weights, 32 bytes; b"" for a model without weights."""
+
+    @property
+    def plain(self) -> Model:
+        """The model without a dictionary."""
+        return self
 
     @property
     def fingerprint(self) -> bytes:
@@ -80,6 +87,10 @@ class Model(ABC):
 
         Loads the weights for a block that uses them.
         """
+
+    def learned_size(self, spec: BlockSpec) -> int:
+        """Return the bytes of what is learned of the dictionary once for all blocks like this; 0 without one."""
+        return 0
 
     def weights_size(self) -> int:
         """Return the bytes that all blocks with this model share, however many are coded at once."""

@@ -48,3 +48,6 @@ class NgramModel(Model):
 
     def memory_size(self, spec: BlockSpec) -> int:
         return native.memory_size(spec, self._expert_for(spec))
+
+    def learned_size(self, spec: BlockSpec) -> int:
+        return native.learner_size(spec, self._expert_for(spec))

@@ -14,6 +14,7 @@ from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 from lmzip.errors import DamagedError
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number, simd_variants
+from lmzip.native.dictionary import begin_behind, coder_of_small, is_small
 from lmzip.native.expert import Expert
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "decode_block",
     "encode_block",
     "is_block",
+    "learner_size",
     "max_lanes",
     "memory_size",
     "profile_takes",
@@ -72,6 +74,12 @@ def memory_size(spec: BlockSpec, expert: Expert | None = None) -> int:
     return lib.lmz_memory_size(_c_spec(spec, expert), _handle(expert))
 
 
+def learner_size(spec: BlockSpec, expert: Expert | None = None) -> int:
+    """Return the bytes that what is learned of the block's dictionary takes, 0 without one; ValueError as above."""
+    size = lib.lmz_learner_size(_c_spec(spec, expert), _handle(expert))
+    return size + (memory_size(spec) + spec.dictionary_size if is_small(spec, expert) else 0)
+
+
 def encode_block(
     raw,
     spec: BlockSpec,
@@ -87,22 +95,33 @@ def encode_block(
     an expert of tokens, how each lane's chunk is cut into tokens.  predict: of an external expert.  The payload does
     not depend on run.  Raises ValueError for bad arguments, MemoryError, and what run.progress and predict raise.
     """
-    source = ffi.from_buffer("uint8_t[]", raw)
-    if not len(source) or len(source) != spec.raw_size:
-        raise ValueError(f"a block of {spec.raw_size} bytes cannot be made of {len(source)}")
-    capacity = len(source) - 1
+    if not len(raw) or memoryview(raw).nbytes != spec.raw_size:
+        raise ValueError(f"a block of {spec.raw_size} bytes cannot be made of {len(raw)}")
+    capacity = spec.raw_size - 1
     payload = _new_bytes("uint8_t[]", capacity + 1)
     c_spec = _c_spec(spec, expert)
-    coder = lib.lmz_encoder_new(c_spec, _handle(expert), simd_number(), source, payload, capacity)
+    if is_small(spec, expert):
+        with coder_of_small(c_spec, spec, run) as (coder, first, _):
+            ffi.memmove(first, raw, spec.raw_size)
+            lib.lmz_coder_encode(coder, payload, capacity)
+            return _payload_of(coder, payload, _run(coder, spec, None, run, None, None))
+    source = ffi.from_buffer("uint8_t[]", b"".join((spec.dictionary.data, raw)) if spec.dictionary else raw)
+    first = source + spec.dictionary_size
+    coder = lib.lmz_encoder_new(c_spec, _handle(expert), simd_number(), first, payload, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     try:
+        if spec.dictionary:
+            begin_behind(coder, c_spec, spec, expert, run)
         if token_sizes or (expert and expert.unit == TOKENS):
             _set_tokens(coder, token_sizes)
-        status = _run(coder, spec, expert, run, predict, None)
-        return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder))) if status == lib.LMZ_DONE else None
+        return _payload_of(coder, payload, _run(coder, spec, expert, run, predict, None))
     finally:
         lib.lmz_coder_free(coder)
+
+
+def _payload_of(coder, payload, status: int) -> bytes | None:
+    return bytes(ffi.buffer(payload, lib.lmz_coder_payload_size(coder))) if status == lib.LMZ_DONE else None
 
 
 def decode_block(
@@ -127,15 +146,22 @@ def decode_block(
     if not spec.raw_size:
         raise ValueError("an empty block has no payload")
     source = ffi.from_buffer("uint8_t[]", payload)
-    raw = _new_bytes("uint8_t[]", spec.raw_size)
+    if is_small(spec, expert):
+        return _decode_small(c_spec, payload, spec, run)
+    before = spec.dictionary_size
+    raw = _new_bytes("uint8_t[]", before + spec.raw_size)
+    if spec.dictionary:
+        ffi.memmove(raw, spec.dictionary.data, before)
     expected = ffi.NULL if run.expected is None else ffi.from_buffer("uint8_t[]", run.expected)
     if expected != ffi.NULL and len(expected) != spec.raw_size:
         raise ValueError(f"a block of {spec.raw_size} bytes cannot be {len(expected)}")
-    coder = lib.lmz_verifier_new(c_spec, _handle(expert), simd_number(), source, len(source), raw, expected)
+    coder = lib.lmz_verifier_new(c_spec, _handle(expert), simd_number(), source, len(source), raw + before, expected)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
-    view = memoryview(ffi.buffer(raw))
+    view = memoryview(ffi.buffer(raw))[before:]
     try:
+        if spec.dictionary:
+            begin_behind(coder, c_spec, spec, expert, run)
         if token_sizes:
             _set_tokens(coder, token_sizes)
         if _run(coder, spec, expert, run, predict, view) not in (lib.LMZ_DONE, lib.LMZ_MORE):
@@ -143,6 +169,17 @@ def decode_block(
     finally:
         lib.lmz_coder_free(coder)
     return view
+
+
+def _decode_small(c_spec, payload, spec: BlockSpec, run: Run) -> memoryview:
+    """Do as decode_block() does with a coder that is ready; what comes out has to be copied, as that one goes on."""
+    source = ffi.from_buffer("uint8_t[]", payload)
+    with coder_of_small(c_spec, spec, run) as (coder, first, _):
+        lib.lmz_coder_decode(coder, source, len(source))
+        view = memoryview(ffi.buffer(first, spec.raw_size))
+        if _run(coder, spec, None, run, None, view) not in (lib.LMZ_DONE, lib.LMZ_MORE):
+            raise DamagedError("damaged payload")
+        return memoryview(bytes(view))
 
 
 def _set_tokens(coder, token_sizes: bytes) -> None:
@@ -168,7 +205,9 @@ def _c_spec(spec: BlockSpec, expert: Expert | None):
         raise ValueError(f"block too large: {spec.raw_size}")
     of = spec.content
     content = [of.kind, of.channels, of.depth, of.flags, of.offset, of.width]
-    c_spec = ffi.new("lmz_block_spec *", [spec.raw_size, spec.profile, spec.n_lanes, spec.context, content])
+    c_spec = ffi.new(
+        "lmz_block_spec *", [spec.raw_size, spec.profile, spec.n_lanes, spec.context, content, spec.dictionary_size]
+    )
     if not lib.lmz_memory_size(c_spec, _handle(expert)):
         raise ValueError(f"no such block: {spec}")
     return c_spec

@@ -13,8 +13,8 @@ ROOT = HERE.parent.parent
 def _declarations() -> str:
     """Return what cffi must know of lmz.h: the part between the include guards, without preprocessor lines."""
     lines = (HERE / "src" / "lmz.h").read_text().splitlines()
-    names = ("MAX_LANES", "MAX_RAW_SIZE", "MAX_SHOWN", "MAX_ORDERS", "SCRATCH_RATE")
-    constants = tuple(f"#define LMZ_{name} " for name in names)
+    sizes = ("MAX_RAW_SIZE", "MAX_SHOWN", "MAX_DICTIONARY_SIZE", "NOTED_SIZE")
+    constants = tuple(f"#define LMZ_{name} " for name in ("MAX_LANES", "MAX_ORDERS", "SCRATCH_RATE", *sizes))
     return "\n".join(
         line.split("/*")[0] if line.startswith(constants) else "" if line.startswith("#") else line for line in lines
     )

@@ -36,15 +36,17 @@ def encode_block(
     context: int = 0,
     token_sizes: bytes = b"",
     content: Content | None = None,
+    dictionary: bytes = b"",
 ) -> bytes:
     """Return the payload of a block of at least one byte, however large it comes out.
 
     weight_file: the bytes of a weight file, for blocks with a model.  context: how often the window of a transformer is
     halved.  token_sizes: for a transformer, how each lane's chunk is cut into tokens.  content: of images and sound.
+    dictionary: what a block of bytes, alone or with a net, begins behind.
     Raises ValueError where these are no tokens, or the profile takes no such model.
     """
     coder = RangeEncoder()
-    code_block(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content)
+    code_block(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content, dictionary)
     return coder.finish()
 
 
@@ -57,6 +59,7 @@ def decode_block(
     *,
     context: int = 0,
     content: Content | None = None,
+    dictionary: bytes = b"",
 ) -> bytes:
     """Return the raw_size bytes that a payload stands for; a wrong payload mostly gives wrong bytes.
 
@@ -64,7 +67,7 @@ def decode_block(
     chunk does.
     """
     coder = RangeDecoder(payload)
-    raw = code_block(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content)
+    raw = code_block(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content, dictionary)
     coder.check_end()
     return raw
 
@@ -79,6 +82,7 @@ def code_block(
     context: int,
     token_sizes: bytes,
     content: Content | None,
+    dictionary: bytes = b"",
 ) -> bytes:
     """Code all bytes of a block, those of raw for an encoder, None for a decoder; return them.  See encode_block()."""
     if content:
@@ -90,7 +94,7 @@ def code_block(
 
         return Samples(raw_size, profile, content).code_block(coder, raw)
     if weight_file is None:
-        predictor = Ngram(raw_size, profile, n_lanes)
+        predictor = Ngram(raw_size, profile, n_lanes, dictionary=dictionary)
     else:
         from lmzip.reference.hybrid import has_tokens, hybrid
 
@@ -98,7 +102,7 @@ def code_block(
             from lmzip.reference.tokens import TokenCoder
 
             return TokenCoder(raw_size, profile, n_lanes, context, weight_file).code_block(coder, raw, token_sizes)
-        predictor = hybrid(raw_size, profile, n_lanes, weight_file)
+        predictor = hybrid(raw_size, profile, n_lanes, weight_file, dictionary)
     for position in predictor.positions():
-        predictor.code_byte(coder, None if raw is None else raw[position])
-    return bytes(predictor.raw)
+        predictor.code_byte(coder, None if raw is None else raw[position - len(dictionary)])
+    return bytes(predictor.raw[len(dictionary) :])

@@ -17,11 +17,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lmzip.reference", description="Decode a file, slowly.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--weights", type=Path, action="append", default=[], help="a weight file that it may need")
+    parser.add_argument("--dictionary", type=Path, action="append", default=[], help="a dictionary that it may need")
     options = parser.parse_args()
     files = [path.read_bytes() for path in [*options.weights, *SHIPPED.glob("*.safetensors")]]
     weights = {hashlib.sha256(file).digest(): file for file in files}
     try:
-        content = container.decode(options.file.read_bytes(), weights.__getitem__)
+        dictionaries = [path.read_bytes() for path in options.dictionary]
+        content = container.decode(options.file.read_bytes(), weights.__getitem__, dictionaries)
     except (container.DamagedFile, container.UnsupportedFile) as error:
         kind = "damaged" if isinstance(error, container.DamagedFile) else "not supported"
         sys.stderr.write(f"{options.file}: {kind}: {error}\n")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from lmzip import reference
 
 Weights = Callable[[bytes], bytes]  # the SHA-256 of a weight file -> its bytes; raises KeyError where there is none
+Dictionaries = Iterable[bytes]  # files whose ends may be dictionaries
 
 MAGIC = bytes.fromhex("894C4D5A")
 NO_MODEL, REFERENCE, RECORD, CONTENT = 0, 1, 2, 3  # bits 5 and 6 of byte 4
@@ -47,6 +48,12 @@ class Header:
     is_short: bool
     kind: int | None = None  # of the model, None where there is none
     weight_file: bytes | None = None
+    dictionary: bytes = b""
+
+    @property
+    def dictionary_record(self) -> bytes:
+        """The size's logarithm, and the digest or its beginning; empty where there is no dictionary."""
+        return self.packed[-5 if self.is_short else -33 :] if self.packed[4] & 128 else b""
 
     @property
     def settings(self) -> int:
@@ -86,11 +93,11 @@ class Head:
         return self.raw_size if self.body_size is None else self.body_size
 
 
-def decode(data: bytes, weights: Weights) -> bytes:
+def decode(data: bytes, weights: Weights, dictionaries: Dictionaries = ()) -> bytes:
     """Return the content of all frames of a file; raises DamagedFile, UnsupportedFile."""
     content, at = bytearray(), 0
     while True:
-        frame_content, at = decode_frame(data, at, weights)
+        frame_content, at = decode_frame(data, at, weights, dictionaries)
         content += frame_content
         if not data[at:].strip(b"\0"):
             return bytes(content)
@@ -103,7 +110,7 @@ def take(data: bytes, at: int, size: int) -> bytes:
     return data[at : at + size]
 
 
-def decode_frame(data: bytes, at: int, weights: Weights) -> tuple[bytes, int]:
+def decode_frame(data: bytes, at: int, weights: Weights, dictionaries: Dictionaries = ()) -> tuple[bytes, int]:
     """Return the content of the frame that starts at `at`, and where it ends."""
     header = read_header(data, at)
     at += len(header.packed)
@@ -122,6 +129,7 @@ def decode_frame(data: bytes, at: int, weights: Weights) -> tuple[bytes, int]:
         payload = take(data, at + head.size, head.payload_size)
         if n_blocks == 1:
             open_model(header, weights)
+            open_dictionary(header, dictionaries)
         content += decode_payload(header, head, payload, bytes(content[len(content) - head.reach :]))
         at += head.size + head.payload_size
         table += struct.pack("<II", head.raw_size, head.size + head.payload_size)
@@ -144,8 +152,11 @@ def read_header(data: bytes, at: int) -> Header:
     follows = flags >> 5 & 3
     if flags & 15 != 1:
         raise UnsupportedFile(f"version {flags & 15}")
-    size = 6 + {NO_MODEL: 0, REFERENCE: 4, RECORD: 123, CONTENT: 10}[follows] + (32 if flags & 128 else 0)
-    return Header(take(data, at, size), follows, bool(flags & 16))
+    is_short = bool(flags & 16)
+    size = 6 + {NO_MODEL: 0, REFERENCE: 4, RECORD: 123, CONTENT: 10}[follows]
+    if flags & 128:
+        size += 5 if is_short else 33
+    return Header(take(data, at, size), follows, is_short)
 
 
 def read_head(data: bytes, at: int, header: Header) -> Head:
@@ -204,8 +215,6 @@ def check_header_is_known(header: Header) -> None:
         raise UnsupportedFile(f"settings {header.settings}")
     if header.follows == CONTENT and not header.is_short:
         raise UnsupportedFile("a content in the header of a long frame")
-    if header.packed[4] & 128:
-        raise UnsupportedFile("a dictionary")
     if header.follows == RECORD:
         header.kind, fingerprint = header.packed[6], header.packed[40:56]
         if header.kind not in (NET, TRANSFORMER, FLOAT) or header.packed[7]:
@@ -216,6 +225,11 @@ def check_header_is_known(header: Header) -> None:
         header.kind = REFERENCES.get(header.packed[6:10], ("", 0))[1]
     if header.context and header.kind in (None, NET):
         raise UnsupportedFile("a context without a model of tokens")
+    if record := header.dictionary_record:
+        if not 10 <= record[0] <= 27:
+            raise UnsupportedFile("a dictionary of a size of later versions")
+        if header.kind in (TRANSFORMER, FLOAT):
+            raise UnsupportedFile("a dictionary with a model of tokens")
 
 
 def check_sizes(header: Header, head: Head) -> None:
@@ -262,6 +276,17 @@ def open_model(header: Header, weights: Weights) -> None:
 
     if has_tokens(header.weight_file) != (header.kind == TRANSFORMER):
         raise UnsupportedFile("the model is here as another kind")
+
+
+def open_dictionary(header: Header, dictionaries: Dictionaries) -> None:
+    """Step 7 of FORMAT 1.2: the frame's dictionary is here."""
+    if not (record := header.dictionary_record):
+        return
+    for file in dictionaries:
+        header.dictionary = file[-(1 << record[0]) :]
+        if hashlib.sha256(header.dictionary).digest().startswith(record[1:]):
+            return
+    raise UnsupportedFile(f"the dictionary {record[1:].hex()} is not here")
 
 
 def stripes(head: Head) -> list[list[int]]:
@@ -342,7 +367,14 @@ def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
         raise UnsupportedFile("a content in lanes")
     try:
         raw = reference.decode_block(
-            coded, head.coded_size, header.profile, head.n_lanes, weight_file, context=context, content=head.content
+            coded,
+            head.coded_size,
+            header.profile,
+            head.n_lanes,
+            weight_file,
+            context=context,
+            content=head.content,
+            dictionary=b"" if head.content else header.dictionary,
         )
     except ValueError as error:
         raise DamagedFile(str(error)) from None

@@ -46,10 +46,14 @@ class Shared:
 
 
 class Lane:
-    """The place of one chunk: raw[start:end], decoded up to position."""
+    """The place of one chunk: raw[start:end], decoded up to position.
 
-    def __init__(self, raw: bytearray, start: int, end: int) -> None:
+    n_before: bytes of a dictionary that raw begins with, and that stand as if right before the chunk.
+    """
+
+    def __init__(self, raw: bytearray, start: int, end: int, n_before: int = 0) -> None:
         self.raw = raw
+        self.n_before = n_before
         self.start = self.position = start
         self.end = end
         self.history = 0
@@ -66,12 +70,28 @@ class Lane:
         self.match_length = [0, 0]
         self.match_pointer = [0, 0]
 
+    def begin_behind(self, other: Lane) -> None:
+        """Begin as the lane of the dictionary ended, moved so that it ends where this one begins."""
+        moved = self.start - other.position
+        self.history, self.class_history, self.words = other.history, other.class_history, list(other.words)
+        self.line_start, self.above_start = other.line_start + moved, other.above_start + moved
+        self.first_byte, self.field, self.field_hash = other.first_byte, other.field, other.field_hash
+        self.field_start = other.field_start + moved
+        self.field_starts = [at + moved for at in other.field_starts]
+        self.above_fields = [at + moved for at in other.above_fields]
+        self.last_seen, self.last_gap = [at + moved for at in other.last_seen], list(other.last_gap)
+        self.match_length, self.match_pointer = list(other.match_length), list(other.match_pointer)
+
+    def byte(self, at: int) -> int:
+        """Return the byte at a place of the lane, which may be in the dictionary before it."""
+        return self.raw[at if at >= self.start else at - self.start + self.n_before]
+
     def byte_before(self, at: int, end: int, otherwise: int) -> int:
-        return self.raw[at] if at < end else otherwise
+        return self.byte(at) if at < end else otherwise
 
     def set_contexts(self, shared: Shared) -> dict[str, int]:
         """Return the value of every kind of context for the byte at self.position."""
-        raw, at, history = self.raw, self.position, self.history
+        at, history = self.position, self.history
         last, older, c1 = history & M32, history >> 32, history & 255
         column = at - self.line_start
         above = self.byte_before(self.above_start + column, self.line_start, 10)
@@ -82,10 +102,10 @@ class Lane:
             field_above = self.byte_before(p, self.line_start, 0)
             field_above_next = self.byte_before(p + 1, self.line_start, 0)
         stride = shared.stride or 4
-        seen = at - self.start
-        record_above = raw[at - stride] if seen >= stride else 0
-        record_above2 = raw[at - 2 * stride] if seen >= 2 * stride else 0
-        record_above_left = raw[at - stride - 1] if seen > stride else 0
+        seen = at - self.start + self.n_before
+        record_above = self.byte(at - stride) if seen >= stride else 0
+        record_above2 = self.byte(at - 2 * stride) if seen >= 2 * stride else 0
+        record_above_left = self.byte(at - stride - 1) if seen > stride else 0
         word0, word1, word2 = self.words
         return {
             "ORDER_1": c1,

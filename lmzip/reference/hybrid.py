@@ -27,11 +27,17 @@ class NetTree:
         return None
 
 
-def hybrid(raw_size: int, profile: int, n_lanes: int, weight_file: bytes) -> Ngram:
+def hybrid(raw_size: int, profile: int, n_lanes: int, weight_file: bytes, dictionary: bytes = b"") -> Ngram:
     """Return the predictor of a block with a net; weight_file: the bytes of a safetensors file."""
     net = net_.Net.from_bytes(weight_file)
-    states = [net.initial_state() for _ in range(n_lanes)]
-    return Ngram(raw_size, profile, n_lanes, lambda lane, history: NetTree(net.step(history, states[lane])))
+    states = [net.initial_state()]
+
+    def byte_tree(lane: int, history: int) -> NetTree:
+        return NetTree(net.step(history, states[lane]))
+
+    ngram = Ngram(raw_size, profile, n_lanes, byte_tree, dictionary=dictionary)  # which learns the dictionary
+    states += [[layer.copy() for layer in states[0]] for _ in range(n_lanes - 1)]
+    return ngram
 
 
 def has_tokens(weight_file: bytes) -> bool:

@@ -151,10 +151,19 @@ class ByteTree(Protocol):
         """Return that bit where no other can follow, so that it is not coded."""
 
 
+class Listener:
+    """Stands in for a coder where bits are known and none is written."""
+
+    def code_bit(self, bit: int | None, p1: int) -> int:
+        assert bit is not None
+        return bit
+
+
 class Ngram:
     """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched.
 
-    byte_tree: lane index and history to what the expert predicts of the lane's next byte; None for the base alone.
+    dictionary: what the block begins behind, at the start of raw.  byte_tree: lane index and history to what the expert
+    predicts of the lane's next byte; None for the base alone.
     """
 
     def __init__(
@@ -165,6 +174,7 @@ class Ngram:
         byte_tree: Callable[[int, int], ByteTree] | None = None,
         *,
         has_tokens: bool = False,
+        dictionary: bytes = b"",
     ) -> None:
         alone, beside_bytes, beside_tokens = PROFILES[profile]
         shape = alone if byte_tree is None else beside_tokens if has_tokens else beside_bytes
@@ -175,15 +185,18 @@ class Ngram:
         self.prior = ALONE if byte_tree is None else OF_TOKENS if has_tokens else OF_BYTES
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
         self.has_fields = "FIELD" in self.kinds
-        self.raw = bytearray(raw_size)
+        self.n_before = len(dictionary)
+        self.raw = bytearray(dictionary + bytes(raw_size))
         self.chunk_size = -(-raw_size // n_lanes)
-        starts = [min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
-        self.lanes = [Lane(self.raw, start, end) for start, end in zip(starts, starts[1:], strict=False)]
+        starts = [self.n_before + min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
+        self.lanes = [Lane(self.raw, start, end, self.n_before) for start, end in zip(starts, starts[1:], strict=False)]
         self.shared = Shared()
-        self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
-        self.n_lines = min(raw_size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
-        self.match_mask = power_above(raw_size + 64, 1 << 22) - 1
-        self.apm_mask = power_above(2 * raw_size + 256, 1 << 16) - 1
+        size = raw_size
+        if dictionary:
+            size = len(dictionary) + (1 << 16 if raw_size <= 1 << 16 else 1 << 30)
+        self.n_lines = min(size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
+        self.match_mask = power_above(size + 64, 1 << 22) - 1
+        self.apm_mask = power_above(2 * size + 256, 1 << 16) - 1
         self.lines: dict[int, list[list[int]]] = {}
         self.maps = [[Cell(p, self.prior.map_count) for p in STATE_P] for _ in self.kinds]
         self.direct: list[dict[int, Cell]] = [{}, {}]
@@ -192,6 +205,20 @@ class Ngram:
         self.weights: list[dict[int, list[int]]] = [{} for _ in range(self.n_sets)]
         self.final_weights: dict[int, list[int]] = {}
         self.apms: list[dict[int, list[int]]] = [{} for _ in range(self.n_apms)]
+        if dictionary:
+            self.learn(dictionary)
+        self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
+
+    def learn(self, dictionary: bytes) -> None:
+        """Code the dictionary as a block of one lane, of which nothing is written; let the lanes begin behind it."""
+        lanes, chunk_size, n_before = self.lanes, self.chunk_size, self.n_before
+        self.lanes, self.chunk_size, self.n_before = [Lane(self.raw, 0, n_before)], n_before, 0
+        self.next_contexts = [self.lanes[0].set_contexts(self.shared)]
+        for position in self.positions():
+            self.code_byte(Listener(), dictionary[position])
+        for lane in lanes:
+            lane.begin_behind(self.lanes[0])
+        self.lanes, self.chunk_size, self.n_before = lanes, chunk_size, n_before
 
     def positions(self) -> Iterator[int]:
         """Yield the position of each byte in the order of coding; code_byte must be called once for each."""
@@ -204,7 +231,7 @@ class Ngram:
 
     def start_step(self) -> None:
         """Begin a step of all lanes: the learning rate falls with the bytes that are coded."""
-        n_coded = sum(lane.position - lane.start for lane in self.lanes)
+        n_coded = self.n_before + sum(lane.position - lane.start for lane in self.lanes)
         self.first_rate = 64 + self.prior.rate_extra // (n_coded + 4000)
 
     def enter(self, lane_index: int) -> None:
@@ -214,13 +241,25 @@ class Ngram:
     # --- matches, ARITHMETIC 6.3
 
     def is_known(self, at: int) -> bool:
-        return at < len(self.raw) and at < self.lanes[at // self.chunk_size].position
+        return at < self.n_before or (at < self.lanes[-1].end and at < self.lane_of(at).position)
+
+    def lane_of(self, at: int) -> Lane:
+        """Return the lane of a place behind the dictionary."""
+        return self.lanes[(at - self.n_before) // self.chunk_size]
+
+    def seen_before(self, at: int) -> bytes:
+        """Return the bytes before a place in the dictionary, or in its chunk and the dictionary before that."""
+        if at < self.n_before:
+            return bytes(self.raw[max(0, at - MAX_MATCH) : at])
+        return self.seen_in_chunk(self.lane_of(at).start, at)
+
+    def seen_in_chunk(self, start: int, at: int) -> bytes:
+        own = self.raw[max(start, at - MAX_MATCH) : at]
+        return bytes((self.raw[max(0, self.n_before - MAX_MATCH) : self.n_before] + own)[-MAX_MATCH:])
 
     def common_length(self, p: int) -> int:
-        at, raw = self.lane.position, self.raw
-        limit = min(p % self.chunk_size, at - self.lane.start, MAX_MATCH)
-        n = 0
-        while n < limit and raw[p - 1 - n] == raw[at - 1 - n]:
+        n, here, there = 0, self.seen_in_chunk(self.lane.start, self.lane.position), self.seen_before(p)
+        while n < min(len(here), len(there)) and there[-1 - n] == here[-1 - n]:
             n += 1
         return n
 
@@ -229,12 +268,13 @@ class Ngram:
         lane, at = self.lane, self.lane.position
         expected = [0, 0]
         for k in range(2):
-            if at - lane.start < MATCH_MINIMUM[k]:
+            if at - lane.start + self.n_before < MATCH_MINIMUM[k]:
                 continue
             value = lane.history << 24 & 0xFFFFFFFFFFFFFFFF if k else lane.history
             h = (value * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) >> 32
             if k == 0:
-                h = (h ^ int.from_bytes(self.raw[at - 12 : at - 8], "little")) * 0x2F0B4C47 & M32
+                oldest = bytes(lane.byte(at - m) for m in (12, 11, 10, 9))
+                h = (h ^ int.from_bytes(oldest, "little")) * 0x2F0B4C47 & M32
             entry = h >> 10 & self.match_mask
             if not lane.match_length[k] or not self.is_known(lane.match_pointer[k]):
                 p = self.match_table[k].get(entry, 0)
@@ -264,7 +304,7 @@ class Ngram:
 
     # --- one byte, ARITHMETIC 2 and 9
 
-    def code_byte(self, coder: RangeEncoder | RangeDecoder, byte: int | None) -> None:
+    def code_byte(self, coder: RangeEncoder | RangeDecoder | Listener, byte: int | None) -> None:
         lane = self.lane
         values = self.next_contexts[self.lane_index]
         hashes = [hash2(values[kind], KIND_NUMBERS[kind]) for kind in self.kinds]
@@ -294,7 +334,7 @@ class Ngram:
 
     def code_bit(
         self,
-        coder: RangeEncoder | RangeDecoder,
+        coder: RangeEncoder | RangeDecoder | Listener,
         bit: int | None,
         c0: int,
         i: int,

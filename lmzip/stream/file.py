@@ -13,7 +13,9 @@ from typing import Any, BinaryIO, NoReturn
 
 from lmzip import arguments, levels
 from lmzip.codec.workers import JOIN_SECONDS
+from lmzip.dictionary import Dictionary
 from lmzip.models.base import Model
+from lmzip.stream import shared
 from lmzip.stream.reading import raw_reader
 from lmzip.stream.writing import FrameSink, OutputFile, check_options, sink_factory
 
@@ -56,6 +58,7 @@ class LmzFile(io.BufferedIOBase):
         model: str | Model | None = None,
         block_size: int | None = None,
         long: bool | int | None = None,
+        dictionary: Any = None,
         threads: int | None = None,
     ) -> None:
         """Open a path, or use an open binary file, which close() then leaves open.
@@ -68,29 +71,33 @@ class LmzFile(io.BufferedIOBase):
         model: for writing, a name, the path of a weight file, or a Model; block_size: raw bytes, 1 to 2^30; both
         default to the level's.  long: blocks may have copies of those before, as far back as 2^long bytes (10 to 30;
         True for 27), which reading needs as memory and, to jump to a place, the time for; for reading, how far they may
-        at most, 27 without asking.  threads: 0 and None for all that are available; what fits into one block is coded
+        at most, 27 without asking.  dictionary: a Dictionary, or bytes-like data for one, that blocks begin behind, or
+        that reading may need.  threads: 0 and None for all that are available; what fits into one block is coded
         without starting any.
 
         Raises ValueError and TypeError for bad arguments, OSError, and for reading a seekable file what list_frames
         raises.
         """
         self.mode = _binary_mode(mode)
+        found = shared.find_dictionary(dictionary)
         self._file: Any = file
         self._reading = threading.RLock()  # held by the thread that is at the buffer
         if self.mode == "rb":
             check_options(level, block_size=block_size, long=long, threads=threads)
-            self._init_reader(long)
+            self._init_reader(long, found)
         else:
-            make_sink = sink_factory(level, model=model, block_size=block_size, long=long, threads=threads)
+            make_sink = sink_factory(
+                level, model=model, block_size=block_size, long=long, dictionary=found, threads=threads
+            )
             self._open_file()
             self._sink = make_sink(self._file)
             _written_files.add(self)
         self.name = getattr(self._file, "name", None)
 
-    def _init_reader(self, long: bool | int | None) -> None:
+    def _init_reader(self, long: bool | int | None, dictionary: Dictionary | None) -> None:
         self._open_file()
         try:
-            self._buffer = io.BufferedReader(raw_reader(self._file, long), 1 << 17)
+            self._buffer = io.BufferedReader(raw_reader(self._file, long, dictionary), 1 << 17)
             _read_files.add(self)
         except BaseException:
             if self._owned:

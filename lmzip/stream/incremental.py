@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from lmzip import arguments, levels
 from lmzip.codec.blockwise import FedFrame
@@ -32,12 +32,14 @@ class LmzCompressor:
         model: str | Model | None = None,
         block_size: int | None = None,
         long: bool | int | None = None,
+        dictionary: Any = None,
         threads: int | None = None,
     ) -> None:
         """Take what lmzip.compress() does; raises ValueError, TypeError, ModelMissingError, UnsupportedError."""
         self._output = _Output()
         self._is_flushed = False
-        make = sink_factory(level, model=model, block_size=block_size, long=long, threads=threads)
+        found = shared.find_dictionary(dictionary)
+        make = sink_factory(level, model=model, block_size=block_size, long=long, dictionary=found, threads=threads)
         self._sink = make(self._output)
 
     def compress(self, data, /) -> bytes:
@@ -107,9 +109,12 @@ class LmzDecompressor:
     raise it again, and what was decoded in that call is dropped.  A copy in a forked child goes on by itself.
     """
 
-    def __init__(self, *, memory_limit: int | None = None, long: bool | int | None = None) -> None:
-        """memory_limit: bytes; long: as for lmzip.decompress().  Raises ValueError, TypeError."""
-        self._frame = FedFrame(registry=shared.registry, memory_limit=memory_limit, long=long)
+    def __init__(
+        self, *, memory_limit: int | None = None, long: bool | int | None = None, dictionary: Any = None
+    ) -> None:
+        """memory_limit: bytes; long, dictionary: as for lmzip.decompress().  Raises ValueError, TypeError."""
+        found = shared.find_dictionary(dictionary)
+        self._frame = FedFrame(registry=shared.registry, memory_limit=memory_limit, long=long, dictionary=found)
         self._raw = memoryview(b"")  # decoded and not yet handed out
         self._turns = Turns("decompressing")
 

@@ -5,6 +5,9 @@ Whoever wants other settings, or a place of search of their own, puts another Re
 
 from __future__ import annotations
 
+from typing import Any
+
+from lmzip.dictionary import Dictionary
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
 
@@ -21,3 +24,11 @@ def find_model(model: str | Model | None) -> Model | None:
     if not isinstance(model, str):
         raise TypeError(f"model must be a name, a path or a Model, not {type(model).__name__}")
     return registry.model(model)
+
+
+def find_dictionary(dictionary: Any) -> Dictionary | None:
+    """Return what bytes-like data are as a dictionary, or the dictionary itself; None for none.
+
+    Raises TypeError, ValueError for no bytes.
+    """
+    return dictionary if dictionary is None or isinstance(dictionary, Dictionary) else Dictionary(dictionary)

@@ -21,6 +21,7 @@ from lmzip.codec.memory import encoding_threads
 from lmzip.codec.settings import settings_for, window_log
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
+from lmzip.dictionary import Dictionary
 from lmzip.errors import LmzipError
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
@@ -194,6 +195,7 @@ def sink_factory(
     model: str | Model | None,
     block_size: int | None,
     long: bool | int | None,
+    dictionary: Dictionary | None,
     threads: int | None,
 ) -> Callable[[Any], FrameSink]:
     """Check arguments of compressing, find the model, and return what makes a sink over a file.
@@ -201,7 +203,7 @@ def sink_factory(
     So a file is made only when all is well.  Raises ValueError, TypeError, ModelMissingError, UnsupportedError.
     """
     size, n_threads, log = check_options(level, block_size=block_size, long=long, threads=threads)
-    settings, chosen = settings_for(level, shared.find_model(model), shared.registry)
+    settings, chosen = settings_for(level, shared.find_model(model), shared.registry, dictionary)
     settings = replace(settings, block_size=settings.block_size if size is None else size)
     return lambda file: FrameSink(file, settings, chosen, n_threads, log)
 

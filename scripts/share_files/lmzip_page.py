@@ -93,8 +93,9 @@ where only
 .IR NAME .lmz
 is there means the latter.
 .PP
-The output of compression depends on the content, the level, the model and the block size only.
+The output of compression depends on the content, the level, the model, the dictionary and the block size only.
 To decompress, no option is ever needed for the models that come with the program: a file names the one that it needs.
+What was compressed with a dictionary needs it again: a file names it by its SHA-256.
 """.strip()
 
 TAIL = rf"""
@@ -110,7 +111,7 @@ An error: a file could not be read, written, compressed or decompressed; damaged
 A warning: a file was left alone, or an input could not be matched with what has its name by now.
 .TP
 .B 3
-The file is sound, but what it needs is not here: a newer lmzip, its model, or its arithmetic.
+The file is sound, but what it needs is not here: a newer lmzip, its model, its dictionary, or its arithmetic.
 .PP
 Every file is tried; of several statuses 1 outranks 3, and 3 outranks 2.
 A signal ends the program by that signal, after what was unfinished has been removed.

@@ -12,10 +12,12 @@ from pathlib import Path
 
 from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Content
 from lmzip.codec.choice import encode_payload
+from lmzip.dictionary import Dictionary
 from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check
-from lmzip.format.header import FrameHeader, ModelRecord, pack_header
+from lmzip.format.header import FrameHeader, ModelRecord, pack_header, record_of_dictionary
 from lmzip.format.trailer import Trailer, content_hash
 from lmzip.models.base import Model
+from lmzip.models.dictionary import behind
 from lmzip.models.registry import Registry
 from vector_files.nets import FORMULA_NETS
 
@@ -26,6 +28,7 @@ GONE = ModelRecord(1, bytes(range(32)), name="tiny-v1")
 LINES = [f"{n} green bottles, hanging on the wall; {n * n} Füße\n".encode() for n in range(99, 0, -1)]
 TEXT = b"".join(LINES)
 NOTE = b"".join(LINES[:20])  # about 1 kB
+DICTIONARY = Dictionary(b"".join(LINES[20:42]))
 
 REGISTRY = Registry(environment={})
 
@@ -103,10 +106,11 @@ def coded(
     last: bool = True,
     model: Model | None = None,
     content: Content = BYTES,
+    dictionary: Dictionary | None = None,
 ) -> Block:
     """Return head and payload of a block, coded with a model or by the base alone; it must become smaller."""
     spec = BlockSpec(len(raw), profile, model is not None, n_lanes, content=content)
-    payload = encode_payload(model or REGISTRY.built_in(), raw, spec, DEFAULT_RUN)
+    payload = encode_payload(behind(model or REGISTRY.built_in(), dictionary), raw, spec, DEFAULT_RUN)
     if payload is None:
         raise ValueError("a block that does not become smaller")
     return recoded(raw, bytes(payload), WITH_MODEL if model else BASE, n_lanes, last=last, content=content)
@@ -127,12 +131,16 @@ def coded_frame(
     block_size: int = 1 << 30,
     short: bool = False,
     model: Model | None = None,
+    dictionary: Dictionary | None = None,
 ) -> bytes:
     """Return raw in coded blocks; model: the net, which the header names by its record."""
-    record = record_of(model) if model else None
-    header = pack_header(profile, record, short=short, n_lanes=n_lanes if short else 1)
+    record, named = record_of(model) if model else None, record_of_dictionary(dictionary) if dictionary else None
+    header = pack_header(profile, record, short=short, n_lanes=n_lanes if short else 1, dictionary=named)
     places = range(0, len(raw), block_size)
-    blocks = [coded(raw[at : at + block_size], profile, n_lanes, last=at == places[-1], model=model) for at in places]
+    blocks = [
+        coded(raw[at : at + block_size], profile, n_lanes, last=at == places[-1], model=model, dictionary=dictionary)
+        for at in places
+    ]
     return frame(blocks, raw, header)
 
 

@@ -58,8 +58,6 @@ def later_headers() -> Iterator[Vector]:
         ("context", changed(LONG, 5, b"\x11"), "Context 1 without a model."),
         ("context-short", changed(SHORT, 5, b"\x31"), "Context 3 without a model in a short frame."),
         ("context-net", changed(net, 5, b"\x24"), "Context 2 with a net."),
-        ("dictionary", FrameHeader(b"\x89LMZ\x81\x01" + bytes(range(32))), "A dictionary."),
-        ("dictionary-short", FrameHeader(b"\x89LMZ\x91\x01" + bytes(range(32))), "A dictionary in a short frame."),
         ("model-kind-0", changed(net, 6, b"\0"), "Model kind 0 in a record."),
         ("model-kind-4", changed(net, 6, b"\4"), "Model kind 4 in a record."),
         ("model-flags", changed(net, 7, b"\1"), "A model record with a flag."),

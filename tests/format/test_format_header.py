@@ -9,9 +9,10 @@ from format_tools import FLOAT, HEADERS, KNOWN, KNOWN_DIGEST, LONG, NET, SHORT, 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lmzip.dictionary import Dictionary
 from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
 from lmzip.format import header as header_
-from lmzip.format.header import MAGIC, FrameHeader, ModelRecord, header_size, pack_header
+from lmzip.format.header import MAGIC, FrameHeader, ModelRecord, header_size, pack_header, record_of_dictionary
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 records = st.builds(
@@ -63,7 +64,8 @@ def test_the_size_follows_from_byte_4():
         start = MAGIC + bytes([byte])
         if byte & 15 == 1:
             size = header_size(start)
-            assert size == sizes[byte >> 5 & 3] + 32 * (byte >> 7) <= header_.MAX_HEADER_SIZE
+            of_dictionary = (5 if byte & 16 else 33) * (byte >> 7)
+            assert size == sizes[byte >> 5 & 3] + of_dictionary <= header_.MAX_HEADER_SIZE
         else:
             with pytest.raises(UnsupportedError):
                 header_size(start)
@@ -106,7 +108,11 @@ def test_a_reference_of_a_later_version_is_no_record():
         "net with a fingerprint": with_bits(HEADERS["net"], 55, 1),
         "transformer with a fingerprint": with_bits(HEADERS["transformer"], 40, 128),
         "floating point without": FrameHeader(HEADERS["transformer"].packed[:6] + b"\3" + bytes(122)),
-        "dictionary": FrameHeader(with_bits(LONG, 4, 0x80).packed + bytes(range(32))),
+        "dictionary too small": FrameHeader(with_bits(LONG, 4, 0x80).packed + b"\x09" + bytes(range(32))),
+        "dictionary too large": FrameHeader(with_bits(SHORT, 4, 0x80).packed + b"\x1c" + bytes(range(4))),
+        "dictionary of tokens": FrameHeader(
+            with_bits(HEADERS["transformer"], 4, 0x80).packed + b"\x0a" + bytes(range(32))
+        ),
     }.items(),
     ids=lambda item: item[0],
 )
@@ -116,9 +122,20 @@ def test_what_is_unknown_is_unsupported(header):
         header[1].check_known()
 
 
-def test_a_dictionary_is_found():
-    header = FrameHeader(with_bits(HEADERS["reference"], 4, 0x80).packed + bytes(range(32)))
-    assert header.dictionary == bytes(range(32)) and header.model() == KNOWN
+@pytest.mark.parametrize("short", [False, True])
+@pytest.mark.parametrize("model", [None, KNOWN, NET], ids=["alone", "reference", "record"])
+def test_a_dictionary_is_found(short, model):
+    dictionary = Dictionary(b"some bytes")
+    header = pack_header(4, model, short=short, dictionary=record_of_dictionary(dictionary))
+    header.check_known()
+    assert header_size(header.packed[:5]) == len(header.packed)
+    record = header.dictionary
+    assert record and record.size_log == 10 and header.model() == model
+    assert record.digest == dictionary.digest[: 4 if short else 32]
+    assert record.names(dictionary) and not record.names(Dictionary(b"other bytes"))
+    assert pack_header(4, model, short=short).dictionary is None
+    with pytest.raises(ValueError, match="tokens"):
+        pack_header(6, HEADERS["transformer"].model(), short=short, dictionary=record_of_dictionary(dictionary))
 
 
 @pytest.mark.parametrize("at", [56, 88])

@@ -45,7 +45,7 @@ def decode(data: bytes) -> bytes:
     return container.decode(data, HERE.__getitem__)
 
 
-def fake_decode_block(coded, raw_size, profile, n_lanes, weight_file, *, context, content=None):
+def fake_decode_block(coded, raw_size, profile, n_lanes, weight_file, *, context, content=None, dictionary=b""):
     """In the place of what a payload stands for: its bytes again and again, told by all that a coder is told."""
     uses_model = weight_file is not None
     assert len(coded) > 0
@@ -79,6 +79,8 @@ def content_of_block(piece: Block, before: bytes) -> bytes:
     record = header.model()
     if record and (record.kind, record.digest) not in [(m.kind, m.digest) for m in (NET, TRANSFORMER)]:
         raise UnsupportedError("the model is not here")
+    if header.dictionary:
+        raise UnsupportedError("the dictionary is not here")
     if head.payload_check not in (None, payload_check(payload)):
         raise DamagedError("payload_check")
     raw = payload

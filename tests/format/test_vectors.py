@@ -17,7 +17,7 @@ from lmzip.stream import shared
 
 sys.path.insert(0, str(ROOT / "scripts"))
 import make_vectors  # noqa: E402 - the path is set first
-from vector_files.frames import LINES, NOTE, TEXT  # noqa: E402
+from vector_files.frames import DICTIONARY, LINES, NOTE, TEXT  # noqa: E402
 from vector_files.nets import FORMULA_NETS  # noqa: E402
 
 FOLDER = make_vectors.FOLDER
@@ -65,9 +65,9 @@ def test_good_vectors_decode_to_their_content(name):
     content = VECTORS[name].content
     assert RESULTS[name] == make_vectors.of_content(content)
     for threads in (1, 2):
-        assert lmzip.decompress(file_of(name), threads=threads, long=30) == content
+        assert lmzip.decompress(file_of(name), threads=threads, long=30, dictionary=DICTIONARY) == content
     assert sum(frame.raw_size for frame in frames_of([name])) == len(content)
-    with lmzip.open(io.BytesIO(file_of(name)), long=30) as file:
+    with lmzip.open(io.BytesIO(file_of(name)), long=30, dictionary=DICTIONARY) as file:
         assert file.read() == content
 
 
@@ -75,7 +75,7 @@ def test_good_vectors_decode_to_their_content(name):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_bad_and_unsupported(name, threads):
     with pytest.raises(errors.LmzipError) as caught:
-        lmzip.decompress(file_of(name), threads=threads)
+        lmzip.decompress(file_of(name), threads=threads, dictionary=DICTIONARY)
     unsupported = RESULTS[name] == make_vectors.UNSUPPORTED
     assert unsupported == name.startswith("unsupported-")
     assert caught.value.exit_status == (3 if unsupported else 1)
@@ -110,7 +110,18 @@ def test_vectors_cover_profiles_headers_and_lanes():
     counts = [(1 << i, uses_model) for i in range(8) for uses_model in (False, True)]
     assert lanes == {(n, uses, short) for n, uses in counts for short in (False, True) if not short or n <= 8}
     layouts = {(len(frame.header.packed), frame.header.is_short) for frame in frames}
-    assert layouts == {(size, short) for size in (6, 10, 129) for short in (False, True)} | {(16, True)}
+    plain = {(size, short) for size in (6, 10, 129) for short in (False, True)} | {(16, True)}
+    assert layouts == plain | {(6 + 33, False), (6 + 5, True), (129 + 33, False), (129 + 5, True)}
+
+
+def test_a_dictionary_is_needed():
+    """Whatever else a frame has; what is missing is told with its digest."""
+    for name in (name for name in GOOD if name.startswith("good-dictionary-")):
+        with pytest.raises(errors.DictionaryMissingError, match="sha256 [0-9a-f]{8}") as caught:
+            lmzip.decompress(file_of(name))
+        assert caught.value.exit_status == 3
+        with pytest.raises(errors.DictionaryMissingError, match="sha256 [0-9a-f]{8}"):
+            lmzip.decompress(file_of(name), dictionary=NOTE)
 
 
 def test_the_text_is_what_the_readme_says():

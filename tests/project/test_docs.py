@@ -91,7 +91,9 @@ def test_format_has_the_sizes_of_the_program():
     from lmzip.format import block, header, trailer
 
     text = (DOCS / "FORMAT.md").read_text()
-    assert f"and {header.DICTIONARY_SIZE} more with a dictionary" in " ".join(text.split())
+    sizes = f"and {header.DICTIONARY_SIZE} more with a dictionary, {header.SHORT_DICTIONARY_SIZE} more in a short frame"
+    assert sizes in " ".join(text.split())
+    assert f"\n### 3.5 Dictionary, {header.DICTIONARY_SIZE} or {header.SHORT_DICTIONARY_SIZE} bytes\n" in text
     record = 6 + header.RECORD_SIZE
     assert f"\n### 3.1 Header, 6, {6 + header.REFERENCE_SIZE}, {6 + block.CONTENT_SIZE} or {record} bytes\n" in text
     assert record + header.DICTIONARY_SIZE == header.MAX_HEADER_SIZE

@@ -19,4 +19,4 @@ static void toy_start(struct lmz_coder *c)
         t->p[i] = 1 << 15;
 }
 
-const base_ops toy_base = {"toy", toy_function, toy_layout, toy_start};
+const base_ops toy_base = {"toy", toy_function, toy_layout, toy_start, NULL, NULL, NULL};

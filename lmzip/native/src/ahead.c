@@ -42,12 +42,12 @@ static void fill_columns(const struct lmz_coder *c, uint32_t stretch)
         const lmz_lane *lane = &c->lanes[i];
         const uint32_t at = lane->start + stretch * c->ahead.n_steps;
         const int n = n_columns_of(c, lane, stretch);
-        uint64_t before = 0;
+        uint64_t before = c->first_history;
         for (uint32_t k = at - lane->start < 8 ? lane->start : at - 8; n && k < at; k++) /* a short lane has ended */
-            before = before << 8 | c->known[k];
+            before = before << 8 | c->known[k - c->before];
         for (int k = 0; k < n; k++, next++) {
             *next = (lane_column){i, k, before};
-            before = before << 8 | c->known[at + (uint32_t)k];
+            before = before << 8 | c->known[at + (uint32_t)k - c->before];
         }
     }
 }
@@ -138,7 +138,7 @@ void ahead_end_step(struct lmz_coder *c)
     const uint32_t at = a->n_coded * a->n_steps + a->step;
     for (int i = 0; i < c->n_lanes && c->rc.decoding; i++) {
         const lmz_lane *lane = &c->lanes[i];
-        if (lane->end - lane->start > at && c->raw[lane->start + at] != c->known[lane->start + at])
+        if (lane->end - lane->start > at && c->raw[lane->start + at] != c->known[lane->start - c->before + at])
             c->rc.failed = 1;
     }
     if (++a->step == a->n_steps) {

@@ -20,6 +20,12 @@ typedef struct { /* NAME_base in a file of its own */
     void (*layout)(struct lmz_coder *);
     /* Fill it with its initial values, and the base's part of the lanes. */
     void (*start)(struct lmz_coder *);
+    /* Instead of that: begin as another coder ended whose memory is laid out the same, and is copied already; or NULL.
+       The lanes are as its first lane, their places apart. */
+    void (*resume)(struct lmz_coder *, const struct lmz_coder *learner);
+    /* With it: how many lines coding a byte notes at most, and copying what is small anew, of which no line is. */
+    size_t (*notes)(const struct lmz_coder *);
+    void (*copy_small)(struct lmz_coder *, const struct lmz_coder *learner);
 } base_ops;
 
 typedef struct { /* NAME_functions[] in what block_loop.inc includes: a row for each way to compile a base */

@@ -141,6 +141,15 @@ static void bytelm_layout(struct lmz_coder *c)
     lanes->quantised = arena_take(a, n_rows * width);
 }
 
+static void bytelm_resume(struct lmz_coder *c, const struct lmz_coder *learner)
+{
+    const lmz_bytelm_shape *s = &((const struct bytelm *)c->expert)->shape;
+    const size_t size = (size_t)s->n_layer * (size_t)s->n_state;
+    const bytelm_lanes *to = c->expert_lanes, *from = learner->expert_lanes;
+    for (int i = 0; i < c->n_lanes; i++)
+        memcpy(to->state + size * (size_t)i, from->state, size * sizeof *from->state);
+}
+
 static void bytelm_predict(struct lmz_coder *c, const column_range *r, int stage)
 {
     ((const struct bytelm *)c->expert)->stage(c, r, stage);
@@ -148,4 +157,4 @@ static void bytelm_predict(struct lmz_coder *c, const column_range *r, int stage
 
 static const expert_ops bytelm_ops = {
     .name = "bytelm", .unit = LMZ_BYTES, .n_contexts = 1, .prior = PRIOR_OF_BYTES,
-    .layout = bytelm_layout, .predict = bytelm_predict, .free = bytelm_free};
+    .layout = bytelm_layout, .resume = bytelm_resume, .predict = bytelm_predict, .free = bytelm_free};

@@ -16,12 +16,19 @@ static const base_ops *const bases[] = {BASES(BASE_ROW)};
 /* A vector of a transformer in two parts takes two lanes of a matrix product. */
 int lmz_max_lanes(int unit) { return unit == LMZ_TOKENS ? LMZ_MAX_LANES / 2 : LMZ_MAX_LANES; }
 
+/* Whether what learns a block's dictionary can be copied. */
+static int takes_dictionary(const lmz_block_spec *s, const lmz_expert *e)
+{
+    return s->dictionary_size <= LMZ_MAX_DICTIONARY_SIZE && bases[s->content.kind]->resume && (!e || e->ops->resume);
+}
+
 /* Whether there may be such a block. */
 static int is_block(const lmz_block_spec *s, const lmz_expert *e)
 {
     return s->content.kind >= 0 && s->content.kind < N_BASES && s->raw_size <= LMZ_MAX_RAW_SIZE && s->n_lanes >= 1 &&
            s->n_lanes <= lmz_max_lanes(unit_of(e)) && s->context >= 0 && s->context < (e ? e->ops->n_contexts : 1) &&
-           (!e || is_complete(e)) && bases[s->content.kind]->function(s, e) >= 0;
+           (!e || is_complete(e)) && (!s->dictionary_size || takes_dictionary(s, e)) &&
+           bases[s->content.kind]->function(s, e) >= 0;
 }
 
 /* Take what is beside the base for an expert: trees, its lanes, and what its tokens need. */
@@ -52,6 +59,11 @@ static void expert_layout(struct lmz_coder *c)
 static void layout(struct lmz_coder *c)
 {
     c->base->layout(c);
+    c->base_size = c->memory.size;
+    if (c->before && is_small(&c->spec)) {
+        c->undo.capacity = LMZ_NOTED_SIZE * c->base->notes(c);
+        c->undo.lines = arena_take(&c->memory, c->undo.capacity * sizeof *c->undo.lines);
+    }
     if (c->expert)
         expert_layout(c);
 }
@@ -65,25 +77,37 @@ static int n_columns_of(const struct lmz_coder *c)
 }
 
 /* known: the raw bytes where they are there before they are coded, or NULL. */
-static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert, const uint8_t *known)
+static void set_spec(struct lmz_coder *c, const lmz_block_spec *spec, const lmz_expert *expert, const uint8_t *known,
+                     int learns)
 {
     c->spec = *spec;
     c->base = bases[spec->content.kind];
     c->function = c->base->function(spec, expert);
     c->expert = expert;
-    c->n_lanes = spec->n_lanes;
+    c->learns = learns;
+    c->n_lanes = learns ? 1 : spec->n_lanes; /* a dictionary is one lane */
+    c->before = learns ? 0 : (uint32_t)spec->dictionary_size;
+    c->raw_size = c->n_known = (uint32_t)(learns ? spec->dictionary_size : spec->raw_size);
+    c->chunk_size = (uint32_t)(((size_t)c->raw_size + (size_t)c->n_lanes - 1) / (size_t)c->n_lanes);
     c->known = expert && !expert->ops->is_external ? known : NULL;
     c->n_columns = n_columns_of(c);
 }
 
-uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert)
+static uint64_t coder_size(const lmz_block_spec *spec, const lmz_expert *expert, int learns)
 {
     struct lmz_coder scratch = {0};
     if (!is_block(spec, expert))
         return 0;
-    set_spec(&scratch, spec, expert, (const uint8_t *)""); /* known bytes: these take the most */
+    set_spec(&scratch, spec, expert, (const uint8_t *)"", learns); /* known bytes: these take the most */
     layout(&scratch);
-    return sizeof scratch + (size_t)spec->n_lanes * sizeof(lmz_lane) + scratch.memory.size;
+    return sizeof scratch + (size_t)scratch.n_lanes * sizeof(lmz_lane) + scratch.memory.size;
+}
+
+uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert) { return coder_size(spec, expert, 0); }
+
+uint64_t lmz_learner_size(const lmz_block_spec *spec, const lmz_expert *expert)
+{
+    return spec->dictionary_size ? coder_size(spec, expert, 1) : 0;
 }
 
 static void start_tokens(struct lmz_coder *c)
@@ -110,14 +134,15 @@ static void cut_lanes(struct lmz_coder *c)
     for (int i = 0; i < c->n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];
         const uint64_t start = (uint64_t)c->chunk_size * (uint64_t)i, end = start + c->chunk_size;
-        lane->start = lane->position = (uint32_t)(start < c->raw_size ? start : c->raw_size);
-        lane->end = (uint32_t)(end < c->raw_size ? end : c->raw_size);
+        lane->start = lane->position = c->before + (uint32_t)(start < c->raw_size ? start : c->raw_size);
+        lane->end = c->before + (uint32_t)(end < c->raw_size ? end : c->raw_size);
         lane->tree = c->expert ? tree_of(c, i) : NULL;
     }
 }
 
+/* raw: of the dictionary for a coder that learns it. */
 static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, uint8_t *raw,
-                                   const uint8_t *known)
+                                   const uint8_t *known, int learns)
 {
     const cpu_variant *variant = cpu_variant_of(simd);
     if (!is_block(spec, expert) || !spec->raw_size || !variant)
@@ -125,11 +150,9 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     struct lmz_coder *c = calloc(1, sizeof *c + (size_t)spec->n_lanes * sizeof(lmz_lane));
     if (!c)
         return NULL;
-    set_spec(c, spec, expert, known);
+    set_spec(c, spec, expert, known, learns);
     c->run = variant->run_block;
-    c->raw = raw;
-    c->raw_size = c->n_known = (uint32_t)spec->raw_size;
-    c->chunk_size = (uint32_t)((spec->raw_size + (size_t)spec->n_lanes - 1) / (size_t)spec->n_lanes);
+    c->raw = raw - c->before;
     layout(c);
     if (!arena_allocate(&c->memory)) {
         free(c);
@@ -137,6 +160,9 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     }
     layout(c);
     cut_lanes(c);
+    c->is_ready = !c->before;
+    if (c->before)
+        return c; /* its first state is that of a coder that has learned the dictionary */
     c->base->start(c);
     start_expert(c);
     if (has_unit(c, LMZ_TOKENS))
@@ -144,11 +170,93 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     return c;
 }
 
+lmz_coder *lmz_learner_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *dictionary)
+{
+    /* It writes to the dictionary no more than an encoder to raw. */
+    return spec->dictionary_size
+               ? coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)dictionary, dictionary, 1)
+               : NULL;
+}
+
+/* Make the lanes of a coder, whose memory is as what was learned, begin behind it. */
+static void begin_behind(struct lmz_coder *c, const struct lmz_coder *learner)
+{
+    cut_lanes(c);
+    for (int i = 0; i < c->n_lanes; i++) {
+        const lmz_lane own = c->lanes[i];
+        lmz_lane *lane = &c->lanes[i];
+        *lane = learner->lanes[0];
+        lane->start = own.start;
+        lane->position = own.position;
+        lane->end = own.end;
+        lane->tree = own.tree;
+    }
+    c->first_history = learner->lanes[0].history;
+    c->base->resume(c, learner);
+    if (c->expert)
+        c->expert->ops->resume(c, learner);
+    c->undo.is_on = c->undo.lines && !c->expert && c->raw_size <= LMZ_NOTED_SIZE;
+    c->is_ready = 1;
+}
+
+/* Undo what a block has changed, of which all places are noted. */
+static void undo(struct lmz_coder *c, const struct lmz_coder *learner)
+{
+    enum { AHEAD = 16 }; /* what was learned is rarely in the cache */
+    const uint32_t *lines = c->undo.lines;
+    for (size_t i = 0; i < c->undo.n; i++) {
+        const size_t next = (size_t)lines[i + AHEAD < c->undo.n ? i + AHEAD : i] << 6, at = (size_t)lines[i] << 6;
+        __builtin_prefetch(learner->memory.base + next);
+        arena_copy(&c->memory, &learner->memory, at, 64);
+    }
+    c->base->copy_small(c, learner);
+}
+
+int lmz_coder_restart(lmz_coder *c, const lmz_coder *learner, size_t raw_size, uint8_t *raw)
+{
+    lmz_block_spec spec = c->spec;
+    spec.raw_size = raw_size;
+    if (!c->is_ready || !c->before || c->expert || !raw_size || !learner->learns ||
+        c->base_size != learner->base_size || !is_block(&spec, NULL) || is_small(&spec) != is_small(&c->spec))
+        return LMZ_E_ARGUMENT;
+    if (c->undo.is_on)
+        undo(c, learner);
+    else
+        arena_copy(&c->memory, &learner->memory, 0, (size_t)c->base_size);
+    set_spec(c, &spec, NULL, NULL, 0);
+    c->raw = raw - c->before;
+    c->n_coded = 0;
+    c->undo.n = 0;
+    begin_behind(c, learner);
+    return LMZ_DONE;
+}
+
+void lmz_coder_encode(lmz_coder *c, uint8_t *payload, size_t capacity)
+{
+    rc_start_encoder(&c->rc, payload, capacity);
+}
+
+void lmz_coder_decode(lmz_coder *c, const uint8_t *payload, size_t payload_size)
+{
+    rc_start_decoder(&c->rc, payload, payload_size);
+}
+
+int lmz_coder_set_dictionary(lmz_coder *c, const lmz_coder *learner)
+{
+    if (c->n_coded || c->learns || !learner->learns || learner->n_coded != c->before || c->base != learner->base ||
+        c->function != learner->function || c->expert != learner->expert || c->base_size != learner->base_size ||
+        c->spec.profile != learner->spec.profile || (c->spec.n_lanes > 1) != (learner->spec.n_lanes > 1))
+        return LMZ_E_ARGUMENT;
+    arena_copy(&c->memory, &learner->memory, 0, (size_t)c->base_size);
+    begin_behind(c, learner);
+    return LMZ_DONE;
+}
+
 lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *raw,
                            uint8_t *payload, size_t capacity)
 {
     /* An encoder never writes to raw: code_byte does so only when it decodes. */
-    struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw, raw);
+    struct lmz_coder *c = coder_new(spec, expert, simd, (uint8_t *)(uintptr_t)raw, raw, 0);
     if (c)
         rc_start_encoder(&c->rc, payload, capacity);
     return c;
@@ -163,7 +271,7 @@ lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert,
 lmz_coder *lmz_verifier_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
                             size_t payload_size, uint8_t *raw, const uint8_t *expected)
 {
-    struct lmz_coder *c = coder_new(spec, expert, simd, raw, expected);
+    struct lmz_coder *c = coder_new(spec, expert, simd, raw, expected, 0);
     if (c)
         rc_start_decoder(&c->rc, payload, payload_size);
     return c;
@@ -174,7 +282,7 @@ lmz_coder *lmz_sampler_new(const lmz_block_spec *spec, const lmz_expert *expert,
 {
     if (n_given >= spec->raw_size || spec->n_lanes != 1)
         return NULL;
-    struct lmz_coder *c = coder_new(spec, expert, simd, raw, NULL);
+    struct lmz_coder *c = coder_new(spec, expert, simd, raw, NULL, 0);
     if (c) {
         rc_start_encoder(&c->rc, scratch, capacity);
         c->n_known = (uint32_t)n_given;
@@ -219,6 +327,8 @@ int lmz_coder_run(lmz_coder *c, uint64_t n_steps)
 
 int coder_run(struct lmz_coder *c, uint64_t n_steps)
 {
+    if (!c->is_ready)
+        return LMZ_E_ARGUMENT;
     if (has_unit(c, LMZ_TOKENS) && (c->known || !c->rc.decoding) && !c->lanes[0].token_sizes)
         return LMZ_E_ARGUMENT; /* nobody said how to cut */
     lookahead_start(c, n_steps);

@@ -26,32 +26,33 @@ static inline uint32_t byte_class(uint32_t byte)
     return CLASS_OTHER;
 }
 
-/* The byte at `at`, or `otherwise` where that is not before `end`. */
-static inline uint32_t byte_before(const uint8_t *raw, uint32_t at, uint32_t end, uint32_t otherwise)
+/* The lane's byte at `at`, or `otherwise` where that is not before `end`. */
+static inline uint32_t byte_before(const struct lmz_coder *c, const lmz_lane *lane, uint32_t at, uint32_t end,
+                                   uint32_t otherwise)
 {
-    return at < end ? raw[at] : otherwise;
+    return at < end ? lane_byte(c, lane, at) : otherwise;
 }
 
-/* Compute lane->context for the byte at lane->position from the bytes of the lane before it. */
+/* Compute lane->context for the byte at lane->position from the bytes of the lane before it, and the
+   dictionary before these. */
 static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
 {
-    const uint8_t *raw = c->raw;
     uint32_t last = (uint32_t)lane->history, older = (uint32_t)(lane->history >> 32), c1 = last & 255,
              at = lane->position;
 
     uint32_t column = at - lane->line_start;
-    uint32_t above = byte_before(raw, lane->above_start + column, lane->line_start, '\n');
+    uint32_t above = byte_before(c, lane, lane->above_start + column, lane->line_start, '\n');
     uint32_t field = lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1, field_above = 0, field_above_next = 0;
     if (field < lane->n_above_fields) {
         uint32_t p = lane->field_starts[lane->parity ^ 1][field] + (at - lane->field_start);
-        field_above = byte_before(raw, p, lane->line_start, 0);
-        field_above_next = byte_before(raw, p + 1, lane->line_start, 0);
+        field_above = byte_before(c, lane, p, lane->line_start, 0);
+        field_above_next = byte_before(c, lane, p + 1, lane->line_start, 0);
     }
 
-    uint32_t stride = c->ngram.stride ? c->ngram.stride : 4, seen = at - lane->start;
-    uint32_t record_above = seen >= stride ? raw[at - stride] : 0,
-             record_above2 = seen >= 2 * stride ? raw[at - 2 * stride] : 0;
-    uint32_t record_above_left = seen > stride ? raw[at - stride - 1] : 0;
+    uint32_t stride = c->ngram.stride ? c->ngram.stride : 4, seen = at - lane->start + c->before;
+    uint32_t record_above = seen >= stride ? lane_byte(c, lane, at - stride) : 0,
+             record_above2 = seen >= 2 * stride ? lane_byte(c, lane, at - 2 * stride) : 0;
+    uint32_t record_above_left = seen > stride ? lane_byte(c, lane, at - stride - 1) : 0;
 
     for (int i = 0; i < c->ngram.shape->n_contexts; i++) {
         uint32_t kind = c->ngram.contexts[i], v;

@@ -49,6 +49,8 @@ typedef struct {
     /* Take the state of a block's lanes, zeroed, out of c->memory, and remember it as c->expert_lanes; it is called
        twice (memory.h). */
     void (*layout)(struct lmz_coder *);
+    /* Begin all lanes as the first lane of another coder ended; or NULL. */
+    void (*resume)(struct lmz_coder *, const struct lmz_coder *learner);
     /* Of bytes: do one of n_stages stages of predicting the bytes of some columns, in any thread; the last one fills
        the columns' trees (byte_tree.h). */
     void (*predict)(struct lmz_coder *, const column_range *, int stage);

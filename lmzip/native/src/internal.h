@@ -15,6 +15,7 @@
 
 typedef struct lmz_lane { /* a lane: the place of one chunk, with all state that is the lane's own */
     uint32_t start, position, end; /* in raw */
+    uint32_t shift;                /* places before the start are those of the dictionary, moved by so much */
     uint64_t history;              /* the last eight bytes, the newest lowest */
     const uint32_t *tree;          /* the expert's prediction of the current byte */
     const uint8_t *token_sizes;    /* encoder with an expert of tokens: sizes of the tokens to come */
@@ -97,6 +98,12 @@ typedef struct { /* see ahead.c; threads share the counters, which are of all of
     uint32_t n_coded, step;       /* stretches that are coded, and steps of the next */
 } ahead;
 
+typedef struct { /* lines of 64 bytes of the base's large tables that were written to since they were copied */
+    uint32_t *lines; /* (capacity) */
+    size_t n, capacity;
+    int is_on;       /* whether this block notes them */
+} undo_log;
+
 struct lmz_coder {
     range_coder rc;
     block_loop *run;
@@ -104,8 +111,13 @@ struct lmz_coder {
     int function;            /* which of its functions, see base.h; of the ngram base, its shape */
     void *base_state;        /* of other bases, by their own layout */
     lmz_block_spec spec;
-    uint8_t *raw;            /* read only for an encoder */
+    uint8_t *raw;            /* (before + raw_size), read only for an encoder */
     uint32_t raw_size, chunk_size, n_coded;
+    uint32_t before;         /* bytes of the dictionary, which stand in raw before the block's */
+    uint64_t first_history;  /* of lanes at their start */
+    uint64_t base_size;      /* of the base's part of the memory, which comes first */
+    int learns, is_ready;    /* whether it learns a dictionary; whether it has its first state */
+    uint8_t scratch[64];     /* what a step writes that learns */
     uint32_t n_known;        /* bytes that an encoder may look at: of a sampler what it is given, of others all */
     ngram_state ngram;
 
@@ -122,6 +134,7 @@ struct lmz_coder {
     ahead ahead;
     int n_threads, n_groups;  /* threads that may be used; groups of lanes that take turns */
     arena memory;             /* all arrays */
+    undo_log undo;            /* of a small block behind a dictionary */
 
     int n_lanes;
     lmz_lane lanes[]; /* (n_lanes) */
@@ -137,6 +150,25 @@ static inline uint32_t *tree_of(const struct lmz_coder *c, int column)
 
 /* The first lane of a group. */
 static inline int group_start(const struct lmz_coder *c, int group) { return c->n_lanes * group / c->n_groups; }
+
+/* Whether the tables of a block behind a dictionary are small. */
+static inline int is_small(const lmz_block_spec *s) { return s->raw_size <= SMALL_SIZE; }
+
+/* What only blocks behind a dictionary do is kept out of the way of all others. */
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define APART __attribute__((noinline, cold, unused))
+
+/* Note that a place of the base's memory is written to. */
+static inline void note_write(struct lmz_coder *c, const void *place)
+{
+    c->undo.lines[c->undo.n++] = (uint32_t)((size_t)((const uint8_t *)place - c->memory.base) >> 6);
+}
+
+/* The byte at a place of a lane, which the dictionary stands right before. */
+static inline uint32_t lane_byte(const struct lmz_coder *c, const lmz_lane *lane, uint32_t at)
+{
+    return c->raw[UNLIKELY(at < lane->start) ? at - lane->shift : at];
+}
 
 /* lmz_coder_run without its refusals (coder.c). */
 int coder_run(struct lmz_coder *, uint64_t n_steps);

@@ -20,7 +20,9 @@ enum {
 #define LMZ_MAX_LANES 128
 #define LMZ_MAX_RAW_SIZE 0x40000000
 #define LMZ_MAX_SHOWN 0xC0000000
+#define LMZ_MAX_DICTIONARY_SIZE 0x8000000
 #define LMZ_MAX_ORDERS 8
+#define LMZ_NOTED_SIZE 4096 /* raw bytes up to which it is sooner to undo what a block changed than to copy all */
 
 /* --- variants for processors: all give the same bytes (cpu.c) ----------------------------------------------------- */
 
@@ -158,6 +160,7 @@ typedef struct { /* what a block is, as its head and its frame's header say (FOR
     int n_lanes;
     int context;    /* how often the window of an expert of tokens is halved */
     lmz_content content;
+    size_t dictionary_size; /* bytes before the raw bytes that are known and not coded (ARITHMETIC 1.5) */
 } lmz_block_spec;
 
 int lmz_n_profiles(void);
@@ -170,7 +173,12 @@ int lmz_max_lanes(int unit);
    than this machine can address; then there is no memory for a coder.  expert: NULL for a block of the base alone. */
 uint64_t lmz_memory_size(const lmz_block_spec *spec, const lmz_expert *expert);
 
-/* Start a block.  simd: an available variant.  Return NULL for bad arguments or when there is no memory. */
+/* The same for a coder that learns the dictionary of such a block.  Blocks of a profile and an expert, all of one lane
+   or all of several, for which it is the same number can begin with the same state. */
+uint64_t lmz_learner_size(const lmz_block_spec *spec, const lmz_expert *expert);
+
+/* Start a block.  simd: an available variant.  raw: where spec->raw_size bytes are or come; those of a dictionary stand
+   before them.  Return NULL for bad arguments or when there is no memory. */
 lmz_coder *lmz_encoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *raw,
                            uint8_t *payload, size_t capacity);
 lmz_coder *lmz_decoder_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *payload,
@@ -191,6 +199,22 @@ lmz_coder *lmz_sampler_new(const lmz_block_spec *spec, const lmz_expert *expert,
                            uint8_t *scratch, size_t capacity);
 void lmz_coder_draw(lmz_coder *coder, const uint8_t *bits, size_t n_bytes);
 
+/* A coder that learns the dictionary of blocks like this one, of whose lanes no more matters than whether there are
+   several.  simd: as above.  Once lmz_coder_run has returned LMZ_DONE it is read only, and any number of coders may
+   begin with what it has learned. */
+lmz_coder *lmz_learner_new(const lmz_block_spec *spec, const lmz_expert *expert, int simd, const uint8_t *dictionary);
+
+/* Let a new coder of a block with a dictionary, which has to be told, begin with what was learned of it.  Return
+   LMZ_E_ARGUMENT where that is of blocks of another kind. */
+int lmz_coder_set_dictionary(lmz_coder *coder, const lmz_coder *learner);
+
+/* Let a coder of a block behind a dictionary, by the base alone, begin another: sooner than a new one where both are
+   small, as only what the last one changed is undone.  learner: what the coder was told of.  raw: as above.  Then say
+   what it is to do.  Return LMZ_E_ARGUMENT for a block of another size of tables, which a new one is for. */
+int lmz_coder_restart(lmz_coder *coder, const lmz_coder *learner, size_t raw_size, uint8_t *raw);
+void lmz_coder_encode(lmz_coder *coder, uint8_t *payload, size_t capacity);
+void lmz_coder_decode(lmz_coder *coder, const uint8_t *payload, size_t payload_size);
+
 /* How an encoder with an expert of tokens cuts the block, a sampler what it is given, or a decoder finds it cut that is
    told what must come out: the sizes of its tokens, one lane's behind the other's; they must outlive the coder.  Return
    LMZ_E_ARGUMENT where they are no tokens, or one reaches from a lane into the next. */
@@ -200,7 +224,7 @@ int lmz_coder_set_tokens(lmz_coder *coder, const uint8_t *sizes, size_t n_tokens
 void lmz_coder_set_threads(lmz_coder *coder, int n_threads);
 
 /* Advance by at most n_steps steps of the expert's unit, one byte or one token of every lane each.  Return
-   LMZ_E_ARGUMENT for an expert whose distributions the caller computes. */
+   LMZ_E_ARGUMENT for an expert whose distributions the caller computes, and where a dictionary is not told. */
 int lmz_coder_run(lmz_coder *coder, uint64_t n_steps);
 
 /* Fill `lanes` (at most n_lanes) with the numbers of those that have not ended, rising; return how many they are. */

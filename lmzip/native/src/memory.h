@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #if defined(LMZ_CHECKED) /* sanitizers see the bounds of what malloc gives, not of what mmap gives */
 #include <sanitizer/asan_interface.h>
@@ -24,6 +25,17 @@ typedef struct
 /* Get zeroed memory for all that has been counted, to be taken anew.  Return 0 without memory, and errno says so. */
 int arena_allocate(arena *a);
 void arena_free(arena *a);
+
+
+/* Copy a part, a multiple of 64 bytes at such a place, of one to another that was taken in the same order. */
+#if defined(LMZ_CHECKED) /* guards are not to be read, but here they are copied too */
+void arena_copy(arena *to, const arena *from, size_t at, size_t size);
+#else
+static inline void arena_copy(arena *to, const arena *from, size_t at, size_t size)
+{
+    memcpy(to->base + at, from->base + at, size);
+}
+#endif
 
 /* The next `size` bytes, 64-aligned; NULL while it counts.  Checked builds guard every array. */
 static inline void *arena_take(arena *a, uint64_t size)

@@ -17,13 +17,21 @@ static int ngram_function(const lmz_block_spec *spec, const lmz_expert *expert)
     return shape == NO_SHAPE ? -1 : shape;
 }
 
+/* Bytes that tables are made for.  Behind a dictionary there are two kinds, so that blocks of many sizes can begin with
+   the same state. */
+static uint64_t table_room(const lmz_block_spec *s)
+{
+    const uint64_t room = is_small(s) ? SMALL_SIZE : LMZ_MAX_RAW_SIZE;
+    return s->dictionary_size ? s->dictionary_size + room : s->raw_size;
+}
+
 static void ngram_layout(struct lmz_coder *c)
 {
     ngram_state *g = &c->ngram;
     const ngram_shape *s = g->shape = &ngram_shapes[c->function];
     const profile_row *row = profile_of(c->spec.profile);
     const size_t n_inputs = (size_t)N_INPUTS(s->n_contexts, c->expert);
-    const uint64_t raw_size = c->spec.raw_size, n_lines = raw_size * (uint64_t)s->slots_per_byte / 4 + 64;
+    const uint64_t raw_size = table_room(&c->spec), n_lines = raw_size * (uint64_t)s->slots_per_byte / 4 + 64;
     const uint32_t max_lines = (uint32_t)1 << row->of[unit_of(c->expert)].max_lines_bits;
     arena *a = &c->memory;
     g->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
@@ -94,11 +102,17 @@ static void set_initial_apms(ngram_state *g)
             memcpy(g->apm[a] + i * APM_ROW, row, sizeof row);
 }
 
+/* What follows from the block alone. */
+static void set_kind(struct lmz_coder *c)
+{
+    c->ngram.contexts = c->ngram.shape->contexts[c->spec.n_lanes > 1];
+    c->ngram.prior = c->expert ? &c->expert->ops->prior : &prior_alone;
+}
+
 static void ngram_start(struct lmz_coder *c)
 {
     ngram_state *g = &c->ngram;
-    g->contexts = g->shape->contexts[c->n_lanes > 1];
-    g->prior = c->expert ? &c->expert->ops->prior : &prior_alone;
+    set_kind(c);
     set_initial_cells(g);
     set_initial_weights(g, c->expert != NULL);
     set_initial_apms(g);
@@ -108,4 +122,48 @@ static void ngram_start(struct lmz_coder *c)
     }
 }
 
-const base_ops ngram_base = {"ngram", ngram_function, ngram_layout, ngram_start};
+/* Each lane begins as if the dictionary stood right before it. */
+static void ngram_resume(struct lmz_coder *c, const struct lmz_coder *learner)
+{
+    set_kind(c);
+    c->ngram.stride = learner->ngram.stride;
+    for (int i = 0; i < c->n_lanes; i++) {
+        lmz_lane *lane = &c->lanes[i];
+        const uint32_t shift = lane->shift = lane->start - c->before;
+        lane->line_start += shift;
+        lane->above_start += shift;
+        lane->field_start += shift;
+        for (int k = 0; k < MAX_FIELDS; k++) {
+            lane->field_starts[0][k] += shift;
+            lane->field_starts[1][k] += shift;
+        }
+        for (int k = 0; k < 256; k++)
+            lane->last_seen[k] += shift;
+    }
+}
+
+/* Lines of both nibbles for each context, cells of maps, entries of matches. */
+static size_t ngram_notes(const struct lmz_coder *c)
+{
+    return 2 * (size_t)c->ngram.shape->n_contexts + 8 * (size_t)c->ngram.shape->n_apms + 2;
+}
+
+#define COPY(array, n) memcpy(to->array, from->array, (n) * sizeof *to->array)
+
+static void ngram_copy_small(struct lmz_coder *c, const struct lmz_coder *learner)
+{
+    const ngram_state *to = &c->ngram, *from = &learner->ngram;
+    COPY(map, (size_t)to->shape->n_contexts);
+    COPY(direct0, 256);
+    COPY(direct1, 65536);
+    COPY(match_map, 2);
+    for (int i = 0; i < to->shape->n_sets; i++)
+        COPY(weights[i], set_size[i] * (size_t)N_INPUTS(to->shape->n_contexts, c->expert));
+    COPY(final_weights, 256 * MAX_SETS);
+    COPY(indirect1, 256);
+    COPY(indirect2, 65536);
+    COPY(stride_score, MAX_STRIDE + 1);
+}
+
+const base_ops ngram_base = {"ngram",      ngram_function, ngram_layout,    ngram_start,
+                             ngram_resume, ngram_notes,    ngram_copy_small};

@@ -158,11 +158,19 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     return bounded(p) << 8;
 }
 
+static APART void note_maps(struct lmz_coder *c, const prediction *r, int n_apms)
+{
+    for (int a = 0; a < n_apms; a++)
+        note_write(c, r->apm[a]);
+}
+
 /* Learn the bit that followed the prediction. */
-INLINE void learn(const struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, const int n,
+INLINE void learn(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, const int n,
                   const int flags, const int n_sets, const int n_apms)
 {
     const int n_inputs = N_INPUTS(n, HAS_EXPERT(flags));
+    if (n_apms && UNLIKELY(c->undo.is_on))
+        note_maps(c, r, n_apms);
     for (int a = 0; a < n_apms; a++) {
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));

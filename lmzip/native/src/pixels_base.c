@@ -174,4 +174,4 @@ static void pixels_start(struct lmz_coder *c)
             memcpy(s->apm[a] + i * APM_ROW, row, sizeof row);
 }
 
-const base_ops pixels_base = {"pixels", pixels_function, pixels_layout, pixels_start};
+const base_ops pixels_base = {"pixels", pixels_function, pixels_layout, pixels_start, NULL, NULL, NULL};

@@ -66,6 +66,7 @@ const profile_row *profile_of(int profile);
 #define APM_ROW 33
 #define APM_STEP (2 * 12288 / (APM_ROW - 1)) /* stretches between two cells of a row */
 #define APM_RATE 5
+#define SMALL_SIZE 65536     /* bytes of a block up to which its tables behind a dictionary are small */
 #define MAX_STRIDE 2047
 #define MAX_FIELDS 64
 

@@ -125,4 +125,4 @@ static void samples_start(struct lmz_coder *c)
         start_channel(s, &s->channels[i]);
 }
 
-const base_ops samples_base = {"samples", samples_function, samples_layout, samples_start};
+const base_ops samples_base = {"samples", samples_function, samples_layout, samples_start, NULL, NULL, NULL};

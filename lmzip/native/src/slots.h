@@ -48,6 +48,13 @@ static inline void prefetch_first(const struct lmz_coder *c, lmz_lane *lane, con
     }
 }
 
+/* Note the lines of the nibble to come, which it changes. */
+static APART void note_lines(struct lmz_coder *c, const lmz_lane *lane, int n)
+{
+    for (int i = 0; i < n; i++)
+        note_write(c, lane->line[i]);
+}
+
 /* Go to the lines of the second nibble, lane->c0 being the first behind a leading one. */
 static inline void prefetch_second(const struct lmz_coder *c, lmz_lane *lane, const int n, const int n_own_lines)
 {
