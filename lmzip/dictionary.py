@@ -1,17 +1,18 @@
-"""A dictionary: bytes that whoever compresses and whoever decompresses have, and that blocks begin behind.
-
-Imports nothing of lmzip.
-"""
+"""A dictionary: bytes that whoever compresses and whoever decompresses have, and that blocks begin behind."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol
 
+from lmzip.errors import InputChangedError
+
 MIN_SIZE_LOG, MAX_SIZE_LOG, DEFAULT_SIZE_LOG = 10, 27, 23
+_PIECE_SIZE = 1 << 20
 MAX_STATES = 2  # that are kept: of blocks with the model and without
 
 
@@ -46,6 +47,14 @@ class Dictionary:
         self._states: OrderedDict[Hashable, Any] = OrderedDict()
         self._shorter: dict[int, Dictionary] = {}
 
+    @classmethod
+    def from_file(cls, path: str | os.PathLike[str], max_size: int = 1 << DEFAULT_SIZE_LOG) -> Dictionary:
+        """Return the end of a file or pipe, of which no more is read if it can seek.
+
+        Raises OSError, InputChangedError for a file that changes meanwhile, and as Dictionary() does.
+        """
+        return cls(read_tail(path, check_size(max_size)), max_size)
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -78,3 +87,22 @@ def check_size(max_size: int) -> int:
     if max_size not in sizes:
         raise ValueError(f"the size of a dictionary must be a power of two from {sizes[0]} to {sizes[-1]}")
     return max_size
+
+
+def read_tail(path: str | os.PathLike[str], size: int) -> bytes:
+    """Return the last `size` bytes of a file or pipe, all if there are fewer.
+
+    Raises OSError, InputChangedError for a file that changes meanwhile.
+    """
+    with open(path, "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        if file.seekable():
+            file.seek(max(0, before.st_size - size))
+        tail = bytearray()
+        while piece := file.read(_PIECE_SIZE):
+            tail += piece
+            del tail[: max(0, len(tail) - size)]
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InputChangedError("changed while it was read")
+    return bytes(tail)

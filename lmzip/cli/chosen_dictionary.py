@@ -5,7 +5,6 @@ from __future__ import annotations
 from lmzip.cli.messages import printable, reason
 from lmzip.dictionary import DEFAULT_SIZE_LOG, Dictionary
 from lmzip.errors import DictionaryMissingError, InputChangedError
-from lmzip.fileio import read_tail
 
 
 class ChosenDictionary:
@@ -26,7 +25,7 @@ class ChosenDictionary:
         if found is None:
             size = 1 << size_log
             try:
-                found = Dictionary(read_tail(self._path, size), size)
+                found = Dictionary.from_file(self._path, size)
             except (OSError, ValueError, InputChangedError) as error:
                 raise DictionaryMissingError(
                     f"cannot use the dictionary {printable(self._path)}: {reason(error)}"

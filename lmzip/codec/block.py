@@ -187,20 +187,25 @@ def model_of(
     MemoryLimitError, and what reading the dictionary raises.
     """
     model = registry.of_record(header.model(), lambda model: check_weights(model, memory_limit))
-    return behind(model, dictionary_of(header, dictionary))
+    return behind(model, dictionary_of(header, dictionary, registry))
 
 
-def dictionary_of(header: FrameHeader, source: DictionarySource | None) -> Dictionary | None:
-    """Return the dictionary that a header, already checked, asks for; raises DictionaryMissingError for another."""
+def dictionary_of(header: FrameHeader, source: DictionarySource | None, registry: Registry) -> Dictionary | None:
+    """Return the dictionary that a header, already checked, asks for: what was given, or one that the registry finds.
+
+    Raises DictionaryMissingError, and what reading one that was given raises.
+    """
     record = header.dictionary
     if record is None:
         return None
-    needed = f"needs the dictionary with the sha256 {record.digest.hex()}{'...' * header.is_short}"
-    if source is None:
-        raise DictionaryMissingError(f"{needed}; --dictionary can give it")
-    found = source.of_size(record.size_log)
-    if not record.names(found):
-        raise DictionaryMissingError(f"{needed}; the one that was given has {found.digest.hex()}")
+    given = source.of_size(record.size_log) if source else None
+    if given and record.names(given):
+        return given
+    found = registry.dictionary(record)
+    if found is None:
+        needed = f"needs the dictionary with the sha256 {record.digest.hex()}{'...' * header.is_short}"
+        other = f"the one that was given has {given.digest.hex()}" if given else "--dictionary or"
+        raise DictionaryMissingError(f"{needed}; {other}{'' if given else ' LMZIP_DICTIONARY_PATH can give it'}")
     return found
 
 
@@ -233,7 +238,7 @@ def substitute(
     if head.uses_model:
         return None
     try:
-        found = dictionary_of(header, dictionary) if needs_dictionary(head) else None
+        found = dictionary_of(header, dictionary, registry) if needs_dictionary(head) else None
     except DictionaryMissingError:
         return None
     return behind(registry.built_in(), found)

@@ -6,7 +6,6 @@ from lmzip.fileio.names import SUFFIX, compressed_name, existing_compressed_name
 from lmzip.fileio.sink import Sink, named_sink
 from lmzip.fileio.source import Source
 from lmzip.fileio.streams import Closing, write_all
-from lmzip.fileio.tail import read_tail
 from lmzip.fileio.target import Target
 
 __all__ = [
@@ -25,6 +24,5 @@ __all__ = [
     "named_sink",
     "open_source",
     "raw_name",
-    "read_tail",
     "write_all",
 ]

@@ -15,8 +15,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmzip.errors import ModelMissingError, UnsupportedError
-from lmzip.format.header import FLOAT_KIND, ModelRecord
+from lmzip.dictionary import Dictionary
+from lmzip.errors import InputChangedError, ModelMissingError, UnsupportedError
+from lmzip.format.header import FLOAT_KIND, DictionaryRecord, ModelRecord
 from lmzip.models.base import Model, readable
 from lmzip.models.hf.numerics import PREFIX, Settings
 
@@ -42,6 +43,11 @@ def user_folder(environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
     return Path(data) / "lmzip" / "models"
 
 
+def dictionary_folder(environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
+    """Return the folder of the user's own dictionaries, which need not exist."""
+    return user_folder(environment).with_name("dictionaries")
+
+
 class Registry:
     """The models of one run of a program, or of whoever calls the library; hands out each model once.
 
@@ -57,6 +63,7 @@ class Registry:
         self._by_path: dict[Path, Model] = {}
         self._by_name: dict[str, Model] = {}
         self._by_digest: dict[bytes, Model] = {}
+        self._dictionaries: dict[DictionaryRecord, Dictionary] = {}
 
     def built_in(self) -> Model:
         """Return the model without weights, which every frame may use."""
@@ -117,6 +124,25 @@ class Registry:
                 f"give it{_hint(name, digest)}"
             )
         return self._by_digest.setdefault(digest, found)
+
+    def dictionary(self, record: DictionaryRecord) -> Dictionary | None:
+        """Return the dictionary that a header names if it is in a folder or file of LMZIP_DICTIONARY_PATH, or in the
+        user's own folder; their names do not matter, and what cannot be read is passed over.
+        """
+        if record not in self._dictionaries:
+            for path in self._dictionary_files():
+                with suppress(OSError, ValueError, InputChangedError):
+                    found = Dictionary.from_file(path, 1 << record.size_log)
+                    if record.names(found):
+                        return self._dictionaries.setdefault(record, found)
+        return self._dictionaries.get(record)
+
+    def _dictionary_files(self) -> Iterator[Path]:
+        places = self._environment.get("LMZIP_DICTIONARY_PATH", "").split(os.pathsep)
+        for place in [*map(Path, filter(None, places)), dictionary_folder(self._environment)]:
+            with suppress(OSError, ValueError):
+                files = sorted(place.iterdir()) if place.is_dir() else [place]
+                yield from (path for path in files if path.is_file())
 
     def models(self) -> list[Model]:
         """Return all models that are here, each digest once, but for those in floating point."""

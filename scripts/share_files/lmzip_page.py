@@ -131,6 +131,10 @@ The defaults of
 and
 .BR \-\-device .
 .TP
+.B LMZIP_DICTIONARY_PATH
+Folders and files, separated by colons, in which dictionaries are found by their digest, before those in
+.IR ~/.local/share/lmzip/dictionaries .
+.TP
 .B LMZIP_MODEL_PATH
 Weight files, and directories of them, separated by colons as in
 .BR PATH .

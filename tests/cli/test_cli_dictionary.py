@@ -7,12 +7,13 @@ import json
 import os
 
 import pytest
-from cli_tools import names_in, run
+from cli_tools import environment, names_in, run
 from conftest import SAMPLE
 
+from lmzip import dictionary
 from lmzip.cli.main import main
+from lmzip.dictionary import Dictionary, read_tail
 from lmzip.errors import InputChangedError
-from lmzip.fileio import read_tail, tail
 
 TEXT = SAMPLE.read_bytes()
 RAW, DICTIONARY = TEXT[20000:24000], TEXT[:20000]
@@ -142,7 +143,7 @@ def test_a_dictionary_that_changes_while_it_is_read(folder, monkeypatch, capfd):
                 file.write(b"!")
             return os.fstat(fd)
 
-    monkeypatch.setattr(tail, "os", Growing())
+    monkeypatch.setattr(dictionary, "os", Growing())
     with pytest.raises(InputChangedError):
         read_tail(str(folder / "d"), 100)
     status, _, err = in_process(capfd, "lmzip", "-D", folder / "d", folder / "a")
@@ -151,4 +152,29 @@ def test_a_dictionary_that_changes_while_it_is_read(folder, monkeypatch, capfd):
 
 def test_the_end_of_a_file(folder):
     for size in (1, 1000, len(DICTIONARY), 1 << 20):
-        assert read_tail(str(folder / "d"), size) == DICTIONARY[-size:]
+        assert read_tail(folder / "d", size) == DICTIONARY[-size:]
+    assert Dictionary.from_file(folder / "d", 1024).data == DICTIONARY[-1024:]
+
+
+def test_it_is_found_by_its_digest(folder, tmp_path):
+    """In a folder or file of LMZIP_DICTIONARY_PATH, or among the user's own, whatever it is called."""
+    packed = run("lmzip", "-1", "-D", "d", "-c", "a", cwd=folder).stdout
+    places = folder / "places"
+    (places / "lmzip" / "dictionaries").mkdir(parents=True)
+    (places / "another").write_bytes(b"another")
+    nowhere = {"XDG_DATA_HOME": "/nowhere", "LMZIP_DICTIONARY_PATH": f"{places}:/nowhere"}
+    done = run("lmunzip", data=packed, env=environment(**nowhere))
+    assert (done.returncode, done.stdout) == (3, b"") and b"LMZIP_DICTIONARY_PATH" in done.stderr
+    (places / "any name").write_bytes(b"more of it" * 7000 + DICTIONARY)
+    assert run("lmunzip", data=packed, env=environment(**nowhere)).returncode == 3, "32768 bytes are not the 20000"
+    (places / "any name").write_bytes(DICTIONARY)
+    for way in ((), ("-D", folder / "a")):
+        done = run("lmunzip", *way, data=packed, env=environment(**nowhere))
+        assert (done.returncode, done.stdout) == (0, RAW), done.stderr
+    nowhere["LMZIP_DICTIONARY_PATH"] = str(places / "any name")
+    assert run("lmunzip", data=packed, env=environment(**nowhere)).stdout == RAW
+    (places / "any name").rename(places / "lmzip" / "dictionaries" / "mine")
+    home = environment(XDG_DATA_HOME=str(places))
+    assert run("lmunzip", data=packed, env=home).stdout == RAW
+    (folder / "a.lmz").write_bytes(packed)
+    assert run("lmzip", "--range=5,7", "-d", folder / "a.lmz", env=home).stdout == RAW[5:12]

@@ -18,7 +18,7 @@ ALLOWED = {
     "errors": set(),
     "_version": set(),
     "arguments": set(),
-    "dictionary": set(),
+    "dictionary": {"errors"},
     "block": {"dictionary"},
     "system": set(),
     "levels": {"errors", "arguments", "block"},
