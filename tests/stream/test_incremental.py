@@ -58,6 +58,16 @@ def test_options_are_those_of_compress(options):
     assert compressor.compress(RAW) + compressor.flush() == lmzip.compress(RAW, **options)
 
 
+@pytest.mark.parametrize("dictionary", [RAW[:300], lmzip.Dictionary(RAW[:300])], ids=["bytes", "made before"])
+def test_a_dictionary_is_that_of_compress(dictionary):
+    compressor = lmzip.LmzCompressor(1, dictionary=dictionary)
+    packed = compressor.compress(RAW[:200]) + compressor.compress(RAW[200:]) + compressor.flush()
+    assert packed == lmzip.compress(RAW, 1, dictionary=dictionary)
+    assert lmzip.LmzDecompressor(dictionary=dictionary).decompress(packed) == RAW
+    with pytest.raises(lmzip.DictionaryMissingError):
+        lmzip.LmzDecompressor().decompress(packed)
+
+
 def test_output_comes_as_blocks_fill():
     """What was taken and is not returned yet is no more than threads and a block hold."""
     compressor, raw = lmzip.LmzCompressor(1, block_size=1000, threads=1), random.Random(3).randbytes(50_000)
