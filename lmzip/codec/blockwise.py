@@ -97,16 +97,9 @@ def decoded_blocks(
 class FedFrame:
     """A frame that is fed in pieces; it is parsed as far as the next block, which waits to be decoded."""
 
-    def __init__(
-        self,
-        *,
-        registry: Registry | None = None,
-        memory_limit: int | None = None,
-        long: bool | int | None = None,
-        dictionary: DictionarySource | None = None,
-    ) -> None:
-        """Take what BlockDecoder does."""
-        self._decoder = BlockDecoder(registry=registry, memory_limit=memory_limit, long=long, dictionary=dictionary)
+    def __init__(self, decoder: BlockDecoder) -> None:
+        """decoder: what decodes the blocks."""
+        self._decoder = decoder
         self._source = FedSource()
         self._parser = FrameParser(self._source)
         self._block: Block | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from lmzip import arguments, levels
-from lmzip.codec.blockwise import FedFrame
+from lmzip.codec.blockwise import BlockDecoder, FedFrame
 from lmzip.models.base import Model
 from lmzip.stream import shared
 from lmzip.stream.turns import Turns
@@ -114,7 +114,9 @@ class LmzDecompressor:
     ) -> None:
         """memory_limit: bytes; long, dictionary: as for lmzip.decompress().  Raises ValueError, TypeError."""
         found = shared.find_dictionary(dictionary)
-        self._frame = FedFrame(registry=shared.registry, memory_limit=memory_limit, long=long, dictionary=found)
+        self._frame = FedFrame(
+            BlockDecoder(registry=shared.registry, memory_limit=memory_limit, long=long, dictionary=found)
+        )
         self._raw = memoryview(b"")  # decoded and not yet handed out
         self._turns = Turns("decompressing")
 
