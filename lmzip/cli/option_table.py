@@ -149,6 +149,7 @@ OPTIONS: dict[str, list[click.Option]] = {
         count("-v --verbose", "Say what was done, one line a file."),
         *quiet_and_progress(),
         flag("--json", "One JSON object a file instead of text, also after work."),
+        flag("--json-progress", "As --json, and an object for what begins, each second, and for what fails."),
         value("--completion", "SHELL", click.Choice(SHELLS), "Print completions for bash, zsh or fish."),
         choice_flag("action", "help", "-h --help", "Show this help."),
         choice_flag("action", "version", "-V --version", "Show the version."),

@@ -61,6 +61,7 @@ class Options:
     quiet: int = 0
     progress: str | None = None  # "on", "off", None: not said
     json: bool = False
+    json_progress: bool = False  # with events, which have json set too
     completion: str | None = None
     warnings: list[str] = field(default_factory=list)  # about the environment
 
@@ -113,6 +114,7 @@ def parse(program: str, arguments: list[str], environment: Mapping[str, str] | N
     given["names"] = list(given["names"])
     given["level"] = int(given.get("level", 6))
     options = Options(program, **given)
+    options.json |= options.json_progress
     _from_environment(options, set(given), os.environ if environment is None else environment)
     _check(options)
     return options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli.messages import Reporter, printable, put
@@ -13,8 +14,11 @@ from lmzip.fileio import Closing
 if TYPE_CHECKING:
     from lmzip.codec import Summary
 
+TellEvent = Callable[[str, dict[str, object]], None]  # with the name of an event and what belongs to it
+
 _BAR_DELAY = 0.5  # seconds; what takes less is not worth a bar
 _LINE_INTERVAL = 10.0  # seconds between lines of progress where there is no terminal
+_EVENT_INTERVAL = 1.0  # seconds between objects
 
 
 def duration(seconds: float) -> str:
@@ -47,11 +51,18 @@ class _TerminalWriter:
 class Meter(Closing):
     """Counts the bytes of each phase of the work on one file.
 
-    phases: names in their order, e.g. ("compress", "verify"); total: raw bytes of one phase, None if not known.
-    advance() may be called from any thread.
+    phases: names in their order, e.g. ("compress", "verify"); total: raw bytes of one phase, None if not known; tell:
+    gets what there is to tell a program, in the beginning and each second.  advance() may be called from any thread.
     """
 
-    def __init__(self, reporter: Reporter, name: str, phases: tuple[str, ...], total: int | None) -> None:
+    def __init__(
+        self,
+        reporter: Reporter,
+        name: str,
+        phases: tuple[str, ...],
+        total: int | None,
+        tell: TellEvent | None = None,
+    ) -> None:
         self.reporter = reporter
         self.name = name
         self.total = total
@@ -65,11 +76,19 @@ class Meter(Closing):
         self._shows_lines = wanted == "on" and not terminal
         self._next_line = self.start + _LINE_INTERVAL
         reporter.before_line = self._wipe
+        self._tell = tell
+        self._next_event = self.start + _EVENT_INTERVAL
+        if tell:
+            tell("begin", {"total": total, "phases": list(phases)})
 
     def advance(self, phase: str, n_bytes: int) -> None:
         """Note that n_bytes more raw bytes have passed a phase."""
         with self._lock:
             self.done[phase] += n_bytes
+            if self._tell and time.monotonic() >= self._next_event:
+                self._next_event = time.monotonic() + _EVENT_INTERVAL
+                seconds = round(time.monotonic() - self.start, 3)
+                self._tell("progress", {"total": self.total, "done": dict(self.done), "seconds": seconds})
             if self._shows_bar:
                 self._draw(n_bytes)
             elif self._shows_lines and time.monotonic() >= self._next_line:

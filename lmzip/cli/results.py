@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmzip.cli.actions import Action
-from lmzip.cli.messages import printable, put
+from lmzip.cli.messages import ERROR, printable, put, reason
 from lmzip.cli.options import Options
 from lmzip.cli.output import Output, OutputError
-from lmzip.cli.progress import duration, speed
+from lmzip.cli.progress import TellEvent, duration, speed
 from lmzip.fileio import Source
 
 if TYPE_CHECKING:
@@ -40,8 +40,28 @@ def tell(action: Action, source: Source, summary: Summary, seconds: float, outpu
             "verified": summary.verified,
             "input_removed": removed,
         }
-        # Where the data themselves go to standard output, the object must not be among them.
-        put_json(record, 2 if output is not None and output.is_standard_output else 1)
+        event: dict[str, object] = {"event": "done"} if options.json_progress else {}
+        put_json(event | record, _fd(options, output))
+
+
+def events(options: Options, name: str | None, output: Output | None) -> TellEvent | None:
+    """Return what tells of events in the work on an input, None where nobody wants to know; raises OutputError."""
+    if not options.json_progress:
+        return None
+    return lambda event, record: put_json({"event": event, "name": name, **record}, _fd(options, output))
+
+
+def tell_failure(options: Options, name: str | None, output: Output | None, error: Exception) -> None:
+    """Tell a program that the work on an input failed, or that it was left alone; raises OutputError."""
+    if tell_event := events(options, name, output):
+        status = getattr(error, "exit_status", ERROR)
+        tell_event("failed", {"error": reason(getattr(error, "cause", error)), "exit_status": status})
+
+
+def _fd(options: Options, output: Output | None) -> int:
+    """Return where objects go: where the data themselves go to standard output, they must not be among them."""
+    takes_data = output.is_standard_output if output else options.to_stdout and not options.action
+    return 2 if takes_data else 1
 
 
 def _line(options: Options, summary: Summary, seconds: float, tested: bool, path: str | None, removed: bool) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
 from lmzip.cli.actions import Action
-from lmzip.cli.inputs import open_input
+from lmzip.cli.inputs import STDIN, open_input
 from lmzip.cli.messages import WARNING, printable
 from lmzip.cli.output import Output
 from lmzip.cli.progress import Meter, duration
-from lmzip.cli.results import tell
+from lmzip.cli.results import events, tell, tell_failure
 from lmzip.errors import DamagedError, LmzipError, TruncatedError
 from lmzip.fileio import Source
 from lmzip.format.header import MAGIC
@@ -31,21 +31,32 @@ class Work(Action):
 
     def run(self, name: str, shown: str) -> None:
         """Work on one input.  Raises LmzipError, OSError, OutputError; then nothing has changed but as they say."""
+        output: Output | None = None
+        try:
+            with self._opened(name) as source:
+                if self.options.action == "test":
+                    self.chosen.find()
+                    self._test(source, shown)
+                    return
+                with Output(self.options, self.reporter, source) as output:
+                    self.chosen.find()
+                    self._make(source, output, shown)
+        except Exception as error:
+            tell_failure(self.options, None if name == STDIN else name, output, error)
+            raise
+
+    def _opened(self, name: str) -> Source:
         options = self.options
         in_place = not options.action and (options.output is None or options.removes_input)
-        with open_input(name, in_place=in_place, force=options.force) as source:
-            if options.action == "test":
-                self.chosen.find()
-                self._test(source, shown)
-                return
-            with Output(options, self.reporter, source) as output:
-                self.chosen.find()
-                if options.mode == "compress":
-                    self._compress(source, output, shown)
-                elif options.range:
-                    self._extract(source, output, shown)
-                else:
-                    self._decompress(source, output, shown)
+        return open_input(name, in_place=in_place, force=options.force)
+
+    def _make(self, source: Source, output: Output, shown: str) -> None:
+        if self.options.mode == "compress":
+            self._compress(source, output, shown)
+        elif self.options.range:
+            self._extract(source, output, shown)
+        else:
+            self._decompress(source, output, shown)
 
     def _compress(self, source: Source, output: Output, shown: str) -> None:
         from lmzip import codec
@@ -60,7 +71,8 @@ class Work(Action):
             verify = output.target.read_at if output.target and output.target.can_be_read_back else True
         phases = ("compress", "verify") if verifies else ("compress",)
         start = time.monotonic()
-        with Meter(self.reporter, shown, phases, source.size) as meter, signals.reporting(meter.report):
+        tell_event = events(options, source.name, output)
+        with Meter(self.reporter, shown, phases, source.size, tell_event) as meter, signals.reporting(meter.report):
             meter.summary = summary = codec.Summary()
             output.create()
             codec.compress_stream(
@@ -113,7 +125,7 @@ class Work(Action):
             return
         start = time.monotonic()
         output.create()
-        summary = self._decode(source, output.write_sparse, shown, "decompress")
+        summary = self._decode(source, output, shown, "decompress")
         self._tell_holes(summary, shown)
         if summary.holes and not summary.raw_size:
             raise DamagedError("nothing could be saved")
@@ -133,11 +145,12 @@ class Work(Action):
         output.publish(source)
         return True
 
-    def _decode(self, source: Source, write: Callable[[Any], object], shown: str, phase: str) -> Summary:
+    def _decode(self, source: Source, output: Output | None, shown: str, phase: str) -> Summary:
         from lmzip import codec
 
-        total = _raw_size(source)
-        with Meter(self.reporter, shown, (phase,), total) as meter, signals.reporting(meter.report):
+        total, tell_event = _raw_size(source), events(self.options, source.name, output)
+        write: Callable[[Any], object] = output.write_sparse if output else len
+        with Meter(self.reporter, shown, (phase,), total, tell_event) as meter, signals.reporting(meter.report):
             return codec.decompress_stream(
                 source.read,
                 write,
@@ -159,7 +172,7 @@ class Work(Action):
 
     def _test(self, source: Source, shown: str) -> None:
         start = time.monotonic()
-        summary = self._decode(source, lambda data: None, shown, "test")
+        summary = self._decode(source, None, shown, "test")
         seconds = time.monotonic() - start
         self._tell_holes(summary, shown)
         if not summary.holes:
