@@ -65,7 +65,9 @@ class Dictionary:
         """Return the last 2^size_log bytes as a dictionary, this one if it has no more."""
         if len(self.data) <= 1 << size_log:
             return self
-        return self._shorter.setdefault(size_log, Dictionary(self.data, 1 << size_log))
+        if size_log not in self._shorter:
+            self._shorter[size_log] = Dictionary(self.data, 1 << size_log)
+        return self._shorter[size_log]
 
     def state(self, key: Hashable, learn: Callable[[], Any]) -> Any:
         """Return what learn() returned for this key, now or earlier; the last two are kept.

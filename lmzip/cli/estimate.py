@@ -175,7 +175,7 @@ class Estimating(Action):
             raise LmzipError("cannot be estimated: --estimate needs a file")
         with open_input(name) as source:
             if source.whole_size is None:
-                raise LmzipError("cannot be estimated: it is a pipe")
+                raise LmzipError("cannot be estimated: its size is not known, as of a pipe")
             self.chosen.find()
             expected = estimate(source, self.options, self.chosen)
         if self.options.json:

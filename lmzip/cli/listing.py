@@ -156,7 +156,7 @@ class Listing(Action):
             raise LmzipError("cannot be listed: -l needs a file")
         with open_input(name) as source:
             if source.whole_size is None:
-                raise LmzipError("cannot be listed: it is a pipe")
+                raise LmzipError("cannot be listed: its size is not known, as of a pipe")
             with source.file() as file:
                 frames = list_frames(file)
                 end = file.seek(0, os.SEEK_END)

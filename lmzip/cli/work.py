@@ -14,7 +14,7 @@ from lmzip.cli.output import Output
 from lmzip.cli.progress import Meter, duration
 from lmzip.cli.results import events, tell, tell_failure
 from lmzip.errors import DamagedError, LmzipError, TruncatedError
-from lmzip.fileio import Source
+from lmzip.fileio import LocalTarget, Source
 from lmzip.format.header import MAGIC
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Work(Action):
         verifies = options.verifies if output.target else options.verification == "on"
         verify: Any = None
         if verifies:
-            verify = output.target.read_at if output.target and output.target.can_be_read_back else True
+            verify = output.target.read_at if isinstance(output.target, LocalTarget) else True
         phases = ("compress", "verify") if verifies else ("compress",)
         start = time.monotonic()
         tell_event = events(options, source.name, output)

@@ -41,9 +41,7 @@ def discard_pending() -> None:
 
 
 class LocalTarget(Target):
-    """A file."""
-
-    can_be_read_back = True
+    """A file: read_at() reads back what was written, also before it is published."""
 
     def __init__(self, path: str, *, force: bool) -> None:
         """Look at the place of the output, make nothing; raises OSError, LmzipError for a name that is not free."""

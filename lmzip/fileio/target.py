@@ -12,7 +12,6 @@ class Target(Closing):
     """An output to be made: create(), write(), take_attributes(), publish(); close() before leaves nothing behind."""
 
     is_local = True
-    can_be_read_back = False  # before it is published, by read_at()
 
     def __init__(self, path: str, *, force: bool) -> None:
         self.path = path
@@ -34,10 +33,6 @@ class Target(Closing):
     def write_sparse(self, data) -> None:
         """Write all of a bytes-like object, leaving holes for long runs of zeros where there are such things."""
         self.write(data)
-
-    def read_at(self, size: int, offset: int) -> bytes:
-        """Return size bytes of what was written, from offset (fewer only at the end); raises OSError."""
-        raise NotImplementedError
 
     def take_attributes(self, source: Source) -> None:
         """Give the output what it keeps of its input besides the data; what it cannot is in `lost` afterwards."""
