@@ -1,7 +1,8 @@
 """Train a byte-level net: python scripts/train.py scripts/configs/small.toml --data work/data --out work/small
 
-Runs on a CPU (bfloat16 autocast) or on CUDA, by the same command.  Every few minutes it writes checkpoint.pt, from
-which the next run with the same --out goes on exactly: weights, optimisers, random states and documents half read.
+Runs on a CPU (in bfloat16 if it multiplies that) or on CUDA, by the same command.  Every few minutes it writes
+checkpoint.pt, from which the next run with the same --out goes on exactly: weights, optimisers, random states and
+documents half read.
 log.csv gets the loss in bits per byte of every interval, val.csv that of every kind of document in the validation
 split, and loss.svg draws both.
 

@@ -2,13 +2,14 @@
 
     PYTHONPATH=scripts python -m paper.train_transformer TEXT --size 200K --out work/paper/200K --minutes 60
 
-Llama architecture over 256 bytes and a start (paper/llama.py), windows of 2,048 bytes, in bfloat16 on a CPU or on CUDA.
-TEXT is a file, or what scripts/prepare_data.py wrote, of which --kind says what is taken.  The next run with the same
---out goes on exactly from checkpoint.pt.  At the end, and at each checkpoint, --out is a Hugging Face directory that
-`lmzip-models import` reads; log.csv gets the loss.  In the end it is imported for the paper's experiments, with a
-window of a whole chunk and all activations of 15 bits: exact.safetensors.
+Llama architecture over 256 bytes and a start (paper/llama.py), windows of 256 bytes that grow to 2,048, in bfloat16 on
+CUDA or a CPU that multiplies it.  TEXT is a file, or what scripts/prepare_data.py wrote, of which --kind says what is
+taken.  The next run with the same --out goes on exactly from checkpoint.pt.  At the end, and at each checkpoint, --out
+is a Hugging Face directory that `lmzip-models import` reads; log.csv gets the loss.  In the end it is imported for the
+paper's experiments, with a window of a whole chunk and all activations of 15 bits: exact.safetensors.
 
-The learning rate falls to zero where --max-bytes are read, or --minutes are over, in all runs together.
+The learning rate falls to zero where --max-bytes are read, or --minutes are over, in all runs together; on a CPU
+minutes are of its work, so a training that has to share the machine learns as much.
 """
 
 from __future__ import annotations
@@ -104,8 +105,9 @@ def train(
     tokenizer: dict | None = None,
 ) -> None:
     """Train to the end, with checkpoints and a log in a folder; tokenizer: None for bytes."""
-    began, before = time.monotonic(), run.seconds
-    saved = logged = began
+    clock = time.monotonic if run.device.type == "cuda" else time.thread_time
+    began, before = clock(), run.seconds
+    saved = logged = time.monotonic()
     losses: list[float] = []
 
     def save() -> None:
@@ -119,9 +121,8 @@ def train(
 
     while (progress := max(run.n_tokens / max_tokens, run.seconds / seconds)) < 1:
         losses.append(float(run.step(progress)))
-        now = time.monotonic()
-        run.seconds = before + now - began
-        if now - saved > save_seconds:
+        run.seconds = before + clock() - began
+        if time.monotonic() - saved > save_seconds:
             save()
     save()
 

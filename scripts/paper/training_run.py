@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from training.optim import Muon
+from training.precision import multiplies_bfloat16
 
 from paper.llama import Llama, LlamaConfig
 
@@ -20,9 +21,9 @@ class Schedule:
     """How a training goes; the parts of it are shares of all that it reads, or of its time."""
 
     tokens_a_step: int = 4096
-    chunk_size: int = 2048  # tokens of a window, all predicted behind the start alone
-    first_chunk_size: int = 256  # of the beginning, where attention over more would cost more than it is worth
-    first_share: float = 0.85  # how much has windows of that size
+    # (until what share, tokens of a window, all predicted behind the start alone): attention over more costs more than
+    # it is worth in the beginning, and a model that meets positions it has never seen needs many steps to know them.
+    windows: tuple[tuple[float, int], ...] = ((0.6, 256), (0.75, 512), (0.88, 1024), (1.0, 2048))
     decay_share: float = 0.5  # how much the learning rates take to fall to zero
     warmup_steps: int = 100
     muon_lr: float = 0.03
@@ -35,7 +36,7 @@ class Schedule:
 
     def size(self, progress: float) -> int:
         """Return how many tokens a window has."""
-        return self.first_chunk_size if progress < self.first_share else self.chunk_size
+        return next((size for end, size in self.windows if progress < end), self.windows[-1][1])
 
 
 class TrainingRun:
@@ -43,8 +44,9 @@ class TrainingRun:
 
     def __init__(self, config: LlamaConfig, schedule: Schedule, tokens: np.ndarray, device: str = "cpu") -> None:
         """tokens: (n,) integers below config.n_vocab, which may be mapped from a file."""
-        if len(tokens) <= schedule.chunk_size:
-            raise ValueError(f"{len(tokens)} tokens are not more than a window of {schedule.chunk_size}")
+        largest = max(size for _, size in schedule.windows)
+        if len(tokens) <= largest:
+            raise ValueError(f"{len(tokens)} tokens are not more than a window of {largest}")
         torch.manual_seed(schedule.seed)
         self.schedule, self.tokens, self.device = schedule, tokens, torch.device(device)
         self.model = Llama(config).to(self.device)
@@ -72,7 +74,7 @@ class TrainingRun:
         """Learn from a batch; return its loss in nats a token.  progress: how much of the training is done, 0 .. 1."""
         scale = self.schedule.rate(progress, self.n_steps)
         batch = self.batch(self.schedule.size(progress)).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=multiplies_bfloat16(self.device.type)):
             loss = self._loss(batch)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from training.precision import multiplies_bfloat16
+
 
 def orthogonalised(m: Tensor) -> Tensor:
     """Return (n, k) with the singular vectors of m and singular values near 1 (Newton-Schulz; Jordan 2024, "Muon")."""
-    x = m.bfloat16()
+    x = m.bfloat16() if multiplies_bfloat16(m.device.type) else m
     transposed = x.shape[0] > x.shape[1]
     x = x.T if transposed else x
     x = x / (x.norm() + 1e-7)

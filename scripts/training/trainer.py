@@ -16,6 +16,7 @@ from training import contexts
 from training.data import RESET, SKIP, Augmentation, Corpus, Stream
 from training.model import ByteNet, NetConfig
 from training.optim import Muon, RowwiseOptimizer
+from training.precision import multiplies_bfloat16
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Trainer:
 
     def _loss(self, last: Tensor, rows: Tensor, states: list[Tensor], reset: Tensor, target: Tensor):
         """Return the mean loss in nats of the targets that are not -100, and the states after the window."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=multiplies_bfloat16(self.device.type)):
             logits, states = self.net(last, rows, states, reset)
         loss = F.cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=-100)
         return loss, states

@@ -132,7 +132,7 @@ def test_a_training_goes_on_exactly(tmp_path) -> None:
     training = module("training_run")
     tokens = np.frombuffer(SAMPLE.read_bytes(), np.uint8)
     config = module("llama").SIZES["20K"]
-    schedule = training.Schedule(tokens_a_step=256, chunk_size=64, first_chunk_size=32)
+    schedule = training.Schedule(tokens_a_step=256, windows=((0.5, 32), (1.0, 64)))
     whole, first, second = (training.TrainingRun(config, schedule, tokens) for _ in range(3))
     for step in range(6):
         whole.step(step / 6)
