@@ -144,12 +144,16 @@ class LocalTarget(Target):
         if isinstance(source, LocalSource) and source.name is not None and source.is_regular:
             self.copy_attributes(source.status, source.fd)
         else:
-            self.set_mode(0o666 & ~_umask())
+            self.set_default_mode()
 
     def copy_attributes(self, status: os.stat_result, source_fd: int) -> None:
         """Give the output the input's owner, group, mode, user.* attributes and times; raises OSError."""
         self._close_hole()  # changes the time of modification
         self.lost |= attributes.copy_attributes(self.fd, status, source_fd)
+
+    def set_default_mode(self) -> None:
+        """Set the permissions of any new file; raises OSError."""
+        self.set_mode(0o666 & ~_umask())
 
     def set_mode(self, mode: int) -> None:
         """Set the permissions, which stay 0600 where that is refused; raises OSError."""

@@ -14,4 +14,5 @@ def multiplies_bfloat16(device: str) -> bool:
     A CPU without them makes them of others, which takes eight times as long as float32.  True where torch does not say
     (below 2.13, or not x86-64).
     """
-    return device != "cpu" or getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", True)
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return device != "cpu" or bool(capabilities.get("avx512_bf16", True))

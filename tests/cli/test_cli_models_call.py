@@ -12,11 +12,11 @@ from cli_tools import command, environment, finish, names_in, run, run_python
 
 from lmzip.cli.models.commands import models_program
 
-COMMANDS = ["list", "get", "import", "bench", "sample"]
+COMMANDS = ["list", "get", "import", "bench", "sample", "add-dictionary", "train-dictionary"]
 EVERYWHERE = [[], *([name] for name in COMMANDS)]
 
 
-def test_the_commands_are_these_five():
+def test_the_commands_are_these():
     assert list(models_program.commands) == COMMANDS
 
 

@@ -83,7 +83,7 @@ def test_manual_page_has_every_option():
 def test_manual_page_of_models_has_every_command_and_option():
     group = models_program
     commands, rest = MODELS_PAGE.read_text().split(".SH COMMANDS\n")[1].split(".SH OPTIONS\n")
-    described = dict(part.split("\n", 1) for part in commands.split(".SS ")[1:])
+    described = dict(part.split("\n", 1) for part in commands.replace("\\-", "-").split(".SS ")[1:])
     assert list(described) == list(group.commands)
     for name, part in described.items():
         command = group.commands[name]
@@ -166,7 +166,7 @@ CASES = [
     (["lmzip", "--model", "n"], ["<default>", "ngram"]),
     (["lmunzip", "--model", ""], ["<default>", "auto", "bytelm3", "ngram"]),
     (["lmzip", "--no-v"], ["--no-verify"]),
-    (["lmzip-models", ""], ["bench", "get", "import", "list", "sample"]),
+    (["lmzip-models", ""], ["add-dictionary", "bench", "get", "import", "list", "sample", "train-dictionary"]),
     (["lmzip-models", "l"], ["list"]),
     (["lmzip-models", "--v"], ["--version"]),
     (["lmzip-models", "get", ""], ["smollm2", "smollm2-135m-base@", "smollm2-360m-base@"]),

@@ -153,3 +153,22 @@ def test_documents_are_changed_between_markers_only(bench):
 def test_documents_have_the_markers(bench):
     for path in (ROOT / "README.md", ROOT / "docs" / "RESULTS.md"):
         assert bench["bench_report"].replace_between(path.read_text(), "bench", ["x"])
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="compares with zstd")
+def test_small_messages_are_compared_with_zstd(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "a.log").write_bytes(small_text(600))
+    arguments = ["--messages", "160", "--size", "1k", "--logs", folder, "--out", tmp_path]
+    script = [sys.executable, str(SCRIPTS / "bench_dictionaries.py"), *map(str, arguments)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "dictionaries.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["messages"] for row in rows] == ["events, JSON", "pages, HTML", "log lines", "a.log"]
+    for row in rows:
+        assert int(row["n_messages"]) in (15, 20)
+        for program in ("zstd", "lmzip3", "lmzip6"):
+            assert 0 < int(row[f"{program}_with"]) < int(row[f"{program}_without"]) < int(row["raw_size"])
+    assert "-6 -D / zstd -D" in done.stdout

@@ -56,7 +56,7 @@ def test_readme_has_every_command_of_lmzip_models():
     from lmzip.cli.models.commands import models_program
 
     table = section(README.read_text(), "Models: `lmzip-models`")
-    assert re.findall(r"^\| `lmzip-models (\w+)`", table, re.MULTILINE) == list(models_program.commands)
+    assert re.findall(r"^\| `lmzip-models ([\w-]+)`", table, re.MULTILINE) == list(models_program.commands)
 
 
 def test_commands_of_lmzip_models_in_documents_are_its_own():
@@ -64,7 +64,7 @@ def test_commands_of_lmzip_models_in_documents_are_its_own():
 
     paths = [README, *DOCS.glob("*.md"), ROOT / "Makefile", *(ROOT / "lmzip").rglob("*.py")]
     text = "".join(path.read_text() for path in paths)
-    named = set(re.findall(r"(?:`|^ {4}|/|; |for |here; )lmzip-models (\w+)", text, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^ {4}|/|; |for |here; )lmzip-models ([\w-]+)", text, re.MULTILINE))
     assert {"list", "get", "import", "bench"} <= named <= set(models_program.commands)
     assert not re.search(r"--(get|import|list)-models?\b", text)
 

@@ -48,6 +48,7 @@ ALLOWED = {
     "stream": {"errors", "arguments", "dictionary", "levels", "contents", "codec", "models"},
     "tarfile": {"errors", "stream"},
     "integrations": {"levels", "format", "stream", "tarfile"},
+    "training": {"dictionary", "stream"},
     "cli": {
         "errors",
         "_version",
@@ -64,6 +65,7 @@ ALLOWED = {
         "fileio",
         "remote",
         "system",
+        "training",
     },
     "__init__": {"errors", "_version", "dictionary", "codec", "stream"},
     "__main__": {"cli"},

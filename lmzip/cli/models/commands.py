@@ -60,6 +60,7 @@ _COMPLETION = _printing(
     type=click.Choice(SHELLS),
 )
 _QUIET, *_PROGRESS = quiet_and_progress()
+_JSON = flag("--json", "One JSON object instead of text.")
 _OUTPUT_OPTIONS = [
     value("-o --output", "FILE", FileType(), "Write to FILE instead of among the user's models."),
     flag("-f --force", "Overwrite."),
@@ -69,13 +70,13 @@ _INSTALLING_OPTIONS = [
     count("-v --verbose", "Try the model out: what its integers cost."),
     _QUIET,
     *_PROGRESS,
-    flag("--json", "One JSON object instead of text."),
+    _JSON,
 ]
 
 
 @click.group(
     PROGRAM,
-    help="Manage the models that lmzip compresses with.",
+    help="Manage the models and dictionaries that lmzip compresses with.",
     epilog="Models are found among those that come with lmzip, in LMZIP_MODEL_PATH, and in lmzip/models of "
     "XDG_DATA_HOME (~/.local/share).  Exit status: 0 done, 1 error, 3 what is needed is not here or not supported.",
     params=[_COMPLETION, *_OWN_OPTIONS],
@@ -88,7 +89,10 @@ _INSTALLING_OPTIONS = [
 def models_program(context: click.Context) -> None:
     """Insist on a command."""
     if context.invoked_subcommand is None:
-        raise click.UsageError("say what to do: list, get, import, bench or sample")
+        raise click.UsageError("say what to do: list, get, import, bench, sample, add-dictionary or train-dictionary")
+
+
+_LEVELS = [choice_flag("level", str(level), f"-{level}", f"As lmzip -{level}.") for level in range(1, 10)]
 
 
 def _command(
@@ -165,10 +169,15 @@ def _refuse_empty(metavar: str, asked: str, output: str | None) -> None:
     """Raise click.UsageError for an argument or an output that cannot be meant."""
     if not asked:
         raise click.UsageError(f"{metavar} is empty")
+    _refuse_output(output, "a weight file")
+
+
+def _refuse_output(output: str | None, what: str) -> None:
+    """Raise click.UsageError for an output that cannot be meant."""
     if output == "":
         raise click.UsageError("the name after -o is empty")
     if output == STANDARD_OUTPUT:
-        raise click.UsageError("a weight file is not written to standard output")
+        raise click.UsageError(f"{what} is not written to standard output")
 
 
 @_command(
@@ -197,7 +206,7 @@ def _bench(reporter: Reporter, names: tuple[str, ...], json: bool) -> str:
         value("--prompt", "FILE", FileType(), "What they follow, not written again; - is standard input."),
         value("n_bytes --bytes", "SIZE", SizeType(), "How many; 1000 by default."),
         value("--seed", "N", click.IntRange(0, (1 << 63) - 1), "Draw others; 0 by default."),
-        *(choice_flag("level", str(level), f"-{level}", f"As lmzip -{level}.") for level in range(1, 10)),
+        *_LEVELS,
         value("--model", "NAME|PATH", ModelType(), "Model to draw from; auto (default): what the level says."),
         value("--content", "WHAT", ContentType(), "All is image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes."),
         _QUIET,
@@ -210,3 +219,49 @@ def _sample(reporter: Reporter, prompt: str | None, **options: Any) -> bytes:
     from lmzip.cli.models.sampling import sample
 
     return sample(reporter, prompt, **options)
+
+
+@_command(
+    "add-dictionary",
+    "Keep a dictionary where lmzip finds it.",
+    "Put the last 8 MiB of FILE, or --size, among the user's dictionaries, where they are found when files made with "
+    "-D FILE are decompressed.",
+    [
+        click.Argument(["path"], type=FileType(), metavar="FILE"),
+        value("--size", "SIZE", SizeType(), "Of files made with --dictionary-size=SIZE: 1k, 2k, 4k to 128m."),
+        _JSON,
+        _QUIET,
+    ],
+)
+def _add_dictionary(reporter: Reporter, path: str, **options: Any) -> str:
+    if not path:
+        raise click.UsageError("FILE is empty")
+    from lmzip.cli.models.dictionaries import add_dictionary
+
+    return add_dictionary(path, **options)
+
+
+@_command(
+    "train-dictionary",
+    "Make a dictionary of many small files.",
+    "Make a dictionary for lmzip -D of those pieces of many files, given or in folders, that share most with the "
+    "others.  An eighth of the files is held out; what it is worth for these is told.",
+    [
+        click.Argument(["names"], nargs=-1, required=True, type=FileType(), metavar="FILE|FOLDER..."),
+        value("-o --output", "FILE", FileType(), "Write to FILE instead of among the user's dictionaries."),
+        flag("-f --force", "Overwrite."),
+        value("--size", "SIZE", SizeType(), "Of the dictionary at most: 1k, 2k, 4k to 128m; 256k by default."),
+        flag("--lines", "Each line of the files is a message, compressed by itself."),
+        *_LEVELS,
+        _JSON,
+        _QUIET,
+        *_PROGRESS,
+    ],
+)
+def _train_dictionary(reporter: Reporter, names: tuple[str, ...], output: str | None, **options: Any) -> str:
+    if not all(names):
+        raise click.UsageError("a name is empty")
+    _refuse_output(output, "a dictionary")
+    from lmzip.cli.models.dictionaries import train_dictionary
+
+    return train_dictionary(reporter, names, output=output, **options)

@@ -1,0 +1,1 @@
+"""What is learned from one's own files before they are compressed."""
