@@ -244,10 +244,10 @@ def _add_dictionary(reporter: Reporter, path: str, **options: Any) -> str:
 @_command(
     "train-dictionary",
     "Make a dictionary of many small files.",
-    "Make a dictionary for lmzip -D of those pieces of many files, given or in folders, that share most with the "
+    "Make a dictionary for lmzip -D of those pieces of each FILE, or of those below a folder, that share most with the "
     "others.  An eighth of the files is held out; what it is worth for these is told.",
     [
-        click.Argument(["names"], nargs=-1, required=True, type=FileType(), metavar="FILE|FOLDER..."),
+        click.Argument(["names"], nargs=-1, required=True, type=FileType(), metavar="FILE..."),
         value("-o --output", "FILE", FileType(), "Write to FILE instead of among the user's dictionaries."),
         flag("-f --force", "Overwrite."),
         value("--size", "SIZE", SizeType(), "Of the dictionary at most: 1k, 2k, 4k to 128m; 256k by default."),
