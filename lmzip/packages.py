@@ -20,6 +20,7 @@ RANGES = {
     "gguf": ">=0.10,<1",
     "huggingface_hub": ">=1.3,<3",
     "fsspec": ">=2025.12",
+    "matplotlib": ">=3.7",
 }
 
 

@@ -3,6 +3,7 @@ kernel."""
 
 from lmzip.codec.blockwise import BlockDecoder, decoded_blocks
 from lmzip.codec.compress import compress_stream
+from lmzip.codec.costs import BlockCosts, costs
 from lmzip.codec.decompress import decompress_stream
 from lmzip.codec.memory import compress_memory
 from lmzip.codec.sampling import sample
@@ -13,6 +14,7 @@ from lmzip.system import available_threads
 
 __all__ = [
     "NO_TABLES",
+    "BlockCosts",
     "BlockDecoder",
     "BlockInfo",
     "BlockReader",
@@ -24,6 +26,7 @@ __all__ = [
     "available_threads",
     "compress_memory",
     "compress_stream",
+    "costs",
     "decoded_blocks",
     "decompress_stream",
     "list_frames",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 from lmzip.dictionary import Dictionary
@@ -19,6 +21,13 @@ def readable(name: str | Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise ModelMissingError(f"cannot read the model {name}: {error.strerror or error}") from None
+
+
+class Steps(NamedTuple):
+    """What coding a block cost, step by step: a byte, a sample or a token each."""
+
+    ends: array[int]  # where each ends in the raw bytes
+    bits: array[float]  # of information in each, with what tells where tokens end
 
 
 class Model(ABC):
@@ -73,6 +82,12 @@ class Model(ABC):
         a model that does not sample.
         """
         raise UnsupportedError(f"the model {self.name} does not sample")
+
+    def costs(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> Steps:
+        """Return what each step of coding a block of one lane costs; raises UnsupportedError for a model that does not
+        say.
+        """
+        raise UnsupportedError(f"the model {self.name} does not say what bytes cost")
 
     @abstractmethod
     def load(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Run
 from lmzip.dictionary import Dictionary
 from lmzip.errors import UnsupportedError
-from lmzip.models.base import Model
+from lmzip.models.base import Model, Steps
 
 
 def behind(model: Model, dictionary: Dictionary | None) -> Model:
@@ -55,6 +55,9 @@ class _WithDictionary(Model):
 
     def sample(self, given, bits: bytes, spec: BlockSpec, progress: Callable[[int], None] | None = None) -> bytes:
         return self._model.sample(given, bits, self._behind(spec), progress)
+
+    def costs(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> Steps:
+        return self._model.costs(raw, self._behind(spec), run)
 
     def load(self) -> None:
         self._model.load()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from lmzip import native
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 from lmzip.models import weights
+from lmzip.models.base import Steps
 from lmzip.models.token_model import TokenModel
+from lmzip.native.costs import step_costs
 from lmzip.native.sampling import sample_block
 
 if TYPE_CHECKING:
@@ -70,6 +72,11 @@ class LlamaModel(TokenModel):
             return super().sample(given, bits, spec, progress)
         sizes = self.tokenizer.sizes(bytes(given))
         return sample_block(given, bits, spec, self.expert(), token_sizes=sizes, progress=progress)
+
+    def costs(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> Steps:
+        if not spec.uses_model:
+            return super().costs(raw, spec, run)
+        return Steps(*step_costs(raw, spec, self.expert(), run, token_sizes=self.token_sizes(raw, spec)))
 
     def weights_size(self) -> int:
         return self.size

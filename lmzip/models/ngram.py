@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from lmzip import native
 from lmzip.block import BYTES, DEFAULT_RUN, BlockSpec, Run
-from lmzip.models.base import Model
+from lmzip.models.base import Model, Steps
+from lmzip.native.costs import step_costs
 from lmzip.native.sampling import sample_block
 
 
@@ -45,6 +46,9 @@ class NgramModel(Model):
 
     def sample(self, given, bits: bytes, spec: BlockSpec, progress: Callable[[int], None] | None = None) -> bytes:
         return sample_block(given, bits, spec, self._expert_for(spec), progress=progress)
+
+    def costs(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> Steps:
+        return Steps(*step_costs(raw, spec, self._expert_for(spec), run))
 
     def memory_size(self, spec: BlockSpec) -> int:
         return native.memory_size(spec, self._expert_for(spec))

@@ -30,7 +30,7 @@ def test_ranges_are_those_of_pyproject() -> None:
     extras = [(extra, name, wanted) for extra, name, wanted in requirements() if name in RANGES]
     assert {name for _, name, _ in extras} == set(RANGES)
     assert all(wanted == RANGES[name] for _, name, wanted in extras)
-    assert {name for extra, name, _ in requirements() if extra in ("hf", "llm", "remote")} >= set(RANGES)
+    assert {name for extra, name, _ in requirements() if extra in ("hf", "llm", "remote", "plot")} >= set(RANGES)
 
 
 def test_the_oldest_are_those_of_pyproject() -> None:

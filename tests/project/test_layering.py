@@ -49,6 +49,7 @@ ALLOWED = {
     "tarfile": {"errors", "stream"},
     "integrations": {"levels", "format", "stream", "tarfile"},
     "training": {"dictionary", "stream"},
+    "plot": {"packages", "contents", "codec"},
     "cli": {
         "errors",
         "_version",
@@ -66,6 +67,7 @@ ALLOWED = {
         "remote",
         "system",
         "training",
+        "plot",
     },
     "__init__": {"errors", "_version", "dictionary", "codec", "stream"},
     "__main__": {"cli"},

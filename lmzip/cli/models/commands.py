@@ -21,7 +21,7 @@ from lmzip.cli.option_table import (
     quiet_and_progress,
     value,
 )
-from lmzip.cli.option_types import ContentType, SizeType
+from lmzip.cli.option_types import ContentType, RangeType, SizeType
 
 PROGRAM = "lmzip-models"
 _METAVAR = "[OPTION]..."
@@ -89,9 +89,13 @@ _INSTALLING_OPTIONS = [
 def models_program(context: click.Context) -> None:
     """Insist on a command."""
     if context.invoked_subcommand is None:
-        raise click.UsageError("say what to do: list, get, import, bench, sample, add-dictionary or train-dictionary")
+        raise click.UsageError(
+            "say what to do: list, get, import, bench, sample, plot, add-dictionary or train-dictionary"
+        )
 
 
+_MODEL = value("--model", "NAME|PATH", ModelType(), "Model that predicts; auto (default): what the level says.")
+_CONTENT = value("--content", "WHAT", ContentType(), "All is image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes.")
 _LEVELS = [choice_flag("level", str(level), f"-{level}", f"As lmzip -{level}.") for level in range(1, 10)]
 
 
@@ -207,8 +211,8 @@ def _bench(reporter: Reporter, names: tuple[str, ...], json: bool) -> str:
         value("n_bytes --bytes", "SIZE", SizeType(), "How many; 1000 by default."),
         value("--seed", "N", click.IntRange(0, (1 << 63) - 1), "Draw others; 0 by default."),
         *_LEVELS,
-        value("--model", "NAME|PATH", ModelType(), "Model to draw from; auto (default): what the level says."),
-        value("--content", "WHAT", ContentType(), "All is image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes."),
+        _MODEL,
+        _CONTENT,
         _QUIET,
         *_PROGRESS,
     ],
@@ -219,6 +223,34 @@ def _sample(reporter: Reporter, prompt: str | None, **options: Any) -> bytes:
     from lmzip.cli.models.sampling import sample
 
     return sample(reporter, prompt, **options)
+
+
+@_command(
+    "plot",
+    "Draw where in a file the bits are.",
+    "Write a page of HTML, or a picture (PNG, which takes matplotlib), that shows what every part of FILE costs at a "
+    "level: a map of bits per byte with the borders of blocks and what is in them, and where it is text the words.",
+    [
+        click.Argument(["name"], type=FileType(), metavar="FILE"),
+        value(
+            "-o --output", "FILE", FileType(), "Write to FILE, whose name ends in .html or .png, instead of FILE.html."
+        ),
+        flag("-f --force", "Overwrite."),
+        value("part --range", "OFFSET,LENGTH", RangeType(), "Of a stretch of the file."),
+        *_LEVELS,
+        _MODEL,
+        _CONTENT,
+        _QUIET,
+        *_PROGRESS,
+    ],
+)
+def _plot(reporter: Reporter, name: str, output: str | None, **options: Any) -> str:
+    if not name:
+        raise click.UsageError("FILE is empty")
+    _refuse_output(output, "a plot")
+    from lmzip.cli.models.plotting import plot
+
+    return plot(reporter, name, output=output, **options)
 
 
 @_command(

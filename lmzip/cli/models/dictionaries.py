@@ -9,10 +9,10 @@ from pathlib import Path
 from lmzip import levels
 from lmzip.cli import signals
 from lmzip.cli.messages import CallError, Reporter, printable, reason
+from lmzip.cli.models.writing import target, write_file
 from lmzip.cli.progress import Meter
 from lmzip.dictionary import DEFAULT_SIZE_LOG, Dictionary, check_size
 from lmzip.errors import LmzipError
-from lmzip.fileio import LocalTarget
 from lmzip.models.registry import dictionary_folder
 
 DEFAULT_TRAINED_SIZE = 256 << 10  # bytes
@@ -45,7 +45,7 @@ def train_dictionary(
 
     wanted = _size(size, DEFAULT_TRAINED_SIZE)
     if output:
-        _target(output, force).close()
+        target(output, force).close()
     of_level = int(level or levels.DEFAULT_LEVEL)
     try:
         samples = read_samples([Path(name) for name in names], lines=lines)
@@ -57,7 +57,7 @@ def train_dictionary(
         name = os.fsdecode(getattr(error, "filename", None) or names[0])
         hint = "; --lines makes a sample of each line" if isinstance(error, ValueError) and not lines else ""
         raise CallError(f"{printable(name)}: {reason(error)}{hint}", getattr(error, "exit_status", 1)) from None
-    path = _written(output, found.dictionary.data, force) if output else _keep(found.dictionary)
+    path = write_file(output, found.dictionary.data, force=force) if output else _keep(found.dictionary)
     facts = {
         "samples": found.n_samples,
         "held_out_samples": found.n_held_out,
@@ -98,26 +98,4 @@ def _keep(dictionary: Dictionary) -> str:
             return str(path)
     except OSError as error:
         raise CallError(f"{printable(str(folder))}: {reason(error)}") from None
-    return _written(str(path), dictionary.data, force=True)
-
-
-def _target(path: str, force: bool) -> LocalTarget:
-    """Return a file to be made; raises CallError."""
-    try:
-        return LocalTarget(path, force=force)
-    except (OSError, LmzipError) as error:
-        raise CallError(f"output {printable(path)}: {reason(error)}") from None
-
-
-def _written(path: str, data: bytes, force: bool) -> str:
-    """Write a file whole or not at all, and return its path; raises CallError."""
-    with _target(path, force) as target:
-        try:
-            target.create()
-            target.write(data)
-            target.set_default_mode()
-            target.flush()
-            target.publish()
-        except (OSError, LmzipError) as error:
-            raise CallError(f"output {printable(path)}: {reason(error)}") from None
-    return path
+    return write_file(str(path), dictionary.data, force=True)

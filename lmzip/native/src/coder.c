@@ -372,6 +372,12 @@ size_t lmz_coder_reached(const lmz_coder *c)
 
 size_t lmz_coder_payload_size(const lmz_coder *c) { return c->rc.position; }
 
+size_t lmz_coder_interval(const lmz_coder *c, uint64_t *width)
+{
+    *width = c->rc.range;
+    return c->rc.position - c->rc.end_size;
+}
+
 void lmz_coder_free(lmz_coder *c)
 {
     if (!c)

@@ -246,6 +246,10 @@ size_t lmz_coder_reached(const lmz_coder *coder);
 /* Encoder: bytes of payload written; final once lmz_coder_run has returned LMZ_DONE. */
 size_t lmz_coder_payload_size(const lmz_coder *coder);
 
+/* Encoder: what its code is known to lie in: so many bytes, which are returned, and behind them an interval of this
+   width in units of 2^-64.  So 8 bits for each byte and 64 - log2(width) are the information in what is coded. */
+size_t lmz_coder_interval(const lmz_coder *coder, uint64_t *width);
+
 void lmz_coder_free(lmz_coder *coder);
 
 #endif

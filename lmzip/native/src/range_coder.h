@@ -15,6 +15,7 @@ typedef struct {
     uint8_t *out;        /* encoder */
     const uint8_t *in;   /* decoder */
     size_t position, size; /* bytes written of the capacity / read of the payload */
+    size_t end_size;       /* encoder: how many of them rc_finish_encoder wrote */
     int decoding;
     int failed;
 } range_coder;
@@ -100,6 +101,7 @@ static inline void rc_finish_encoder(range_coder *rc)
     while (((rc->low + last) & keep) - rc->low > last && keep != UINT64_MAX)
         keep |= keep >> 8;
     uint64_t end = (rc->low + last) & keep;
+    const size_t before = rc->position;
     rc_add_low(rc, end - rc->low);
     for (int i = 0; i < 8 && rc->low; i++, rc->low <<= 8) {
         if (rc->position == rc->size) {
@@ -108,6 +110,7 @@ static inline void rc_finish_encoder(range_coder *rc)
         }
         rc->out[rc->position++] = (uint8_t)(rc->low >> 56);
     }
+    rc->end_size = rc->position - before;
 }
 
 /* Decoder: whether the payload was used up, and not more than that. */
