@@ -65,6 +65,9 @@ OPTIONS: dict[str, list[click.Option]] = {
         choice_flag("action", "list", "-l --list", "Show sizes of compressed files without decoding; -lv shows more."),
         choice_flag("action", "estimate", "--estimate", "Sample files: expected size, time and memory."),
         choice_flag("action", "bench", "--bench", "Compress and decompress in memory: sizes and speeds, checked."),
+        value(
+            "--plot", "FILE", FileType(), "With --bench: measure all levels, and draw them to FILE.png (matplotlib)."
+        ),
     ],
     "Files": [
         choice_flag("output", STANDARD_OUTPUT, "-c --stdout --to-stdout", "Write to standard output, keep files."),

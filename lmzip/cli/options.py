@@ -31,6 +31,7 @@ class Options:
     program: str
     mode: str = "compress"  # or "decompress"
     action: str | None = None  # what is done instead: "test", "list", "estimate", "bench" ...
+    plot: str | None = None  # file with a picture of what --bench measures
     names: list[str] = field(default_factory=list)
     output: str | None = None  # None: beside the input; "-": standard output; else a path
     removal: str | None = None  # "keep", "remove", None: not said
@@ -161,6 +162,11 @@ def _check(options: Options) -> None:
         raise click.UsageError("names of files stand either on the command line or in a list")
     if options.files0_from and options.files_from:
         raise click.UsageError("--files0-from and --files-from exclude each other")
+    if options.plot is not None:
+        if options.action != "bench":
+            raise click.UsageError("--plot is for --bench")
+        if not options.plot.lower().endswith(".png"):
+            raise click.UsageError("the name after --plot must end in .png")
     if options.dictionary_size is not None:
         if options.dictionary is None:
             raise click.UsageError("--dictionary-size is for --dictionary")

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 import numpy as np
 
-from lmzip.packages import needed
 from lmzip.plot.costs import Measured
+from lmzip.plot.pyplot import finished, load
 
 _POINTS, _COLUMNS, _MOST_CELLS = 600, 128, 1 << 14
 
 
 def picture(of: Measured) -> bytes:
     """Return a PNG; raises UnsupportedError without matplotlib."""
-    with needed("a picture needs", "matplotlib"):
-        import matplotlib
-
-        matplotlib.use("Agg")
-        from matplotlib import pyplot
+    pyplot = load()
     figure, (along, grid) = pyplot.subplots(2, 1, figsize=(9, 8), height_ratios=(1, 2), layout="constrained")
     points = of.cells(_POINTS)
     along.step([p.start for p in points], [p.rate for p in points], where="post", linewidth=0.8)
@@ -35,7 +29,4 @@ def picture(of: Measured) -> bytes:
     shown = grid.imshow(values.reshape(-1, _COLUMNS), "YlOrRd", vmin=0, vmax=8, aspect="auto", interpolation="nearest")
     grid.set_xlabel(f"lines of {_COLUMNS} cells of {size:,} bytes")
     figure.colorbar(shown, ax=grid, label="bits per byte")
-    out = BytesIO()
-    figure.savefig(out, format="png", dpi=120, metadata={"Software": None})
-    pyplot.close(figure)
-    return out.getvalue()
+    return finished(figure)

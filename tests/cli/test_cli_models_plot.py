@@ -1,4 +1,4 @@
-"""lmzip-models plot: a page or picture beside the file, and errors in one line."""
+"""lmzip-models plot and lmzip --bench --plot: a page or picture, and errors in one line."""
 
 from __future__ import annotations
 
@@ -49,4 +49,30 @@ def test_errors_are_a_line_and_leave_nothing(folder, arguments, status, words) -
     done = run("lmzip-models", "plot", *arguments, cwd=folder)
     text = done.stderr.decode()
     assert (done.returncode, done.stdout) == (status, b"") and words in text and text.count("\n") <= 2, text
+    assert names_in(folder) == ["a.txt"]
+
+
+def test_a_picture_of_all_levels(folder) -> None:
+    pytest.importorskip("matplotlib")
+    (folder / "b").write_bytes(b"")
+    done = run("lmzip", "--bench", "--plot=speeds.png", "--model=ngram", "a.txt", "b", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"") and done.stdout.count(b"a.txt: level ") == 9
+    assert (folder / "speeds.png").read_bytes().startswith(b"\x89PNG")
+    again = run("lmzip", "--bench", "--plot=speeds.png", "--model=ngram", "a.txt", cwd=folder)
+    assert again.returncode == 1 and b"output speeds.png: already exists" in again.stderr and not again.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--plot=a.png", "a.txt"], "--plot is for --bench"),
+        (["--bench", "--plot=a.gif", "a.txt"], "must end in .png"),
+        (["--bench", "--plot=no/a.png", "a.txt"], "output no/a.png: No such file"),
+    ],
+)
+def test_errors_of_a_picture_of_all_levels(folder, arguments, words) -> None:
+    if "no/a.png" in words:
+        pytest.importorskip("matplotlib")
+    done = run("lmzip", *arguments, cwd=folder)
+    assert (done.returncode, done.stdout) == (1, b"") and words in done.stderr.decode(), done.stderr
     assert names_in(folder) == ["a.txt"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from lmzip import levels
 from lmzip.cli import signals
 from lmzip.cli.messages import CallError, Reporter, printable, reason
-from lmzip.cli.models.writing import target, write_file
 from lmzip.cli.progress import Meter
+from lmzip.cli.writing import target, write_file
 from lmzip.dictionary import DEFAULT_SIZE_LOG, Dictionary, check_size
 from lmzip.errors import LmzipError
 from lmzip.models.registry import dictionary_folder

@@ -10,8 +10,8 @@ from lmzip.cli import signals
 from lmzip.cli.completing import AUTO
 from lmzip.cli.inputs import STDIN, open_input
 from lmzip.cli.messages import UNSUPPORTED, CallError, Reporter, printable, reason
-from lmzip.cli.models.writing import target, write_file
 from lmzip.cli.progress import Meter
+from lmzip.cli.writing import target, write_file
 from lmzip.codec.settings import settings_for
 from lmzip.errors import LmzipError, MemoryLimitError, ModelMissingError, UnsupportedError
 from lmzip.models.hf.numerics import PREFIX

@@ -1,4 +1,4 @@
-"""Files that lmzip-models writes: whole or not at all."""
+"""Files that are written besides what is compressed: whole or not at all."""
 
 from __future__ import annotations
 
