@@ -82,7 +82,7 @@ def predictor(rows: Rows) -> list[str]:
 
 def scaling(rows: Rows) -> list[str]:
     body = []
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (int(row["data_size"]), int(row["parameters"]))):
         rate, data, n = (
             int(row["compressed_size"]) / int(row["raw_size"]),
             int(row["data_size"]),
@@ -90,14 +90,14 @@ def scaling(rows: Rows) -> list[str]:
         )
         adjusted = [100 * (rate + size / data) for size in (2 * n, int(row["file_size"]))]
         body.append(
-            [row["data_size"], f"{n:,}", row["bytes_read"], f"{100 * rate:.1f}", *(f"{a:.1f}" for a in adjusted)]
+            [f"{data:,}", f"{n:,}", f"{int(row['bytes_read']):,}", f"{100 * rate:.1f}"] + [f"{a:.1f}" for a in adjusted]
         )
     return table(["text, bytes", "parameters", "bytes read", "raw %", "adjusted %", "with the weight file %"], body)
 
 
 def tokenization(rows: Rows) -> list[str]:
     body = [
-        [row["vocabulary"], row["size"], f"{int(row['parameters']):,}", row["bytes_read"]]
+        [row["vocabulary"], row["size"], f"{int(row['parameters']):,}", f"{int(row['bytes_read']):,}"]
         + [f"{8 * int(row['compressed_size']) / int(row['raw_size']):.3f}"]
         for row in rows
     ]
