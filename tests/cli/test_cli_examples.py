@@ -96,3 +96,11 @@ def test_logrotate(tmp_path, logs):
     for turn, name in ((1, "a.log.3.lmz"), (2, "a.log.2.lmz")):
         packed = (logs / name).read_bytes()
         assert packed.startswith(MAGIC) and lmzip.decompress(packed) == b"turn %d\n" % turn + CONTENT
+
+
+def test_the_container_takes_what_an_installation_needs() -> None:
+    """It is built where there is a tool for that, not by tests; but what it copies is there."""
+    text = (ROOT / "share" / "container" / "Containerfile").read_text()
+    copied = [name for line in re.findall(r"^COPY (?!--)(.*)$", text, re.MULTILINE) for name in line.split()[:-1]]
+    assert all((ROOT / name).exists() for name in copied)
+    assert {"pyproject.toml", "setup.py", "lmzip_launcher.py", "lmzip", "share"} <= set(copied)
