@@ -40,7 +40,7 @@ def train_dictionary(
     json: bool,
 ) -> str:
     """Make a dictionary of samples and return what it is worth; raises CallError, after which there is none."""
-    from lmzip.training.dictionary import MOST_HELD_OUT, train
+    from lmzip.training.dictionary import HELD_OUT_OF, MOST_HELD_OUT, train
     from lmzip.training.samples import read_samples
 
     wanted = _size(size, DEFAULT_TRAINED_SIZE)
@@ -49,7 +49,7 @@ def train_dictionary(
     of_level = int(level or levels.DEFAULT_LEVEL)
     try:
         samples = read_samples([Path(name) for name in names], lines=lines)
-        n_measured = 3 * min(sum(map(len, samples[7::8])), MOST_HELD_OUT)
+        n_measured = 3 * min(sum(map(len, samples[HELD_OUT_OF - 1 :: HELD_OUT_OF])), MOST_HELD_OUT)
         meter = Meter(reporter, names[0], ("measure",), n_measured)
         with meter, signals.reporting(meter.report):
             found = train(samples, wanted, of_level, lambda n: meter.advance("measure", n))
