@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from lmzip import arguments, levels
 from lmzip.block import BYTES, Content
-from lmzip.codec.block import needs_dictionary, prove_block, record_of, tells_outside
+from lmzip.codec.block import check_data, record_of, tells_outside
 from lmzip.codec.cutting import Cutter, take_blocks
-from lmzip.codec.memory import Threads, check_model, encode_need
+from lmzip.codec.headers import Headers
+from lmzip.codec.jobs import MAX_JOBS, NOT_THE_SAME, EncodeJob, Engine
+from lmzip.codec.memory import Need, Threads, check_model, encode_need
 from lmzip.codec.settings import settings_for, window_log
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
@@ -22,12 +25,10 @@ from lmzip.format import outside
 from lmzip.format.block import (
     MAX_BLOCKS,
     MAX_LANES,
-    BlockHead,
-    fits_short,
     parse_block_head,
     stripe_checks_size,
 )
-from lmzip.format.header import FrameHeader, pack_header, record_of_dictionary
+from lmzip.format.header import pack_header, record_of_dictionary
 from lmzip.format.trailer import Row, Trailer, content_hash
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 ReadAt = Callable[[int, int], bytes]  # (size, offset in the output) -> bytes that were written there
 Verify = ReadAt | Literal[True] | None
-
-NOT_THE_SAME = "what was written does not decode to what was read"
 
 
 class FrameWriter:
@@ -59,22 +58,24 @@ class FrameWriter:
         n_lanes: int | None = None,
         threads: Threads | None = None,
         threads_per_block: int = 1,
+        engine: Engine | None = None,
         progress: Progress | None = None,
         verify: Verify = None,
         summary: Summary | None = None,
     ) -> None:
         """encode_block: that of lmzip.codec.encode, which loads the kernel; who calls is to import it while that can be
         done, as blocks may be coded while the interpreter ends.  far: where blocks may have copies of those before.
-        threads: how many the memory of a block of samples allows; None for no limit.
+        threads: how many the memory of a block of samples allows; None for no limit.  engine: what codes blocks in the
+        place of the workers.
         """
         self.summary = summary or Summary()
         self._threads, self._encode_block, self._far = threads, encode_block, far
         self._write, self._workers, self._verify = write, workers, verify
-        self._n_lanes, self._threads_per_block = n_lanes, threads_per_block
+        self._n_lanes, self._threads_per_block, self._engine = n_lanes, threads_per_block, engine
         self._settings, self._model = settings, model
         self._header = pack_header(settings.profile)
-        self._record = record_of(model)
-        self._dictionary = record_of_dictionary(model.dictionary) if model.dictionary else None
+        dictionary = record_of_dictionary(model.dictionary) if model.dictionary else None
+        self._headers = Headers(settings, record_of(model), dictionary, far.window_log if far else 0)
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
         self._content_hash = content_hash()
@@ -88,15 +89,27 @@ class FrameWriter:
         """
         if content != BYTES and not self._has_memory_for(content, len(raw)):
             content = BYTES
+        if self._engine:
+            self._workers.limit = min(self._workers.n_threads, self._engine.n_jobs)
         self._content_hash.update(raw)
         self._n_pushed += 1
         ends_frame = last or self._n_pushed == MAX_BLOCKS
         is_only = ends_frame and self._n_pushed == 1
-        given: dict[str, Any] = {"model_cost": self._model_cost() if is_only else 0}
-        if self._far and not is_only:
-            body = self._far_body(self._far, raw, content)
-            given["find_body"] = lambda *_: body
-        self._workers.submit(lambda: self._encode(raw, ends_frame, content, given), self._put_block)
+        is_alone = is_only or self._far is None
+        job = EncodeJob(
+            self._model,
+            raw,
+            self._settings,
+            self._headers,
+            ends_frame,
+            content,
+            self._n_lanes,
+            self._headers.model_cost if is_only else 0,
+            is_alone,
+            None if is_alone or self._far is None else self._far_body(self._far, raw, content),
+            bool(self._verify),
+        )
+        self._workers.submit(lambda: self._do(job), self._put_block)
         if ends_frame:
             digest = self._content_hash.digest()
             self._workers.submit(lambda: digest, self._put_trailer, is_work=False)
@@ -123,43 +136,22 @@ class FrameWriter:
             return False
         return True
 
-    def _model_cost(self) -> int:
-        """Return the bytes by which the header of a frame of one block grows if the block needs the model."""
-        sizes = (len(pack_header(self._settings.profile, record).packed) for record in (self._record, None))
-        return next(sizes) - next(sizes)
-
-    def _encode(self, raw, last: bool, content: Content, given: dict[str, Any]) -> Encoded:
-        """In a worker: return head and payload of a block, decoded again where that is wanted."""
-        encoded = self._encode_block(
-            self._model,
-            raw,
-            settings=self._settings,
-            last=last,
-            n_lanes=self._n_lanes,
-            report=self._report,
-            n_threads=self._threads_per_block,
-            content=content,
-            **given,
-        )
-        if self._verify:
-            self._prove(encoded, raw)
+    def _do(self, job: EncodeJob) -> Encoded:
+        """In a worker: have a block coded, and proven where that is wanted."""
+        if self._engine is None:
+            return job.do(self._encode_block, self._report, self._report_verified, self._threads_per_block)
+        encoded = self._engine.do(job, partial(self._report, 0))
+        _check_arrived(encoded, job.raw)
+        self._report(len(job.raw))
+        if job.proves:
+            self._report_verified(len(job.raw))
         return encoded
-
-    def _prove(self, encoded: Encoded, raw) -> None:
-        """In a worker, while the raw bytes are at hand: decode a block, with fresh state."""
-        head, payload, body = encoded
-        header, report = self._header_for(head), self._report_verified
-        coded = body and body.coded
-        try:
-            prove_block(self._model, header, head, payload, raw, coded, report, self._threads_per_block)
-        except DamagedError as error:
-            raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
 
     def _put_block(self, encoded: Encoded) -> None:
         """Write a block that is next in line, after the header if it is the first; have it read back."""
         head, payload, _ = encoded
         if not self._table:
-            self._header = self._header_for(head)
+            self._header = self._headers.of(head)
             self.summary.names_model |= self._header.names_model
             self._put_checked("header", self._header.packed)
         packed = head.pack(self._header)
@@ -171,31 +163,9 @@ class FrameWriter:
         summary.raw_size += head.raw_size
         summary.n_blocks += 1
         summary.n_stored += head.is_stored
-        if tells_outside(self._record, head):
+        if tells_outside(self._headers.model, head):
             start = stripe_checks_size(head.coded_size, head.n_lanes)
             summary.n_outside += outside.parse(payload[start:], head.coded_size)[0]
-
-    def _header_for(self, head: BlockHead) -> FrameHeader:
-        """Return the header of the frame that starts with this block: model and dictionary are named where needed.
-
-        Of a frame of several blocks that is not known when the first is written.
-        """
-        record = self._record if head.uses_model or not head.last else None
-        dictionary = self._dictionary if needs_dictionary(head) or not head.last else None
-        settings, short = self._settings, fits_short(head)
-        context = settings.context if record and record.is_of_tokens else 0
-        if not short:
-            window_log = self._far.window_log if self._far and not head.last else 0
-            return pack_header(settings.profile, record, context=context, window_log=window_log, dictionary=dictionary)
-        return pack_header(
-            settings.profile,
-            record,
-            context=context,
-            short=True,
-            n_lanes=head.n_lanes,
-            content=head.content,
-            dictionary=dictionary,
-        )
 
     def _put_trailer(self, digest: bytes) -> None:
         self._put_checked("trailer", Trailer(tuple(self._table), digest).pack(self._header))
@@ -214,6 +184,14 @@ class FrameWriter:
         if callable(read_at := self._verify):
             size, digest = self.summary.compressed_size - offset, _digest(*parts)
             self._workers.submit_background(lambda: _read_back(read_at, size, offset, digest, what))
+
+
+def _check_arrived(encoded: Encoded, raw) -> None:
+    """Raise VerifyError unless the payload that came from elsewhere is the one of these raw bytes, by its check."""
+    try:
+        check_data(encoded.head, raw, encoded.payload, "a block")
+    except DamagedError as error:
+        raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
 
 
 def _digest(*parts) -> bytes:
@@ -243,6 +221,7 @@ def compress_stream(
     dictionary: Dictionary | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
+    engine: Engine | None = None,
     progress: Progress | None = None,
     verify: Verify = None,
     summary: Summary | None = None,
@@ -259,7 +238,8 @@ def compress_stream(
     the level's model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all
     processors that this process may use, fewer where there is no memory for them; fewer than asked for only where
     memory_limit (bytes) or a limit of the process wants it.  At most threads + 1 blocks are held at a
-    time; write is called from one thread at a time, not always the same.  verify: True, for each
+    time; write is called from one thread at a time, not always the same.  engine: what codes blocks elsewhere; threads
+    then wait for it, as many as it says within memory_limit.  verify: True, for each
     block to be proven by decoding it before it is written; or a function (size, offset) that gives back what was
     written, for that to be compared with what was proven besides.
     summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.
@@ -284,6 +264,9 @@ def compress_stream(
     allowed = Threads(1 if is_all else threads, memory_limit)
     far = None if is_all or not log else FarCopies(log, size, proves=verify is not None)
     need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes, window=1 << log if far else 0)
+    if engine:
+        allowed = Threads(1 if is_all else MAX_JOBS, memory_limit)
+        need = Need(0, 2 * size, size, need.window)  # raw bytes and payload
     with Workers(allowed.that_fit(need)) as workers:
         writer = FrameWriter(
             write,
@@ -293,7 +276,8 @@ def compress_stream(
             encode_block=encode_block,
             far=far,
             n_lanes=n_lanes,
-            threads=allowed,
+            threads=None if engine else allowed,
+            engine=engine,
             threads_per_block=2 if is_all and settings.uses_model and (threads or available_threads()) > 1 else 1,
             progress=progress,
             verify=verify,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lmzip import arguments
-from lmzip.codec.block import check_takes, decode_block, decode_coded, make_raw, model_of, no_memory, substitute
-from lmzip.codec.memory import Threads, check_weights, check_window, decode_need
+from lmzip.codec.block import check_data, check_takes, make_raw, model_of, no_memory, substitute
+from lmzip.codec.jobs import MAX_JOBS, DecodeJob, Engine
+from lmzip.codec.memory import Need, Threads, check_weights, check_window, decode_need
 from lmzip.codec.salvage import SalvageSource, salvage_frames
 from lmzip.codec.settings import window_log
 from lmzip.codec.sink import Write, write_all
@@ -78,12 +80,13 @@ class FrameReader:
         salvage: bool,
         long: int = 0,
         dictionary: DictionarySource | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """long: blocks may refer back to 2^long bytes, or what is allowed without asking."""
         self.summary = Summary()
         self._write, self._workers = write, workers
         self._registry, self._threads, self._salvage, self._long = registry, threads, salvage, long
-        self._dictionary = dictionary
+        self._dictionary, self._engine = dictionary, engine
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
         self._model: Model | None = None  # of the current frame
         self._missing: LmzipError | None = None  # why it has none
@@ -116,7 +119,7 @@ class FrameReader:
         try:
             model = self._model_for(block)
             check_block(model, block, limit)
-            need = decode_need(model, block.header, block.head)
+            need = self._need(model, block)
         except (DamagedError, DictionaryMissingError, ModelMissingError, NumericsError, UnsupportedError) as error:
             if not self._salvage:
                 raise
@@ -124,13 +127,19 @@ class FrameReader:
                 self._lacks.append(error)
             self._submit_hole(Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}"))
             return
-        self._workers.limit = min(self._workers.limit, self._threads.that_fit(need))
+        most = self._engine.n_jobs if self._engine else self._workers.limit
+        self._workers.limit = min(most, self._threads.that_fit(need))
         early_sink, past = None if self._salvage else self._put_early, self._past
         self._workers.submit(
             lambda early=None: self._decode(model, block, early),
             lambda decoded: self._put_block(decoded, past),
             early_sink=early_sink,
         )
+
+    def _need(self, model: Model, block: Block) -> Need:
+        """Return what decoding a block needs here."""
+        need = decode_need(model, block.header, block.head)
+        return Need(0, need.ahead + block.head.raw_size, need.ahead, need.window) if self._engine else need
 
     def _model_for(self, block: Block) -> Model:
         """Return the model of a block; to salvage it, any that does.  Raises as model_of does."""
@@ -151,6 +160,9 @@ class FrameReader:
     def _decode(self, model: Model, block: Block, early: Callable[[Any], bool] | None) -> _Decoded:
         """In a worker: return what came of a block, all of it or, to salvage it, its sound beginning and a hole."""
         head = block.head
+        job = DecodeJob(model, block.header, head, block.payload, block_name(block))
+        if self._engine:
+            return _Decoded(block, self._decoded_elsewhere(self._engine, job))
         sound: Any = b""
 
         def checked(raw: memoryview, checker: StripeChecker) -> bool:
@@ -161,22 +173,26 @@ class FrameReader:
                 early((raw, checker.n_checked))
             return True
 
-        name = block_name(block)
         is_cut = len(block.payload or b"") < head.payload_size
         try:
             with self._threads_for(block) as n_threads:
-                arguments = (model, block.header, head, block.payload, name, self._report, n_threads)
-                raw = decode_coded(*arguments)[0] if head.is_far else decode_block(*arguments, checked)
-                return _Decoded(block, raw)
+                return _Decoded(block, job.do(self._report, n_threads, checked))
         except DamagedError as error:
             if not self._salvage:
                 raise
             if head.has_copies and len(sound):
                 sound = _beginning_of(sound, head.raw_size)
-            hole = Hole(
-                block.offset, 0, head.raw_size - len(sound), f"{name}: unexpected end of file" if is_cut else str(error)
-            )
+            reason = f"{job.name}: unexpected end of file" if is_cut else str(error)
+            hole = Hole(block.offset, 0, head.raw_size - len(sound), reason)
         return _Decoded(block, bytes(sound), hole)
+
+    def _decoded_elsewhere(self, engine: Engine, job: DecodeJob) -> Any:
+        """Have a block decoded; its check is compared again, as the bytes have come a long way."""
+        raw = engine.do(job, partial(self._report, 0))
+        if not job.head.is_far:
+            check_data(job.head, raw, job.payload, job.name)
+        self._report(job.head.raw_size)
+        return raw
 
     def _threads_for(self, block: Block) -> AbstractContextManager[int]:
         """Return how many threads may work on a block: a model on several lanes may use a second one.
@@ -297,6 +313,7 @@ def decompress_stream(
     long: bool | int | None = None,
     tables: Tables = NO_TABLES,
     dictionary: DictionarySource | None = None,
+    engine: Engine | None = None,
 ) -> Summary:
     """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
 
@@ -306,7 +323,8 @@ def decompress_stream(
     most threads + 1 blocks are held at a time.  salvage: pass over what is damaged or needs what is not here, write the
     rest, and tell of it in Summary.holes; tables: what the file says of places where heads are damaged, if it was asked
     (read_tables).  long: without a memory_limit, frames whose blocks refer back more than 128 MiB are refused, or more
-    than 2^long bytes where that is more (up to 30).  dictionary: for frames that need one.
+    than 2^long bytes where that is more (up to 30).  dictionary: for frames that need one.  engine: as for
+    compress_stream; none salvages.
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
     DictionaryMissingError, NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read
@@ -314,7 +332,9 @@ def decompress_stream(
     """
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = SalvageSource(read) if salvage else Source(read)
-    allowed = Threads(threads, memory_limit)
+    if engine and salvage:
+        raise ValueError("an engine salvages nothing")
+    allowed = Threads(MAX_JOBS if engine else threads, memory_limit)
     with Workers(allowed.most) as workers:
         reader = FrameReader(
             write,
@@ -325,6 +345,7 @@ def decompress_stream(
             salvage=salvage,
             long=window_log(long),
             dictionary=dictionary,
+            engine=engine,
         )
         try:
             for piece in salvage_frames(source, tables) if isinstance(source, SalvageSource) else read_frames(source):
