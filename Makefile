@@ -34,7 +34,7 @@ CC_musl ?= musl-gcc
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo paper test test-training test-llm test-hf test-remote test-integrations
+.PHONY: demo paper test test-training test-llm test-hf test-remote test-integrations test-cluster
 .PHONY: test-32bit test-arm64 test-s390x test-musl test-elsewhere
 .PHONY: build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
@@ -69,6 +69,11 @@ test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 test-remote: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,remote]' 'moto[server]>=5.1'
 	$(BIN)/python -m pytest -q tests/remote
+
+# After a change of lmzip/cluster or of the codec's jobs: a Ray cluster of three nodes here, of which some are killed.
+test-cluster: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,cluster,remote]'
+	$(BIN)/python -m pytest -q tests/cluster
 
 # After a change of lmzip.integrations, or of the libraries they are for: their tests, which `make test` skips without
 # them; with the newest versions, then with the oldest.

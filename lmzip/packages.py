@@ -21,6 +21,7 @@ RANGES = {
     "huggingface_hub": ">=1.3,<3",
     "fsspec": ">=2025.12",
     "matplotlib": ">=3.7",
+    "ray": ">=2.31,<3",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from lmzip.cli.chosen_dictionary import ChosenDictionary
@@ -31,18 +32,22 @@ class ChosenModel:
         if options.dictionary is not None:
             self.dictionary = ChosenDictionary(options.dictionary, options.dictionary_size)
         self._was_looked_for = False
+        self._lock = threading.Lock()
 
     def find(self) -> None:
         """Find a model that was named or given by path, also for decompression, and the dictionary to compress with.
 
-        Does nothing the second time.
+        Does nothing the second time, but for what was not found.
 
         To be called where it is settled that there is work, before anything is read or written.  Raises CallError for
         one that was said and is not here or cannot be used; warns of one from the environment.
         """
-        if self._was_looked_for:
-            return
-        self._was_looked_for = True
+        with self._lock:
+            if not self._was_looked_for:
+                self._find()
+                self._was_looked_for = True
+
+    def _find(self) -> None:
         options = self._options
         if self.dictionary and self._compresses:
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from typing import TYPE_CHECKING
 
 from lmzip._version import __version__
 from lmzip.cli.call import run_program
@@ -14,6 +15,9 @@ from lmzip.cli.messages import CallError, Reporter, print_text, printable
 from lmzip.cli.option_table import make_command
 from lmzip.cli.options import Options, is_device, parse
 from lmzip.errors import LmzipError
+
+if TYPE_CHECKING:
+    from lmzip.cli.actions import Action
 
 
 def main(program: str, arguments: list[str]) -> int:
@@ -67,26 +71,24 @@ def _refuse_call(options: Options) -> None:
 
 def _run(options: Options, reporter: Reporter) -> None:
     """Do the action for every input; one that fails does not stop the others.  Raises CallError."""
-    from lmzip.cli.actions import action_class
+    from lmzip.cli.actions import action_class, attempt
     from lmzip.cli.chosen_model import ChosenModel
     from lmzip.cli.output import OutputError
 
     action = action_class(options)(options, reporter, ChosenModel(options, reporter))
-    for name in input_names(options, reporter):
-        shown = "standard input" if name == STDIN else name
-        try:
-            if name == STDIN and os.isatty(0) and (options.mode == "decompress" or options.action):
-                raise LmzipError("is a terminal; -h shows help")
-            action.run(name, shown)
-        except OutputError as error:
-            reporter.failure(error.name, error.cause)
-            if error.is_final:
-                return
-        except CallError:
-            raise
-        except Exception as error:  # noqa: BLE001 - no traceback, and the other files get their turn
-            reporter.failure(shown, error)
     try:
+        for name in action.begin(input_names(options, reporter)):
+            shown = "standard input" if name == STDIN else name
+            if not attempt(reporter, shown, partial(_run_on, action, name, shown)):
+                return
         action.finish()
     except OutputError as error:
         reporter.failure(error.name, error.cause)
+    finally:
+        action.close()
+
+
+def _run_on(action: Action, name: str, shown: str) -> None:
+    if name == STDIN and os.isatty(0) and (action.options.mode == "decompress" or action.options.action):
+        raise LmzipError("is a terminal; -h shows help")
+    action.run(name, shown)

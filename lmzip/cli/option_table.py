@@ -148,6 +148,21 @@ OPTIONS: dict[str, list[click.Option]] = {
         value("--range", "OFFSET,LENGTH", RangeType(), "Decompress this stretch to standard output or -o."),
         value("--max-time", "TIME", TimeType(), "Refuse to compress what takes longer than TIME (90s, 2h)."),
     ],
+    "Where to do it": [
+        value(
+            "--cluster",
+            "ADDRESS",
+            click.STRING,
+            "Have blocks coded on a Ray cluster: auto, ray://HOST:PORT, HOST:PORT, or local for this machine's "
+            "processors; -T limits how many are used.",
+        ),
+        value(
+            "--resume",
+            "FILE",
+            FileType(),
+            "Keep a list of what is done in FILE, and leave out what is in it already.",
+        ),
+    ],
     "What to say": [
         count("-v --verbose", "Say what was done, one line a file."),
         *quiet_and_progress(),

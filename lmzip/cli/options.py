@@ -58,6 +58,8 @@ class Options:
     salvage: bool = False
     range: tuple[int, int] | None = None
     max_time: float | None = None
+    cluster: str | None = None  # the address of one that blocks are coded on
+    resume: str | None = None  # the file with a list of what is done
     verbose: int = 0
     quiet: int = 0
     progress: str | None = None  # "on", "off", None: not said
@@ -162,6 +164,8 @@ def _check(options: Options) -> None:
         raise click.UsageError("names of files stand either on the command line or in a list")
     if options.files0_from and options.files_from:
         raise click.UsageError("--files0-from and --files-from exclude each other")
+    if options.cluster is not None or options.resume is not None:
+        _check_batch(options)
     if options.plot is not None:
         if options.action != "bench":
             raise click.UsageError("--plot is for --bench")
@@ -177,3 +181,25 @@ def _check(options: Options) -> None:
     # What is stored costs 25 bytes a block: in smaller ones data would grow by more than 0.6 %.
     if options.block_size is not None and not 1 << 12 <= options.block_size <= 1 << 30:
         raise click.UsageError("the block size must be 4 KiB to 1 GiB")
+
+
+def _check_batch(options: Options) -> None:
+    """Raise click.UsageError where there are no many files to be worked on, or not elsewhere."""
+    name = "--cluster" if options.cluster is not None else "--resume"
+    if options.action not in (None, "test"):
+        raise click.UsageError(f"{name} is for compressing, decompressing and -t")
+    if options.resume is not None and options.to_stdout and options.action is None:
+        raise click.UsageError("--resume needs outputs with names")
+    if options.cluster is None:
+        return
+    if not options.cluster:
+        raise click.UsageError("the address after --cluster is empty")
+    for is_given, what in (
+        (options.salvage, "--salvage"),
+        (options.range, "--range"),
+        (options.max_time, "--max-time"),
+    ):
+        if is_given:
+            raise click.UsageError(f"{what} works on this machine alone, without --cluster")
+    if options.is_float_model:
+        raise click.UsageError("a model of Hugging Face is bound to one machine's arithmetic, and takes no --cluster")

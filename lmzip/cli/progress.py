@@ -52,7 +52,8 @@ class Meter(Closing):
     """Counts the bytes of each phase of the work on one file.
 
     phases: names in their order, e.g. ("compress", "verify"); total: raw bytes of one phase, None if not known; tell:
-    gets what there is to tell a program, in the beginning and each second.  advance() may be called from any thread.
+    gets what there is to tell a program, in the beginning and each second.  is_shown: whether people see it, of which
+    there is one at a time.  advance() may be called from any thread.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class Meter(Closing):
         phases: tuple[str, ...],
         total: int | None,
         tell: TellEvent | None = None,
+        *,
+        is_shown: bool = True,
     ) -> None:
         self.reporter = reporter
         self.name = name
@@ -72,10 +75,12 @@ class Meter(Closing):
         self._lock = threading.RLock()  # a signal handler may come while it is held by the same thread
         self._bar: Any = None  # tqdm, loaded when the work turns out to take time
         terminal, wanted = os.isatty(2), reporter.progress
-        self._shows_bar = terminal and wanted != "off" and (wanted == "on" or not reporter.quiet)
-        self._shows_lines = wanted == "on" and not terminal
+        self._is_shown = is_shown
+        self._shows_bar = is_shown and terminal and wanted != "off" and (wanted == "on" or not reporter.quiet)
+        self._shows_lines = is_shown and wanted == "on" and not terminal
         self._next_line = self.start + _LINE_INTERVAL
-        reporter.before_line = self._wipe
+        if is_shown:
+            reporter.before_line = self._wipe
         self._tell = tell
         self._next_event = self.start + _EVENT_INTERVAL
         if tell:
@@ -169,4 +174,5 @@ class Meter(Closing):
             if self._bar is not None:
                 self._bar.close()
                 self._bar = None
-            self.reporter.before_line = None
+            if self._is_shown:
+                self.reporter.before_line = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +16,9 @@ _ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU]
 
 _on_end: list[Callable[[], None]] = []
 _on_report: list[Callable[[], None]] = []
-_deferred: list[int] | None = None  # signals that came while ending was deferred
+_lock = threading.Lock()
+_n_deferring = 0  # threads in which ending is deferred
+_deferred: list[int] = []  # signals that came meanwhile
 
 
 def prepare() -> None:
@@ -47,7 +50,7 @@ def _open_standard_descriptors() -> None:
 
 
 def _end(number: int, _frame: object) -> None:
-    if _deferred is not None:
+    if _n_deferring:
         _deferred.append(number)
         return
     for action in _on_end:
@@ -78,13 +81,30 @@ def reporting(action: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """Put ending signals off while the context lasts: from naming the output to removing the input is one step."""
-    global _deferred
-    _deferred = []
+def kept() -> Iterator[None]:
+    """Have the handlers be what they were when the context ends: some libraries set their own."""
+    handlers = {number: signal.getsignal(number) for number in (*_ENDING, signal.SIGUSR1)}
     try:
         yield
     finally:
-        came, _deferred = _deferred, None
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Put ending signals off while the context lasts: from naming the output to removing the input is one step.
+
+    Several threads may do so at a time; the handler runs in the main one all the same.
+    """
+    global _n_deferring
+    with _lock:
+        _n_deferring += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_deferring -= 1
+            came = _deferred[:] if not _n_deferring else []
         if came:
-            _end(came[0], None)
+            os.kill(os.getpid(), came[0])

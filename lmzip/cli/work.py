@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
 from lmzip.cli.actions import Action
+from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN, open_input
-from lmzip.cli.messages import WARNING, printable
+from lmzip.cli.messages import WARNING, Reporter, printable
+from lmzip.cli.options import Options
 from lmzip.cli.output import Output
-from lmzip.cli.progress import Meter, duration
+from lmzip.cli.progress import Meter, TellEvent, duration
 from lmzip.cli.results import events, tell, tell_failure
 from lmzip.errors import DamagedError, LmzipError, TruncatedError
 from lmzip.fileio import LocalTarget, Source
 from lmzip.format.header import MAGIC
 
 if TYPE_CHECKING:
+    from lmzip.cli.journal import Journal
     from lmzip.codec import Summary, Tables
+    from lmzip.codec.jobs import Engine
 
 _COPY_SIZE = 1 << 20
 _MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much there is to do
@@ -27,7 +32,27 @@ _MAX_PIECES = 1 << 16  # heads and trailers that are looked at to know how much 
 class Work(Action):
     """Does one of the three to file after file; what differs between files is nothing but their names."""
 
-    _told_of_model: frozenset[int] = frozenset()  # statuses of the warnings that were given
+    engine: Engine | None = None  # what codes blocks elsewhere
+    journal: Journal | None = None  # of what is done, for --resume
+
+    def __init__(self, options: Options, reporter: Reporter, chosen: ChosenModel) -> None:
+        super().__init__(options, reporter, chosen)
+        self._told_of_model: set[int] = set()  # statuses of the warnings that were given
+
+    def begin(self, names: Iterator[str]) -> Iterable[str]:
+        """Open the list of --resume and leave out what is done; raises CallError."""
+        options = self.options
+        if options.resume is None:
+            return names
+        from lmzip.cli.journal import Journal
+
+        self.journal = Journal(options.resume, options.action or options.mode)
+        return self.journal.left(names)
+
+    def close(self) -> None:
+        """Let others use the list."""
+        if self.journal:
+            self.journal.close()
 
     def run(self, name: str, shown: str) -> None:
         """Work on one input.  Raises LmzipError, OSError, OutputError; then nothing has changed but as they say."""
@@ -37,10 +62,12 @@ class Work(Action):
                 if self.options.action == "test":
                     self.chosen.find()
                     self._test(source, shown)
-                    return
-                with Output(self.options, self.reporter, source) as output:
-                    self.chosen.find()
-                    self._make(source, output, shown)
+                else:
+                    with Output(self.options, self.reporter, source) as output:
+                        self.chosen.find()
+                        self._make(source, output, shown)
+                if self.journal:
+                    self.journal.done(source)
         except Exception as error:
             tell_failure(self.options, None if name == STDIN else name, output, error)
             raise
@@ -71,20 +98,37 @@ class Work(Action):
             verify = output.target.read_at if isinstance(output.target, LocalTarget) else True
         phases = ("compress", "verify") if verifies else ("compress",)
         start = time.monotonic()
-        tell_event = events(options, source.name, output)
-        with Meter(self.reporter, shown, phases, source.size, tell_event) as meter, signals.reporting(meter.report):
+        with self._metered(shown, phases, source.size, events(options, source.name, output)) as meter:
             meter.summary = summary = codec.Summary()
             output.create()
             codec.compress_stream(
-                source.read, output.write, **self.compression(), progress=meter.advance, verify=verify, summary=summary
+                source.read,
+                output.write,
+                **self.compression(),
+                engine=self.engine,
+                progress=meter.advance,
+                verify=verify,
+                summary=summary,
             )
         lacks_model = summary.names_model and not self._model_is_found_again()
         would_remove = output.removes(source)
         output.keeps_input = lacks_model
-        output.publish(source)
+        self._publish(source, output)
         if lacks_model:
             self._tell_of_model(would_remove)
-        tell(self, source, summary, time.monotonic() - start, output)
+        self.tell(source, summary, time.monotonic() - start, output)
+
+    @contextmanager
+    def _metered(
+        self, shown: str, phases: tuple[str, ...], total: int | None, tell_event: TellEvent | None
+    ) -> Iterator[Meter]:
+        """Show progress within."""
+        with Meter(self.reporter, shown, phases, total, tell_event) as meter, signals.reporting(meter.report):
+            yield meter
+
+    def tell(self, source: Source, summary: Summary, seconds: float, output: Output | None) -> None:
+        """Tell that the work on an input is done; raises OutputError."""
+        tell(self, source, summary, seconds, output)
 
     def _model_is_found_again(self) -> bool:
         """Return whether lmunzip without options finds the model that was compressed with."""
@@ -101,7 +145,7 @@ class Work(Action):
         self.reporter.fail(status)
         if status in self._told_of_model:
             return
-        self._told_of_model |= {status}
+        self._told_of_model.add(status)
         kept = ", so input files are kept" if input_is_kept else ""
         self.reporter.warning(
             None,
@@ -129,8 +173,13 @@ class Work(Action):
         self._tell_holes(summary, shown)
         if summary.holes and not summary.raw_size:
             raise DamagedError("nothing could be saved")
+        self._publish(source, output)
+        self.tell(source, summary, time.monotonic() - start, output)
+
+    def _publish(self, source: Source, output: Output) -> None:
+        if self.journal:
+            self.journal.publishing(source, output.path)
         output.publish(source)
-        tell(self, source, summary, time.monotonic() - start, output)
 
     def _copies_plain(self, source: Source, output: Output) -> bool:
         """Copy an input that is not compressed as it is; return whether it was such a one."""
@@ -150,11 +199,12 @@ class Work(Action):
 
         total, tell_event = _raw_size(source), events(self.options, source.name, output)
         write: Callable[[Any], object] = output.write_sparse if output else len
-        with Meter(self.reporter, shown, (phase,), total, tell_event) as meter, signals.reporting(meter.report):
+        with self._metered(shown, (phase,), total, tell_event) as meter:
             return codec.decompress_stream(
                 source.read,
                 write,
                 **self.coding(),
+                engine=self.engine,
                 progress=lambda _, n: meter.advance(phase, n),
                 salvage=self.options.salvage,
                 tables=self._tables(source),
@@ -176,7 +226,7 @@ class Work(Action):
         seconds = time.monotonic() - start
         self._tell_holes(summary, shown)
         if not summary.holes:
-            tell(self, source, summary, seconds, None)
+            self.tell(source, summary, seconds, None)
 
     def _tell_holes(self, summary: Summary, shown: str) -> None:
         """Report what salvage could not save, a line for each place."""

@@ -48,6 +48,11 @@ def dictionary_folder(environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
     return user_folder(environment).with_name("dictionaries")
 
 
+def ships(model: Model) -> bool:
+    """Return whether a model is part of lmzip, so that every installation of this version has it."""
+    return not model.kind or model.path.parent == _SHIPPED
+
+
 class Registry:
     """The models of one run of a program, or of whoever calls the library; hands out each model once.
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 from lmzip.errors import UnsupportedError
 from lmzip.packages import RANGES, needed
 
-REQUIREMENT = re.compile(r'"([A-Za-z0-9_-]+)([<>=][0-9.,<>=]*)?(?:;[^"]*)?"')
+REQUIREMENT = re.compile(r'"([A-Za-z0-9_-]+)(?:\[\w+\])?([<>=][0-9.,<>=]*)?(?:;[^"]*)?"')
 LIST = re.compile(r"^(\w+) = (\[.*?\])$", re.MULTILINE | re.DOTALL)
 TOOLS = {"ruff", "mypy"}  # of `make lint`, which is for the newest
 ELSEWHERE = {"torch", "tomli"}  # torch: see scripts/oldest.txt; tomli: of Python 3.10
@@ -30,7 +30,9 @@ def test_ranges_are_those_of_pyproject() -> None:
     extras = [(extra, name, wanted) for extra, name, wanted in requirements() if name in RANGES]
     assert {name for _, name, _ in extras} == set(RANGES)
     assert all(wanted == RANGES[name] for _, name, wanted in extras)
-    assert {name for extra, name, _ in requirements() if extra in ("hf", "llm", "remote", "plot")} >= set(RANGES)
+    assert {name for extra, name, _ in requirements() if extra in ("hf", "llm", "remote", "plot", "cluster")} >= set(
+        RANGES
+    )
 
 
 def test_the_oldest_are_those_of_pyproject() -> None:

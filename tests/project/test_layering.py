@@ -50,6 +50,7 @@ ALLOWED = {
     "integrations": {"levels", "format", "stream", "tarfile"},
     "training": {"dictionary", "stream"},
     "plot": {"packages", "contents", "codec"},
+    "cluster": {"errors", "_version", "dictionary", "codec", "models", "packages"},
     "cli": {
         "errors",
         "_version",
@@ -68,11 +69,12 @@ ALLOWED = {
         "system",
         "training",
         "plot",
+        "cluster",
     },
     "__init__": {"errors", "_version", "dictionary", "codec", "stream"},
     "__main__": {"cli"},
 }
-HEAVY = {"torch", "transformers", "numpy", "safetensors", "matplotlib", "tqdm"}
+HEAVY = {"torch", "transformers", "numpy", "safetensors", "matplotlib", "tqdm", "ray"}
 
 
 def modules() -> list[Path]:
