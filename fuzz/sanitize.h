@@ -55,6 +55,9 @@ void range_coder_streams(int n_streams);
 /* sanitize_copies.c */
 int copies_of_blocks(int n_blocks);
 
+/* sanitize_original.c */
+int copies_of_originals(int n_blocks);
+
 /* sanitize_net.c */
 void refuse_bad_shapes(void);
 void refuse_bad_weights(void);

@@ -453,7 +453,7 @@ int main(int argc, char **argv)
     for (int kind = TINY_PLAUSIBLE; kind <= TINY_EXTREME; kind++)
         n_cases += net_blocks(kind, full) + token_blocks(kind, full);
     n_cases += external_blocks(full) + content_blocks(full) + copies_of_blocks(full ? 2000 : 50);
-    n_cases += sampled_blocks(full) + dictionary_blocks(full);
+    n_cases += sampled_blocks(full) + dictionary_blocks(full) + copies_of_originals(full ? 2000 : 50);
     printf("%d blocks, %lu coder runs, %d variants: clean\n", n_cases, n_checked, n_variants);
     printf("payloads: %08lx%08lx\n", (unsigned long)(digest >> 32), (unsigned long)(digest & UINT32_MAX));
     return 0;

@@ -140,6 +140,33 @@ int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_
 int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach,
                         size_t *made);
 
+/* --- originals: what a block has copies of without a frame before it (FORMAT 4.8) --------------------------------- */
+
+/* What finds bytes of an original again; it holds no bytes, but places of them by their fingerprints. */
+typedef struct lmz_original lmz_original;
+
+/* How many bytes of memory one takes for so many bytes. */
+uint64_t lmz_original_memory(size_t size);
+
+/* Make one for bytes that outlive it, at most LMZ_MAX_RAW_SIZE; NULL when there is no memory, or for more. */
+lmz_original *lmz_original_new(const uint8_t *bytes, size_t size);
+void lmz_original_free(lmz_original *original); /* NULL is allowed */
+
+/* Write to `body` the list of copies and the rest that raw bytes are made of, and both sizes.  Several threads may use
+   one original.  Return LMZ_E_FULL where there are no copies, or the body would be larger than its capacity, which is
+   at most raw_size. */
+int lmz_original_take(const lmz_original *original, const uint8_t *raw, size_t raw_size, uint8_t *body, size_t capacity,
+                      size_t *list_size, size_t *body_size);
+
+/* Write the bytes of an original that stand near what its copies leave of a block, in their order: the last `capacity`
+   of them; near_size: how many that are.  Return LMZ_E_DAMAGED for what is no list of such copies. */
+int lmz_original_near(const uint8_t *bytes, size_t size, const uint8_t *list, size_t list_size, size_t rest_size,
+                      uint8_t *near_bytes, size_t capacity, size_t *near_size);
+
+/* Write the raw bytes that list and rest make.  Return LMZ_E_DAMAGED where they are not raw_size bytes. */
+int lmz_original_put_back(const uint8_t *bytes, size_t size, const uint8_t *list, size_t list_size, const uint8_t *rest,
+                          size_t rest_size, uint8_t *raw, size_t raw_size);
+
 /* --- blocks ------------------------------------------------------------------------------------------------------- */
 
 /* Flags of a content; two bits say to which power of two, in bytes, lines of an image are padded. */
