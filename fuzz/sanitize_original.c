@@ -25,7 +25,7 @@ static void fill_changed(uint8_t *raw, size_t size, const uint8_t *original, siz
     }
 }
 
-/* What stands near, and what is made, of a list with bytes changed and sizes that are others, in memory of just that. */
+/* What stands near, and what is made, of a list with bytes changed and other sizes, in memory of just that. */
 static void use_damaged(const uint8_t *original, size_t size, const uint8_t *body, size_t list_size, size_t body_size,
                         size_t raw_size)
 {

@@ -52,6 +52,12 @@ class DictionaryMissingError(LmzipError):
     exit_status = 3
 
 
+class OriginalMissingError(LmzipError):
+    """The input is a patch of a file that was not given, or of another one."""
+
+    exit_status = 3
+
+
 class NumericsError(LmzipError):
     """The input is bound to an arithmetic that this machine does not have."""
 

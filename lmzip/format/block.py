@@ -50,6 +50,10 @@ class BlockHead:
     body_size: int | None = None  # bytes of what the payload stands for where that is list of copies and rest
     reach: int = 0  # bytes before the block from which on it has copies
     payload_check: int | None = None  # CRC-32 of the payload; of a block that reaches back only
+    list_size: int | None = (
+        None  # bytes of the list that a body begins with, of a block that has copies of an original only
+    )
+    list_payload_size: int = 0  # bytes of the payload that stand for it
 
     @property
     def has_copies(self) -> bool:
@@ -62,9 +66,14 @@ class BlockHead:
         return self.reach > 0
 
     @property
+    def is_patched(self) -> bool:
+        """Whether the raw bytes are made of those of an original, too (FORMAT 4.8)."""
+        return self.list_size is not None
+
+    @property
     def coded_size(self) -> int:
-        """How many bytes the payload stands for: body or raw bytes."""
-        return self.raw_size if self.body_size is None else self.body_size
+        """How many bytes are coded with the block's mode: body or raw bytes, without the list of a patched block."""
+        return self.raw_size if self.body_size is None else self.body_size - (self.list_size or 0)
 
     @property
     def is_stored(self) -> bool:
@@ -89,10 +98,12 @@ class BlockHead:
         follows, following = _NOTHING, b""
         if self.content != BYTES:
             follows, following = _CONTENT, pack_content(self.content)
+        elif self.is_patched:
+            follows, following = _FAR, _FAR_FIELDS.pack(self.body_size, self.list_size, self.list_payload_size)
         elif self.is_far:
-            follows, following = _FAR, _FAR_FIELDS.pack(self.coded_size, self.reach, self.payload_check)
+            follows, following = _FAR, _FAR_FIELDS.pack(self.body_size, self.reach, self.payload_check)
         elif self.has_copies:
-            follows, following = _BODY_SIZE, _U32.pack(self.coded_size)
+            follows, following = _BODY_SIZE, _U32.pack(self.body_size)
         kind = self.mode | (self.n_lanes.bit_length() - 1) << _LANES_SHIFT | follows << _FOLLOWS_SHIFT
         packed = _START.pack(kind | _LAST_FLAG * self.last, self.raw_size, self.payload_size, self.data_check)
         packed += following
@@ -160,7 +171,7 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
     if not is_block_head(header, packed):
         raise DamagedError("damaged block head")
     header.check_known()
-    head = _parse_short(header, packed) if header.is_short else _parse_long(packed)
+    head = _parse_short(header, packed) if header.is_short else _parse_long(header, packed)
     if head.is_stored and head.n_lanes != 1:
         raise UnsupportedError("needs a newer lmzip: a stored block with lanes")
     if head.content != BYTES and head.mode != BASE:
@@ -171,10 +182,14 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
     sizes = f"{head.raw_size} bytes in a payload of {head.payload_size}"
     if head.raw_size > MAX_RAW_SIZE:
         raise DamagedError(f"impossible block: {sizes}")
-    size = head.coded_size
+    if head.body_size is not None and not 0 < head.body_size < head.raw_size:
+        raise DamagedError(f"impossible block: {sizes}")
+    if head.list_size is not None and not 0 < head.list_payload_size <= head.list_size <= (head.body_size or 0):
+        raise DamagedError(f"impossible block: a list of {head.list_size} bytes in {head.list_payload_size}")
+    size, payload_size = head.coded_size, head.payload_size - head.list_payload_size
     least = stripe_checks_size(size, head.n_lanes)  # and one byte more is coded
-    sound = head.payload_size == size if head.is_stored else least < head.payload_size < size
-    if not sound or (head.has_copies and not 0 < size < head.raw_size):
+    sound = payload_size == size if head.is_stored else least < payload_size < size
+    if not sound:
         raise DamagedError(f"impossible block: {sizes}")
     if head.payload_check is not None and not 0 < head.reach <= header.window:
         raise DamagedError(f"impossible block: copies from {head.reach} bytes before in a window of {header.window}")
@@ -187,7 +202,7 @@ def _parse_short(header: FrameHeader, packed: bytes) -> BlockHead:
     return BlockHead(True, mode, header.n_lanes, raw_size, payload_size, check, header.content)
 
 
-def _parse_long(packed: bytes) -> BlockHead:
+def _parse_long(header: FrameHeader, packed: bytes) -> BlockHead:
     """Raises UnsupportedError for modes, flags and contents of later versions."""
     kind, raw_size, payload_size, check = _START.unpack_from(packed)
     mode = kind & _MODE_BITS
@@ -195,15 +210,19 @@ def _parse_long(packed: bytes) -> BlockHead:
         raise UnsupportedError(f"needs a newer lmzip: block of kind {kind:#04x}")
     follows, at = _follows(kind), _START.size
     content, body_size, reach, payload_check = BYTES, None, 0, None
+    list_size, list_payload_size = None, 0
     if follows == _CONTENT:
         content = parse_content(packed[at : at + CONTENT_SIZE])
     elif follows == _BODY_SIZE:
         (body_size,) = _U32.unpack_from(packed, at)
+    elif follows == _FAR and header.names_original:
+        body_size, list_size, list_payload_size = _FAR_FIELDS.unpack_from(packed, at)
     elif follows == _FAR:
         body_size, reach, payload_check = _FAR_FIELDS.unpack_from(packed, at)
     n_lanes = 1 << (kind >> _LANES_SHIFT & 7)
     last = bool(kind & _LAST_FLAG)
-    return BlockHead(last, mode, n_lanes, raw_size, payload_size, check, content, body_size, reach, payload_check)
+    start = (last, mode, n_lanes, raw_size, payload_size, check, content)
+    return BlockHead(*start, body_size, reach, payload_check, list_size, list_payload_size)
 
 
 def check_sequence(head: BlockHead, index: int, n_before: int) -> None:

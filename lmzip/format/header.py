@@ -9,6 +9,8 @@ from lmzip.block import BYTES, Content
 from lmzip.dictionary import MAX_SIZE_LOG, MIN_SIZE_LOG, Dictionary
 from lmzip.errors import DamagedError, NotLmzipError, UnsupportedError
 from lmzip.format.content import CONTENT_SIZE, pack_content, parse_content
+from lmzip.original import MAX_SIZE_LOG as MAX_ORIGINAL_LOG
+from lmzip.original import Original
 
 MAGIC = b"\x89LMZ"
 VERSION = 1
@@ -20,6 +22,7 @@ MODEL_SHIFT, MODEL_BITS = 5, 0x60  # bits 5 and 6: what follows byte 5
 NO_MODEL, REFERENCE, RECORD = 0, 1, 2  # nothing, or what names the model
 CONTENT = 3  # of a short frame, whose block takes no model then
 DICTIONARY_FLAG = 0x80
+ORIGINAL_FLAG = 0x80  # of the first byte of what names a dictionary: it names an original
 
 START_SIZE = 5  # what tells a header's size
 REFERENCE_SIZE = 4
@@ -100,6 +103,29 @@ class DictionaryRecord:
     def pack(self, *, short: bool) -> bytes:
         """Return the 33 bytes, or 5 of a short frame."""
         return bytes([self.size_log]) + (self.digest[:SHORT_DIGEST_SIZE] if short else self.digest)
+
+
+@dataclass(frozen=True)
+class OriginalRecord:
+    """Which original the blocks of a frame have copies of (FORMAT 3.6)."""
+
+    size_log: int  # it has at most 2^size_log bytes
+    digest: bytes  # SHA-256 of all of them, 32 bytes
+
+    def names(self, original: Original) -> bool:
+        """Return whether it is this one."""
+        return original.digest == self.digest
+
+    def pack(self, *, short: bool) -> bytes:
+        """Return the 33 bytes; raises ValueError for a short frame, which has none."""
+        if short:
+            raise ValueError("no short frame has an original")
+        return bytes([ORIGINAL_FLAG | self.size_log]) + self.digest
+
+
+def record_of_original(original: Original) -> OriginalRecord:
+    """Return the record that names an original."""
+    return OriginalRecord(original.size_log, original.digest)
 
 
 def record_of_dictionary(dictionary: Dictionary) -> DictionaryRecord:
@@ -183,10 +209,27 @@ class FrameHeader:
     @property
     def dictionary(self) -> DictionaryRecord | None:
         """What names the dictionary, None where there is none."""
+        packed = self._behind_model
+        return None if not packed or packed[0] & ORIGINAL_FLAG else DictionaryRecord(packed[0], packed[1:])
+
+    @property
+    def original(self) -> OriginalRecord | None:
+        """What names the original, None where there is none."""
+        packed = self._behind_model
+        return OriginalRecord(packed[0] ^ ORIGINAL_FLAG, packed[1:]) if self.names_original else None
+
+    @property
+    def names_original(self) -> bool:
+        """Whether blocks may have copies of an original."""
+        packed = self._behind_model
+        return bool(packed) and bool(packed[0] & ORIGINAL_FLAG)
+
+    @property
+    def _behind_model(self) -> bytes:
+        """What names dictionary or original."""
         if not self.packed[4] & DICTIONARY_FLAG:
-            return None
-        packed = self.packed[-(SHORT_DICTIONARY_SIZE if self.is_short else DICTIONARY_SIZE) :]
-        return DictionaryRecord(packed[0], packed[1:])
+            return b""
+        return self.packed[-(SHORT_DICTIONARY_SIZE if self.is_short else DICTIONARY_SIZE) :]
 
     def check_known(self) -> None:
         """Raise UnsupportedError for what only a later version may know.  A reference that is not known here passes."""
@@ -202,8 +245,11 @@ class FrameHeader:
         dictionary = self.dictionary
         if dictionary and not MIN_SIZE_LOG <= dictionary.size_log <= MAX_SIZE_LOG:
             raise UnsupportedError(f"needs a newer lmzip: a dictionary of 2^{dictionary.size_log} bytes")
-        if dictionary and self._kind() in (TRANSFORMER_KIND, FLOAT_KIND):
-            raise UnsupportedError("needs a newer lmzip: a dictionary with a model of tokens")
+        if (dictionary or self.original) and self._kind() in (TRANSFORMER_KIND, FLOAT_KIND):
+            raise UnsupportedError("needs a newer lmzip: a dictionary or original with a model of tokens")
+        original = self.original
+        if original and (self.is_short or self.window or original.size_log > MAX_ORIGINAL_LOG):
+            raise UnsupportedError(f"needs a newer lmzip: an original in a frame that starts {self.packed[:6].hex()}")
 
     def _check_record_known(self) -> None:
         kind, flags, _, fingerprint, _, _ = _RECORD.unpack_from(self.packed, 6)
@@ -245,13 +291,13 @@ def pack_header(
     n_lanes: int = 1,
     content: Content = BYTES,
     window_log: int = 0,
-    dictionary: DictionaryRecord | None = None,
+    dictionary: DictionaryRecord | OriginalRecord | None = None,
 ) -> FrameHeader:
     """Return the header of a frame; without a model the base codes alone.
 
     short: for a frame of one small block; n_lanes and content: of that block, 1 and bytes for one that is stored.
-    window_log: one of WINDOW_LOGS, for a frame of several.  dictionary: what blocks of bytes begin behind.  Raises
-    ValueError for what a header cannot say.
+    window_log: one of WINDOW_LOGS, for a frame of several.  dictionary: what blocks of bytes begin behind, or the
+    original that they have copies of.  Raises ValueError for what a header cannot say.
     """
     is_of_tokens = model is not None and model.is_of_tokens
     if not MIN_PROFILE <= profile <= MAX_PROFILE or not 0 <= context <= MAX_CONTEXT * is_of_tokens:
@@ -273,7 +319,9 @@ def pack_header(
     flags = VERSION | SHORT_FLAG * short | named_by << MODEL_SHIFT
     if dictionary is not None:
         if is_of_tokens:
-            raise ValueError("no header has a dictionary with a model of tokens")
+            raise ValueError("no header has a dictionary or original with a model of tokens")
+        if window_log and isinstance(dictionary, OriginalRecord):
+            raise ValueError("no header has an original and a window")
         flags |= DICTIONARY_FLAG
         packed += dictionary.pack(short=short)
     return FrameHeader(MAGIC + bytes([flags, settings]) + packed)

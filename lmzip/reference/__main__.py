@@ -17,7 +17,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m lmzip.reference", description="Decode a file, slowly.")
     parser.add_argument("file", type=Path)
     parser.add_argument("--weights", type=Path, action="append", default=[], help="a weight file that it may need")
-    parser.add_argument("--dictionary", type=Path, action="append", default=[], help="a dictionary that it may need")
+    parser.add_argument(
+        "--dictionary", type=Path, action="append", default=[], help="a dictionary or original that it may need"
+    )
     options = parser.parse_args()
     files = [path.read_bytes() for path in [*options.weights, *SHIPPED.glob("*.safetensors")]]
     weights = {hashlib.sha256(file).digest(): file for file in files}

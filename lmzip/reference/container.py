@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from lmzip import reference
 
 Weights = Callable[[bytes], bytes]  # the SHA-256 of a weight file -> its bytes; raises KeyError where there is none
-Dictionaries = Iterable[bytes]  # files whose ends may be dictionaries
+Dictionaries = Iterable[bytes]  # files whose ends may be dictionaries, or which may be originals
 
 MAGIC = bytes.fromhex("894C4D5A")
 NO_MODEL, REFERENCE, RECORD, CONTENT = 0, 1, 2, 3  # bits 5 and 6 of byte 4
@@ -49,10 +49,16 @@ class Header:
     kind: int | None = None  # of the model, None where there is none
     weight_file: bytes | None = None
     dictionary: bytes = b""
+    original: bytes = b""
+
+    @property
+    def names_original(self) -> bool:
+        record = self.dictionary_record
+        return bool(record) and record[0] >= 128
 
     @property
     def dictionary_record(self) -> bytes:
-        """The size's logarithm, and the digest or its beginning; empty where there is no dictionary."""
+        """What names dictionary or original: the size's logarithm, and the digest or its beginning; empty for none."""
         return self.packed[-5 if self.is_short else -33 :] if self.packed[4] & 128 else b""
 
     @property
@@ -87,10 +93,12 @@ class Head:
     body_size: int | None = None  # None where the body is the raw bytes
     reach: int = 0  # bytes before the block that it may have copies of
     payload_check: int | None = None  # None where the block has no reach
+    list_size: int | None = None  # None where the block is not patched
+    list_payload_size: int = 0
 
     @property
     def coded_size(self) -> int:
-        return self.raw_size if self.body_size is None else self.body_size
+        return self.raw_size if self.body_size is None else self.body_size - (self.list_size or 0)
 
 
 def decode(data: bytes, weights: Weights, dictionaries: Dictionaries = ()) -> bytes:
@@ -189,6 +197,8 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
             head.content = read_content(packed[13:23])
         elif kind >> 5 & 3 == HAS_BODY:
             head.body_size = int.from_bytes(packed[13:17], "little")
+        elif kind >> 5 & 3 == HAS_REACH and header.names_original:
+            head.body_size, head.list_size, head.list_payload_size = struct.unpack_from("<III", packed, 13)
         elif kind >> 5 & 3 == HAS_REACH:
             head.body_size, head.reach, head.payload_check = struct.unpack_from("<III", packed, 13)
     if head.mode == STORED and head.n_lanes > 1:
@@ -226,10 +236,12 @@ def check_header_is_known(header: Header) -> None:
     if header.context and header.kind in (None, NET):
         raise UnsupportedFile("a context without a model of tokens")
     if record := header.dictionary_record:
-        if not 10 <= record[0] <= 27:
-            raise UnsupportedFile("a dictionary of a size of later versions")
+        if not (10 <= record[0] <= 27 or 128 <= record[0] <= 128 + 30):
+            raise UnsupportedFile("a dictionary or original of a size of later versions")
         if header.kind in (TRANSFORMER, FLOAT):
-            raise UnsupportedFile("a dictionary with a model of tokens")
+            raise UnsupportedFile("a dictionary or original with a model of tokens")
+        if record[0] >= 128 and (header.is_short or header.window):
+            raise UnsupportedFile("an original in a short frame, or with a window")
 
 
 def check_sizes(header: Header, head: Head) -> None:
@@ -249,10 +261,15 @@ def check_sizes(header: Header, head: Head) -> None:
         raise DamagedFile("body_size")
     if head.payload_check is not None and not 0 < head.reach <= header.window:
         raise DamagedFile("reach")
+    if head.list_size is not None:
+        assert head.body_size is not None
+        if not 0 < head.list_payload_size <= head.list_size <= head.body_size:
+            raise DamagedFile("list_size")
+    payload_size = head.payload_size - head.list_payload_size
     if head.mode == STORED:
-        fits = head.payload_size == head.coded_size
+        fits = payload_size == head.coded_size
     else:
-        fits = 4 * (len(stripes(head)) - 1) < head.payload_size < head.coded_size if head.raw_size else False
+        fits = 4 * (len(stripes(head)) - 1) < payload_size < head.coded_size if head.coded_size else False
     if not fits:
         raise DamagedFile("payload_size")
 
@@ -279,14 +296,19 @@ def open_model(header: Header, weights: Weights) -> None:
 
 
 def open_dictionary(header: Header, dictionaries: Dictionaries) -> None:
-    """Step 7 of FORMAT 1.2: the frame's dictionary is here."""
+    """Step 7 of FORMAT 1.2: the frame's dictionary or original is here."""
     if not (record := header.dictionary_record):
         return
     for file in dictionaries:
+        if record[0] >= 128:
+            header.original = file
+            if hashlib.sha256(file).digest() == record[1:]:
+                return
+            continue
         header.dictionary = file[-(1 << record[0]) :]
         if hashlib.sha256(header.dictionary).digest().startswith(record[1:]):
             return
-    raise UnsupportedFile(f"the dictionary {record[1:].hex()} is not here")
+    raise UnsupportedFile(f"the dictionary or original {record[1:].hex()} is not here")
 
 
 def stripes(head: Head) -> list[list[int]]:
@@ -308,13 +330,80 @@ def decode_payload(header: Header, head: Head, payload: bytes, before: bytes) ->
     """Steps 7 and 8 of FORMAT 1.2: return the raw bytes of a block; before: those that it may have copies of."""
     if head.payload_check not in (None, zlib.crc32(payload)):
         raise DamagedFile("payload_check")
-    raw = body = payload if head.mode == STORED else decode_coded(header, head, payload)
+    if head.list_size is not None:
+        raw = decode_patched(header, head, payload)
+        if zlib.crc32(raw + payload) != head.data_check:
+            raise DamagedFile("data_check")
+        return raw
+    raw = body = payload if head.mode == STORED else decode_coded(header, head, payload, header.dictionary)
     if head.body_size is not None:
         raw = put_back_copies(body, head.raw_size, before)
     checked = payload if raw is payload else raw + payload
     if zlib.crc32(checked) != head.data_check:
         raise DamagedFile("data_check")
     return raw
+
+
+def decode_patched(header: Header, head: Head, payload: bytes) -> bytes:
+    """Return the raw bytes of a block that has copies of the original (FORMAT 4.8)."""
+    assert head.list_size is not None
+    listed, payload = payload[: head.list_payload_size], payload[head.list_payload_size :]
+    if len(listed) < head.list_size:
+        of_list = Head(0, BASE, 1, True, head.list_size, len(listed), 0)
+        listed = decode_coded(header, of_list, listed, b"", has_checks=False)
+    copies = read_places(listed, len(header.original))
+    gaps = [gap for gap, _, _ in copies]
+    if sum(gaps) > head.coded_size:
+        raise DamagedFile("a gap for which there is no rest")
+    near = near_gaps(header.original, copies, [*gaps, head.coded_size - sum(gaps)])
+    rest = payload if head.mode == STORED else decode_coded(header, head, payload, near)
+    raw, at = b"", 0
+    for gap, start, end in copies:
+        raw += rest[at : at + gap] + header.original[start:end]
+        at += gap
+        if len(raw) > head.raw_size:
+            raise DamagedFile("a body that makes more bytes")
+    raw += rest[at:]
+    if len(raw) != head.raw_size:
+        raise DamagedFile("a body that makes another number of bytes")
+    return raw
+
+
+def read_places(listed: bytes, original_size: int) -> list[tuple[int, int, int]]:
+    """Return for each copy of a list the gap before it, and where in the original it starts and ends."""
+    n_copies, at = read_number(listed, 0)
+    copies, place = [], 0
+    for _ in range(n_copies):
+        gap, at = read_number(listed, at)
+        size, at = read_number(listed, at)
+        step, at = read_number(listed, at, 2**31)
+        start = place + gap + (step // 2 if step % 2 == 0 else -(step + 1) // 2)
+        place = start + size
+        if size == 0 or start < 0 or place > original_size:
+            raise DamagedFile("a copy of bytes that the original does not have")
+        copies.append((gap, start, place))
+    if at != len(listed):
+        raise DamagedFile("bytes behind the list of copies")
+    return copies
+
+
+def near_gaps(original: bytes, copies: list[tuple[int, int, int]], gaps: list[int]) -> bytes:
+    """Return what of the original stands near the gaps of a rest, each before a copy but the last (FORMAT 4.8)."""
+    near = b""
+    for i, gap in enumerate(gaps):
+        width = 2 * gap + 256
+        before = copies[i - 1][2] if i > 0 else None
+        behind = copies[i][1] if i < len(copies) else None
+        if gap == 0:
+            continue
+        if before is not None and behind is not None and before <= behind <= before + 2 * width:
+            near += original[max(0, before - 32) : behind]
+            continue
+        if before is not None:
+            near += original[max(0, before - 32) : before + width]
+        if behind is not None:
+            near += original[max(0, behind - width) : behind]
+    return near[-(2**23) :]
 
 
 def put_back_copies(body: bytes, raw_size: int, before: bytes = b"") -> bytes:
@@ -343,23 +432,23 @@ def put_back_copies(body: bytes, raw_size: int, before: bytes = b"") -> bytes:
     return bytes(raw[len(before) :])
 
 
-def read_number(body: bytes, at: int) -> tuple[int, int]:
+def read_number(body: bytes, at: int, most: int = 2**30) -> tuple[int, int]:
     """Return the number at a place of a body, and where it ends."""
     number = 0
     for i in range(5):
         byte = take(body, at + i, 1)[0]
         number |= (byte & 127) << 7 * i
-        if byte < 128 and number <= 2**30:
+        if byte < 128 and number <= most:
             return number, at + i + 1
     raise DamagedFile("a number that is none")
 
 
-def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
-    """Return the body of a coded block, the checks of its stripes compared."""
+def decode_coded(header: Header, head: Head, payload: bytes, dictionary: bytes, *, has_checks: bool = True) -> bytes:
+    """Return the body of a coded block, or its rest or list, the checks of its stripes compared, if it has such."""
     kind = header.kind if head.mode == WITH_MODEL else None
     if header.profile not in PROFILES[kind] or (kind == TRANSFORMER and head.n_lanes > 64):
         raise UnsupportedFile(f"profile {header.profile} or {head.n_lanes} lanes")
-    with_checks = stripes(head)[:-1]
+    with_checks = stripes(head)[:-1] if has_checks else []
     coded = payload[4 * len(with_checks) :]
     weight_file = header.weight_file if kind is not None else None
     context = header.context if kind is not None else 0
@@ -374,7 +463,7 @@ def decode_coded(header: Header, head: Head, payload: bytes) -> bytes:
             weight_file,
             context=context,
             content=head.content,
-            dictionary=b"" if head.content else header.dictionary,
+            dictionary=b"" if head.content else dictionary,
         )
     except ValueError as error:
         raise DamagedFile(str(error)) from None

@@ -1,4 +1,4 @@
-/* original.c - a block as copies of an original and a rest, and what of the original stands near that rest (FORMAT 4.8).
+/* original.c - a block as copies of an original and a rest, and what stands near that rest in it (FORMAT 4.8).
 
    Windows of the original stand one behind the other and are kept in a table by fingerprint; the bytes at every place
    of a block are looked up there, and first where the copies before lead to: files that were copied one by one, and
