@@ -3,12 +3,14 @@
     lmzip.compress(data, level=6) -> bytes          lmzip.open(path, "rb" | "wb" | "rt" | ...) -> file object
     lmzip.decompress(data) -> bytes                 lmzip.LmzFile, LmzCompressor, LmzDecompressor
     lmzip.LmzipError and its kinds                  lmzip.Dictionary(data), for dictionary=... of these
+                                                    lmzip.Original(data), for patch_from=... of these
 
 Names are loaded when first used: the command line starts without the codec.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lmzip._version import __version__
@@ -21,6 +23,7 @@ from lmzip.errors import (
     ModelMissingError,
     NotLmzipError,
     NumericsError,
+    OriginalMissingError,
     TrailingGarbageError,
     TruncatedError,
     UnsupportedError,
@@ -29,6 +32,7 @@ from lmzip.errors import (
 
 if TYPE_CHECKING:
     from lmzip.dictionary import Dictionary
+    from lmzip.original import Original
     from lmzip.stream import LmzCompressor, LmzDecompressor, LmzFile, compress, decompress, open
 
 __all__ = [
@@ -44,6 +48,8 @@ __all__ = [
     "ModelMissingError",
     "NotLmzipError",
     "NumericsError",
+    "Original",
+    "OriginalMissingError",
     "TrailingGarbageError",
     "TruncatedError",
     "UnsupportedError",
@@ -55,10 +61,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in ("Dictionary", "LmzCompressor", "LmzDecompressor", "LmzFile", "compress", "decompress", "open"):
-        raise AttributeError(f"module 'lmzip' has no attribute {name!r}")
-    from lmzip import dictionary, stream
+_LAZY = {"Dictionary": "dictionary", "Original": "original"} | dict.fromkeys(
+    ("LmzCompressor", "LmzDecompressor", "LmzFile", "compress", "decompress", "open"), "stream"
+)
 
-    globals()[name] = value = getattr(dictionary if name == "Dictionary" else stream, name)
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'lmzip' has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(f"lmzip.{_LAZY[name]}"), name)
     return value

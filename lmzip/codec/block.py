@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from lmzip.block import BYTES, BlockSpec, Run
 from lmzip.codec.memory import check_weights
+from lmzip.codec.patch import of_rest, parse_list
 from lmzip.codec.stripes import StripeChecker
 from lmzip.dictionary import Dictionary, DictionarySource
-from lmzip.errors import DamagedError, DictionaryMissingError, MemoryLimitError, UnsupportedError
+from lmzip.errors import (
+    DamagedError,
+    DictionaryMissingError,
+    MemoryLimitError,
+    OriginalMissingError,
+    UnsupportedError,
+)
 from lmzip.format.block import (
     BlockHead,
     data_check,
@@ -21,7 +28,9 @@ from lmzip.format.block import (
 from lmzip.format.header import FLOAT_KIND, FrameHeader, ModelRecord
 from lmzip.models.base import Model
 from lmzip.models.dictionary import behind
+from lmzip.models.original import patching
 from lmzip.models.registry import Registry
+from lmzip.original import Original, OriginalSource
 
 if TYPE_CHECKING:
     from lmzip.native.copies import Past
@@ -51,7 +60,7 @@ def decode_block(
     """
     counted = Counter(report)
     coded, ended = decode_coded(model, header, head, payload, name, counted, n_threads, early)
-    raw = coded if ended else make_raw(head, coded, payload, name, past)
+    raw = coded if ended else make_raw(head, coded, payload, name, past, model.original)
     counted(head.raw_size - counted.done)
     return raw
 
@@ -72,10 +81,15 @@ def decode_coded(
     expected: to prove a payload, what must come out (bytes-like); DamagedError where something else does.  The rest as
     for decode_block().
     """
-    coded, ended = payload, False
+    coded, ended, whole, listed = payload, False, expected, b""
     try:
         if head.payload_check is not None and payload_check(payload) != head.payload_check:
             raise DamagedError("damaged payload")
+        if head.is_patched:
+            listed = parse_list(model, header.profile, head, payload)
+            coded = payload = bytes(memoryview(payload)[head.list_payload_size :])
+            model = of_rest(model, listed, head.coded_size)
+            expected = None if whole is None else bytes(memoryview(whole)[len(listed) :])
         if not head.is_stored:
             spec = head.spec(header)
             check_takes(model, spec)
@@ -85,20 +99,27 @@ def decode_coded(
         raise DamagedError(f"{name}: {error}") from None
     except MemoryError:
         raise no_memory(head.raw_size) from None
-    if expected is not None and coded != expected:
+    if head.is_patched:
+        coded = b"".join((listed, coded))
+    if whole is not None and coded != whole:
         raise DamagedError(f"{name}: other data")
     return coded, ended
 
 
-def make_raw(head: BlockHead, coded, payload, name: str, past: Past | None = None):
+def make_raw(head: BlockHead, coded, payload, name: str, past: Past | None = None, original: Original | None = None):
     """Return the raw bytes of a block from what its payload stands for, its check compared: the second half.
 
-    past: of a block that has copies of what stands before it, which takes its raw bytes.  Raises DamagedError,
-    MemoryLimitError.
+    past: of a block that has copies of what stands before it, which takes its raw bytes.  original: of one that has
+    copies of that.  Raises DamagedError, MemoryLimitError.
     """
     try:
         if head.is_far and past:
             raw = past.put_back(coded, head.raw_size, head.reach)
+        elif head.list_size is not None:
+            from lmzip.native.original import put_back_patched
+
+            assert original
+            raw = put_back_patched(original.data, coded, head.list_size, head.raw_size)
         elif head.has_copies:
             from lmzip.native.copies import put_back_copies  # the kernel, which a list does without
 
@@ -139,7 +160,7 @@ def prove_block(
     )
     if head.is_far:
         check_data(head, raw, payload, "a block")
-    elif make_raw(head, coded, payload, "a block") != raw:
+    elif make_raw(head, coded, payload, "a block", original=model.original) != raw:
         raise DamagedError("a block: other data")
     counted(head.raw_size - counted.done)
 
@@ -179,15 +200,18 @@ def model_of(
     registry: Registry,
     memory_limit: int | None = None,
     dictionary: DictionarySource | None = None,
+    patch_from: OriginalSource | None = None,
 ) -> Model:
-    """Return the model that a frame's header, already checked, asks for, behind the dictionary that it asks for.
+    """Return the model that a frame's header, already checked, asks for, behind the dictionary that it asks for, or
+    with the original.
 
-    One in floating point is loaded for that, within memory_limit bytes and what the system has.  dictionary: where that
-    comes from.  Raises ModelMissingError, DictionaryMissingError, UnsupportedError, NumericsError, DamagedError,
-    MemoryLimitError, and what reading the dictionary raises.
+    One in floating point is loaded for that, within memory_limit bytes and what the system has.  dictionary,
+    patch_from: where these come from.  Raises ModelMissingError, DictionaryMissingError, OriginalMissingError,
+    UnsupportedError, NumericsError, DamagedError, MemoryLimitError, and what reading the dictionary raises.
     """
     model = registry.of_record(header.model(), lambda model: check_weights(model, memory_limit))
-    return behind(model, dictionary_of(header, dictionary, registry))
+    model = behind(model, dictionary_of(header, dictionary, registry))
+    return patching(model, original_of(header, patch_from, registry, memory_limit))
 
 
 def dictionary_of(header: FrameHeader, source: DictionarySource | None, registry: Registry) -> Dictionary | None:
@@ -206,6 +230,28 @@ def dictionary_of(header: FrameHeader, source: DictionarySource | None, registry
         needed = f"needs the dictionary with the sha256 {record.digest.hex()}{'...' * header.is_short}"
         other = f"the one that was given has {given.digest.hex()}" if given else "--dictionary or"
         raise DictionaryMissingError(f"{needed}; {other}{'' if given else ' LMZIP_DICTIONARY_PATH can give it'}")
+    return found
+
+
+def original_of(
+    header: FrameHeader, source: OriginalSource | None, registry: Registry, memory_limit: int | None = None
+) -> Original | None:
+    """Return the original that a header, already checked, asks for: what was given, or one that the registry finds.
+
+    Raises OriginalMissingError, MemoryLimitError for one of more than memory_limit bytes.
+    """
+    record = header.original
+    if record is None:
+        return None
+    given = None if source is None else source.original()
+    if given is not None and record.names(given):
+        return given
+    found = registry.original(record, memory_limit)
+    if found is None:
+        needed = f"is a patch of the file with the sha256 {record.digest.hex()}"
+        if given is None:
+            raise OriginalMissingError(f"{needed}; --patch-from or LMZIP_DICTIONARY_PATH can give it")
+        raise OriginalMissingError(f"{needed}; the one that was given has {given.digest.hex()}")
     return found
 
 
@@ -229,19 +275,25 @@ def needs_dictionary(head: BlockHead) -> bool:
 
 
 def substitute(
-    header: FrameHeader, head: BlockHead, registry: Registry, dictionary: DictionarySource | None = None
+    header: FrameHeader,
+    head: BlockHead,
+    registry: Registry,
+    dictionary: DictionarySource | None = None,
+    patch_from: OriginalSource | None = None,
 ) -> Model | None:
-    """Return a model that decodes this block of a frame whose own model, or dictionary, is not to be had, or None.
+    """Return a model that decodes this block of a frame whose own model, dictionary or original is not to be had, or
+    None.
 
-    What is stored needs neither, nor does what the base codes alone need a model.
+    What is stored needs neither, nor does what the base codes alone need a model, nor what has no copies an original.
     """
     if head.uses_model:
         return None
     try:
         found = dictionary_of(header, dictionary, registry) if needs_dictionary(head) else None
-    except DictionaryMissingError:
+        original = original_of(header, patch_from, registry) if head.is_patched else None
+    except (DictionaryMissingError, OriginalMissingError):
         return None
-    return behind(registry.built_in(), found)
+    return patching(behind(registry.built_in(), found), original)
 
 
 def no_memory(raw_size: int) -> MemoryLimitError:

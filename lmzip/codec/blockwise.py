@@ -17,6 +17,7 @@ from lmzip.format.frames import Block, FrameParser, FrameStart, Piece, read_fram
 from lmzip.format.trailer import content_hash
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+from lmzip.original import OriginalSource
 
 if TYPE_CHECKING:
     from lmzip.native.copies import Past
@@ -32,6 +33,7 @@ class BlockDecoder:
         memory_limit: int | None = None,
         long: bool | int | None = None,
         dictionary: DictionarySource | None = None,
+        patch_from: OriginalSource | None = None,
     ) -> None:
         """registry: where models of frames come from, default a new one; the rest as for decompress_stream.
 
@@ -39,7 +41,7 @@ class BlockDecoder:
         """
         self._registry = registry or Registry()
         self._memory_limit, self._long = arguments.memory_limit(memory_limit), window_log(long)
-        self._dictionary = dictionary
+        self._dictionary, self._patch_from = dictionary, patch_from
         self._start_frame()
 
     def _start_frame(self) -> None:
@@ -50,8 +52,8 @@ class BlockDecoder:
     def take(self, piece: Piece) -> bytes | memoryview | None:
         """Return the raw bytes of a block, good until the next call; None for other pieces.
 
-        Raises DamagedError, UnsupportedError, ModelMissingError, DictionaryMissingError, NumericsError and
-        MemoryLimitError.
+        Raises DamagedError, UnsupportedError, ModelMissingError, DictionaryMissingError, OriginalMissingError,
+        NumericsError and MemoryLimitError.
         """
         if isinstance(piece, Block):
             return self._decode(piece)
@@ -63,7 +65,9 @@ class BlockDecoder:
 
     def _decode(self, block: Block) -> bytes | memoryview:
         header, head, limit = block.header, block.head, self._memory_limit
-        model = self._model = self._model or model_of(header, self._registry, limit, self._dictionary)
+        if self._model is None:
+            self._model = model_of(header, self._registry, limit, self._dictionary, self._patch_from)
+        model = self._model
         check_window(header, self._long, limit)
         check_block(model, block, limit)
         fitting_threads(1, decode_need(model, header, head), limit)
@@ -82,12 +86,13 @@ def decoded_blocks(
     registry: Registry | None = None,
     long: bool | int | None = None,
     dictionary: DictionarySource | None = None,
+    patch_from: OriginalSource | None = None,
 ) -> Iterator[bytes | memoryview]:
     """Yield the raw bytes of all frames, block after block, decoded in this thread when asked for.
 
     Each is good until the next is asked for.  The rest as for BlockDecoder.  Raises as decompress_stream does.
     """
-    decoder = BlockDecoder(registry=registry, long=long, dictionary=dictionary)
+    decoder = BlockDecoder(registry=registry, long=long, dictionary=dictionary, patch_from=patch_from)
     for piece in read_frames(Source(read)):
         raw = decoder.take(piece)
         if raw is not None:

@@ -14,7 +14,7 @@ from lmzip.codec.cutting import Cutter, take_blocks
 from lmzip.codec.headers import Headers
 from lmzip.codec.jobs import MAX_JOBS, NOT_THE_SAME, EncodeJob, Engine
 from lmzip.codec.memory import Need, Threads, check_model, encode_need
-from lmzip.codec.settings import settings_for, window_log
+from lmzip.codec.settings import check_combination, settings_for, window_log
 from lmzip.codec.sink import Write, write_all
 from lmzip.codec.source import Read, Source
 from lmzip.codec.summary import Progress, Summary
@@ -28,10 +28,11 @@ from lmzip.format.block import (
     parse_block_head,
     stripe_checks_size,
 )
-from lmzip.format.header import pack_header, record_of_dictionary
+from lmzip.format.header import pack_header, record_of_dictionary, record_of_original
 from lmzip.format.trailer import Row, Trailer, content_hash
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+from lmzip.original import Original
 from lmzip.system import available_threads
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class FrameWriter:
         self._settings, self._model = settings, model
         self._header = pack_header(settings.profile)
         dictionary = record_of_dictionary(model.dictionary) if model.dictionary else None
-        self._headers = Headers(settings, record_of(model), dictionary, far.window_log if far else 0)
+        original = record_of_original(model.original) if model.original else None
+        self._headers = Headers(settings, record_of(model), dictionary, original, far.window_log if far else 0)
         self._report = workers.report(progress and (lambda n: progress("compress", n)))
         self._report_verified = workers.report(progress and (lambda n: progress("verify", n)))
         self._content_hash = content_hash()
@@ -219,6 +221,7 @@ def compress_stream(
     content: Content | None = None,
     long: bool | int | None = None,
     dictionary: Dictionary | None = None,
+    patch_from: Original | None = None,
     threads: int | None = None,
     memory_limit: int | None = None,
     engine: Engine | None = None,
@@ -230,18 +233,18 @@ def compress_stream(
 
     write may take less than it is given if it returns how much (lmzip.codec.sink).
 
-    The bytes written depend on what is read, level, model, block_size, n_lanes, content, long and dictionary
-    only, and on memory_limit where images or sound would take more and are coded as bytes.  block_size: raw bytes, 1 to
-    2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all of it is;
-    default to look for images and sound in it.  long: blocks may have copies of those before, as far back as 2^long
-    bytes (10 to 30; True for 27); default not.  dictionary: what each block of bytes begins behind.  registry: where
-    the level's model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all
-    processors that this process may use, fewer where there is no memory for them; fewer than asked for only where
-    memory_limit (bytes) or a limit of the process wants it.  At most threads + 1 blocks are held at a
-    time; write is called from one thread at a time, not always the same.  engine: what codes blocks elsewhere; threads
-    then wait for it, as many as it says within memory_limit.  verify: True, for each
-    block to be proven by decoding it before it is written; or a function (size, offset) that gives back what was
-    written, for that to be compared with what was proven besides.
+    The bytes written depend on what is read, level, model, block_size, n_lanes, content, long, dictionary and
+    patch_from only, and on memory_limit where images or sound would take more and are coded as bytes.  block_size: raw
+    bytes, 1 to 2^30; n_lanes: a power of two up to 128; these and the model default to the level's.  content: what all
+    of it is; default to look for images and sound in it.  long: blocks may have copies of those before, as far back as
+    2^long bytes (10 to 30; True for 27); default not.  dictionary: what each block of bytes begins behind.  patch_from:
+    what blocks may have copies of, wherever it stands there, without long and dictionary.  registry: where the level's
+    model comes from; default a new one, which loads its weights anew.  threads: default, and 0: all processors that
+    this process may use, fewer where there is no memory for them; fewer than asked for only where memory_limit (bytes)
+    or a limit of the process wants it.  At most threads + 1 blocks are held at a time; write is called from one thread
+    at a time, not always the same.  engine: what codes blocks elsewhere; threads then wait for it, as many as it says
+    within memory_limit.  verify: True, for each block to be proven by decoding it before it is written; or a function
+    (size, offset) that gives back what was written, for that to be compared with what was proven besides.
     summary: a new Summary to fill and return, for a caller who wants to see the sizes of what is written so far.
 
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError and MemoryLimitError before
@@ -250,7 +253,8 @@ def compress_stream(
     from lmzip.codec.encode import encode_block  # the kernel, which a list does without
     from lmzip.codec.far import FarCopies
 
-    settings, chosen = settings_for(level, model, registry, dictionary)
+    check_combination(long, patch_from)
+    settings, chosen = settings_for(level, model, registry, dictionary, patch_from)
     size = levels.check_block_size(settings.block_size if block_size is None else block_size)
     if n_lanes is not None and arguments.integer("n_lanes", n_lanes) not in (1, 2, 4, 8, 16, 32, 64, 128):
         raise ValueError(f"n_lanes must be a power of two up to {MAX_LANES}, not {n_lanes}")

@@ -26,6 +26,7 @@ from lmzip.errors import (
     LmzipError,
     ModelMissingError,
     NumericsError,
+    OriginalMissingError,
     UnsupportedError,
 )
 from lmzip.format.block import BlockHead
@@ -33,11 +34,14 @@ from lmzip.format.frames import Block, FrameEnd, FrameStart, Piece, read_frames
 from lmzip.format.trailer import content_hash
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+from lmzip.original import OriginalSource
 
 if TYPE_CHECKING:
     from lmzip.codec.lossy_past import LossyPast
     from lmzip.native.copies import Past
 
+# Why a block cannot be decoded here.
+_LACKING = (DictionaryMissingError, ModelMissingError, NumericsError, OriginalMissingError, UnsupportedError)
 DAMAGED_CONTENT = "damaged content: its hash is not the one in the trailer"
 
 
@@ -80,13 +84,14 @@ class FrameReader:
         salvage: bool,
         long: int = 0,
         dictionary: DictionarySource | None = None,
+        patch_from: OriginalSource | None = None,
         engine: Engine | None = None,
     ) -> None:
         """long: blocks may refer back to 2^long bytes, or what is allowed without asking."""
         self.summary = Summary()
         self._write, self._workers = write, workers
         self._registry, self._threads, self._salvage, self._long = registry, threads, salvage, long
-        self._dictionary, self._engine = dictionary, engine
+        self._dictionary, self._patch_from, self._engine = dictionary, patch_from, engine
         self._report = workers.report(progress and (lambda n: progress("decompress", n)))
         self._model: Model | None = None  # of the current frame
         self._missing: LmzipError | None = None  # why it has none
@@ -120,7 +125,7 @@ class FrameReader:
             model = self._model_for(block)
             check_block(model, block, limit)
             need = self._need(model, block)
-        except (DamagedError, DictionaryMissingError, ModelMissingError, NumericsError, UnsupportedError) as error:
+        except (DamagedError, *_LACKING) as error:
             if not self._salvage:
                 raise
             if not isinstance(error, DamagedError):
@@ -146,12 +151,13 @@ class FrameReader:
         # Only now has a check covered the header.
         if self._model is None and self._missing is None:
             try:
-                self._model = model_of(block.header, self._registry, self._threads.memory_limit, self._dictionary)
+                limit = self._threads.memory_limit
+                self._model = model_of(block.header, self._registry, limit, self._dictionary, self._patch_from)
             except LmzipError as error:
                 self._missing = error
         model = self._model
         if model is None and self._salvage:
-            model = substitute(block.header, block.head, self._registry, self._dictionary)
+            model = substitute(block.header, block.head, self._registry, self._dictionary, self._patch_from)
         if model is None:
             assert self._missing is not None
             raise self._missing
@@ -167,6 +173,8 @@ class FrameReader:
 
         def checked(raw: memoryview, checker: StripeChecker) -> bool:
             nonlocal sound
+            if head.is_patched:
+                return True  # what it makes of the original is known with all of it
             if self._salvage:
                 sound = raw[: checker.n_checked]
             elif early and not head.has_copies:
@@ -313,6 +321,7 @@ def decompress_stream(
     long: bool | int | None = None,
     tables: Tables = NO_TABLES,
     dictionary: DictionarySource | None = None,
+    patch_from: OriginalSource | None = None,
     engine: Engine | None = None,
 ) -> Summary:
     """Decompress all frames that read(size) gives until it returns b"", to write(bytes-like); return what it came to.
@@ -323,12 +332,12 @@ def decompress_stream(
     most threads + 1 blocks are held at a time.  salvage: pass over what is damaged or needs what is not here, write the
     rest, and tell of it in Summary.holes; tables: what the file says of places where heads are damaged, if it was asked
     (read_tables).  long: without a memory_limit, frames whose blocks refer back more than 128 MiB are refused, or more
-    than 2^long bytes where that is more (up to 30).  dictionary: for frames that need one.  engine: as for
+    than 2^long bytes where that is more (up to 30).  dictionary, patch_from: for frames that need such.  engine: as for
     compress_stream; none salvages.
 
     Raises NotLmzipError, DamagedError, TruncatedError, TrailingGarbageError, UnsupportedError, ModelMissingError,
-    DictionaryMissingError, NumericsError, MemoryLimitError, ValueError and TypeError for bad arguments, and what read
-    and write raise.
+    DictionaryMissingError, OriginalMissingError, NumericsError, MemoryLimitError, ValueError and TypeError for bad
+    arguments, and what read and write raise.
     """
     threads, memory_limit = arguments.n_threads(threads), arguments.memory_limit(memory_limit)
     source = SalvageSource(read) if salvage else Source(read)
@@ -345,6 +354,7 @@ def decompress_stream(
             salvage=salvage,
             long=window_log(long),
             dictionary=dictionary,
+            patch_from=patch_from,
             engine=engine,
         )
         try:

@@ -13,10 +13,12 @@ from lmzip.block import BYTES, Content, Run
 from lmzip.codec.block import Counter, Report, no_memory
 from lmzip.codec.choice import code_block
 from lmzip.codec.copies import largest_body
+from lmzip.codec.patch import pack_list, patched
 from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check, payload_check
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
 from lmzip.native.copies import Body, take_copies
+from lmzip.native.original import PatchedBody
 
 
 class Encoded(NamedTuple):
@@ -24,7 +26,7 @@ class Encoded(NamedTuple):
 
     head: BlockHead
     payload: bytes | bytearray
-    body: Body | None  # what the payload stands for where that is not the raw bytes
+    body: Body | PatchedBody | None  # what the payload stands for where that is not the raw bytes
 
 
 def body_of(raw, content: Content = BYTES) -> Body | None:
@@ -51,7 +53,8 @@ def encode_block(
 ) -> Encoded:
     """Return head and payload of a block; it is stored where coding does not make it smaller.
 
-    Long repeats are taken out before, as find_body(raw, content) says; what is left is coded as bytes.
+    Copies of the model's original are taken out before, or else long repeats, as find_body(raw, content) says; what is
+    left is coded as bytes.
 
     n_lanes: None for as many as the level gives.  report is called with raw bytes done, len(raw) in all.  content: what
     the bytes seem to be; they are coded as bytes where that makes them smaller.  model_cost: bytes by which the frame's
@@ -59,9 +62,14 @@ def encode_block(
     """
     counted = Counter(report)
     payload: bytes | None = None
+    body: Body | PatchedBody | None
     try:
-        body = find_body(raw, content)
-        coded, content = (raw, content) if body is None else (body.coded, BYTES)
+        if patch := patched(model, raw, is_bytes=content == BYTES):
+            body, coded, content, model = patch.body, patch.rest, BYTES, patch.model
+            listed = pack_list(model, settings.profile, patch.listed)
+        else:
+            body = find_body(raw, content)
+            coded, content = (raw, content) if body is None else (body.coded, BYTES)
         if len(coded) > 1:
             payload, spec = code_block(model, coded, settings, n_lanes, Run(counted, n_threads), model_cost, content)
     except MemoryError:
@@ -72,9 +80,16 @@ def encode_block(
         payload = coded
     else:
         mode, lanes, content = WITH_MODEL if spec.uses_model else BASE, spec.n_lanes, spec.content
+    if patch:
+        payload = listed + payload
     check = data_check(mode, raw, payload, has_copies=body is not None)
     head = BlockHead(last, mode, lanes, len(raw), len(payload), check, content)
-    return Encoded(head if body is None else _with_body(head, payload, body), payload, body)
+    if patch:
+        size = len(patch.body.coded)
+        head = replace(head, body_size=size, list_size=len(patch.listed), list_payload_size=len(listed))
+    elif isinstance(body, Body):
+        head = _with_body(head, payload, body)
+    return Encoded(head, payload, body)
 
 
 def _with_body(head: BlockHead, payload, body: Body) -> BlockHead:

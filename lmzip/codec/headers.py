@@ -1,4 +1,4 @@
-"""Which header a frame gets: model and dictionary are named where its blocks need them."""
+"""Which header a frame gets: model, dictionary and original are named where its blocks need them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lmzip.codec.block import needs_dictionary
 from lmzip.format.block import BlockHead, fits_short
-from lmzip.format.header import DictionaryRecord, FrameHeader, ModelRecord, pack_header
+from lmzip.format.header import DictionaryRecord, FrameHeader, ModelRecord, OriginalRecord, pack_header
 from lmzip.levels import LevelSettings
 
 
@@ -17,6 +17,7 @@ class Headers:
     settings: LevelSettings
     model: ModelRecord | None = None
     dictionary: DictionaryRecord | None = None
+    original: OriginalRecord | None = None
     window_log: int = 0  # blocks may refer back 2 to this power bytes; 0 for not at all
 
     def of(self, head: BlockHead) -> FrameHeader:
@@ -25,13 +26,14 @@ class Headers:
         What the blocks of a frame of several need is not known when the first is written.
         """
         model = self.model if head.uses_model or not head.last else None
-        dictionary = self.dictionary if needs_dictionary(head) or not head.last else None
+        named: DictionaryRecord | OriginalRecord | None
+        named = self.dictionary if needs_dictionary(head) or not head.last else None
+        if head.is_patched or not head.last:
+            named = named or self.original
         context = self.settings.context if model and model.is_of_tokens else 0
         if not fits_short(head):
             window_log = 0 if head.last else self.window_log
-            return pack_header(
-                self.settings.profile, model, context=context, window_log=window_log, dictionary=dictionary
-            )
+            return pack_header(self.settings.profile, model, context=context, window_log=window_log, dictionary=named)
         return pack_header(
             self.settings.profile,
             model,
@@ -39,7 +41,7 @@ class Headers:
             short=True,
             n_lanes=head.n_lanes,
             content=head.content,
-            dictionary=dictionary,
+            dictionary=named,
         )
 
     @property

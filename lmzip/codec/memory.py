@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from lmzip import levels
 from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.codec.copies import largest_body
+from lmzip.codec.patch import near_size
 from lmzip.codec.settings import DEFAULT_WINDOW_LOG, settings_for
 from lmzip.dictionary import MAX_STATES
 from lmzip.errors import MemoryLimitError
@@ -139,14 +141,49 @@ def _learned_size(model: Model, *specs: BlockSpec) -> int:
     return MAX_STATES * max(map(model.learned_size, specs)) + len(model.dictionary)
 
 
+class _StandIn:
+    """Stands for a dictionary of a size where only that matters."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
+def _rest_state(model: Model, near: int, n_states: int, *specs: BlockSpec) -> int:
+    """Return the bytes of state that the rest of a patched block takes, with what is learned of what stands near."""
+    stand_in: Any = _StandIn(near)
+    specs = tuple(replace(spec, dictionary=stand_in) for spec in specs)
+    learned, state = max(map(model.learned_size, specs)), max(map(model.memory_size, specs))
+    return state + n_states * learned + 2 * near + max(spec.raw_size for spec in specs)
+
+
+def _original_size(model: Model, *, finds: bool = False) -> int:
+    """Return the bytes that an original takes; finds: with what finds its bytes again."""
+    if not model.original:
+        return 0
+    size = len(model.original)
+    if not finds:
+        return size
+    from lmzip.native.original import index_size  # the kernel, which a list does without
+
+    return size + index_size(size)
+
+
 def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     """Return what decoding a block like this needs."""
     copied = head.raw_size if head.has_copies and not head.is_far else 0
-    window = window_size(header.window, head.raw_size)
+    window = window_size(header.window, head.raw_size) + _original_size(model)
+    if head.list_size is not None:
+        copied += 3 * head.list_size + head.coded_size
     if head.is_stored:
         return Need(0, head.payload_size + copied, head.payload_size, window)
     spec = head.spec(header)
-    state = model.memory_size(spec)
+    if head.list_size is None:
+        state = model.memory_size(spec)
+    else:
+        state = _rest_state(model, near_size(head.list_size, spec.raw_size), 1, spec)
     shared = _learned_size(model, spec) + (model.weights_size() if head.uses_model else 0)
     return Need(shared, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size, window)
 
@@ -174,7 +211,10 @@ def encode_need(
     if content != BYTES and model.takes(of_samples):
         state = max(state, model.memory_size(of_samples))
     body = raw_size if window else largest_body(raw_size)
-    kept = window_size(window, raw_size, finds=True)
+    if model.original:
+        state = max(state, _rest_state(model, near_size(raw_size // 8, raw_size), len(specs), *specs))
+        body = 2 * raw_size + raw_size // 8
+    kept = window_size(window, raw_size, finds=True) + _original_size(model, finds=True)
     return Need(shared, state + raw_size + body + payloads, raw_size, kept)
 
 

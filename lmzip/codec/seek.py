@@ -21,6 +21,7 @@ from lmzip.format.block import BlockHead, stripe_checks_size
 from lmzip.format.frames import Block, FrameStart, read_frames
 from lmzip.format.header import VERSION, FrameHeader, ModelRecord
 from lmzip.models.registry import Registry
+from lmzip.original import OriginalSource
 
 if TYPE_CHECKING:
     from lmzip.native.copies import Past
@@ -145,15 +146,17 @@ class BlockReader:
         registry: Registry | None = None,
         long: bool | int | None = None,
         dictionary: DictionarySource | None = None,
+        patch_from: OriginalSource | None = None,
     ) -> None:
         """Read the index of what is there from byte `start` on; registry: where models come from, default a new one.
 
-        long, dictionary: as for decompress_stream.  Raises as list_frames does, but for what payloads begin with.
+        long, dictionary, patch_from: as for decompress_stream.  Raises as list_frames does, but for what payloads begin
+        with.
         """
         self._file, self._file_start = file, start
         self._registry = registry or Registry()
         self._memory_limit = arguments.memory_limit(memory_limit)
-        self._long, self._dictionary = window_log(long), dictionary
+        self._long, self._dictionary, self._patch_from = window_log(long), dictionary, patch_from
         self._blocks = [(frame.header, block) for frame in _frames(file, start) for block in frame.blocks]
         self._starts = [block.raw_offset for _, block in self._blocks]
         self.size = self._starts[-1] + self._blocks[-1][1].head.raw_size  # of the whole content
@@ -198,7 +201,7 @@ class BlockReader:
             raise TruncatedError("unexpected end of file: it changed while it was read")
         block = Block(info.offset, 0, header, info.head, info.head_size, payload)
         check_window(header, self._long, self._memory_limit)
-        model = model_of(header, self._registry, self._memory_limit, self._dictionary)
+        model = model_of(header, self._registry, self._memory_limit, self._dictionary, self._patch_from)
         check_block(model, block, self._memory_limit)
         fitting_threads(1, decode_need(model, header, info.head), self._memory_limit)
         name = f"block at byte {info.offset}"
@@ -256,17 +259,20 @@ def read_range(
     registry: Registry | None = None,
     long: bool | int | None = None,
     dictionary: DictionarySource | None = None,
+    patch_from: OriginalSource | None = None,
 ) -> Iterator[bytes]:
     """Yield bytes offset .. offset + size of a seekable file's content, in pieces, fewer if the content ends before.
 
     Decodes only the blocks that the range touches, those that they have copies of, and of the last one no more than it
-    takes.  memory_limit, registry, long, dictionary: as for BlockReader.  Raises ValueError for a negative offset or
+    takes.  memory_limit and what follows: as for BlockReader.  Raises ValueError for a negative offset or
     size, and as list_frames and decompress_stream do.
     """
     offset, size = arguments.integer("offset", offset), arguments.integer("size", size)
     if offset < 0 or size < 0:
         raise ValueError("a range starts at 0 or later and has no negative size")
-    reader = BlockReader(file, memory_limit=memory_limit, registry=registry, long=long, dictionary=dictionary)
+    reader = BlockReader(
+        file, memory_limit=memory_limit, registry=registry, long=long, dictionary=dictionary, patch_from=patch_from
+    )
     end = min(offset + size, reader.size)
     while offset < end:
         start, raw = reader.read_at(offset, end)

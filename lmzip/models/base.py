@@ -12,6 +12,7 @@ from typing import NamedTuple
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 from lmzip.dictionary import Dictionary
 from lmzip.errors import ModelMissingError, UnsupportedError
+from lmzip.original import Original
 
 
 @contextmanager
@@ -43,6 +44,7 @@ class Model(ABC):
     prefers_batching: bool = False  # whether many lanes at once take hardly longer than one: on a GPU
     numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
     dictionary: Dictionary | None = None  # what its blocks of bytes begin behind
+    original: Original | None = None  # what its blocks may have copies of
 
     @property
     @abstractmethod
@@ -51,7 +53,12 @@ class Model(ABC):
 
     @property
     def plain(self) -> Model:
-        """The model without a dictionary."""
+        """The model without a dictionary or original."""
+        return self
+
+    @property
+    def unpatched(self) -> Model:
+        """The model without an original."""
         return self
 
     @property

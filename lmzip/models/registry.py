@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from lmzip.dictionary import Dictionary
 from lmzip.errors import InputChangedError, ModelMissingError, UnsupportedError
-from lmzip.format.header import FLOAT_KIND, DictionaryRecord, ModelRecord
+from lmzip.format.header import FLOAT_KIND, DictionaryRecord, ModelRecord, OriginalRecord
 from lmzip.models.base import Model, readable
 from lmzip.models.hf.numerics import PREFIX, Settings
+from lmzip.original import Original
 
 if TYPE_CHECKING:
     from lmzip.models.hf.directory import ModelFiles
@@ -69,6 +70,7 @@ class Registry:
         self._by_name: dict[str, Model] = {}
         self._by_digest: dict[bytes, Model] = {}
         self._dictionaries: dict[DictionaryRecord, Dictionary] = {}
+        self._originals: dict[OriginalRecord, Original] = {}
 
     def built_in(self) -> Model:
         """Return the model without weights, which every frame may use."""
@@ -141,6 +143,21 @@ class Registry:
                     if record.names(found):
                         return self._dictionaries.setdefault(record, found)
         return self._dictionaries.get(record)
+
+    def original(self, record: OriginalRecord, memory_limit: int | None = None) -> Original | None:
+        """Return the original that a header names if it is where dictionaries are looked for; only files that may be
+        it by their sizes are read.  Raises MemoryLimitError for one of more than memory_limit bytes.
+        """
+        if record not in self._originals:
+            for path in self._dictionary_files():
+                with suppress(OSError, ValueError, InputChangedError):
+                    size = path.stat().st_size
+                    if not size or (size - 1).bit_length() != record.size_log:
+                        continue
+                    found = Original.from_file(path, memory_limit)
+                    if record.names(found):
+                        return self._originals.setdefault(record, found)
+        return self._originals.get(record)
 
     def _dictionary_files(self) -> Iterator[Path]:
         places = self._environment.get("LMZIP_DICTIONARY_PATH", "").split(os.pathsep)

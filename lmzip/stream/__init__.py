@@ -32,6 +32,7 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     block_size: int | None = None,
     long: bool | int | None = None,
     dictionary: Any = None,
+    patch_from: Any = None,
     threads: int | None = None,
     encoding: str | None = None,
     errors: str | None = None,
@@ -43,7 +44,7 @@ def open(  # noqa: A001 - the name that gzip, bz2 and lzma use
     text is for one thread at a time.
     """
     given: dict[str, Any] = {"level": level, "model": model, "block_size": block_size}
-    given |= {"long": long, "dictionary": dictionary, "threads": threads}
+    given |= {"long": long, "dictionary": dictionary, "patch_from": patch_from, "threads": threads}
     if not isinstance(mode, str) or "t" not in mode:
         if any(argument is not None for argument in (encoding, errors, newline)):
             raise ValueError("encoding, errors and newline are for text modes")
@@ -66,6 +67,7 @@ def compress(
     content: str | None = None,
     long: bool | int | None = None,
     dictionary: Any = None,
+    patch_from: Any = None,
     threads: int | None = None,
 ) -> bytes:
     """Return bytes-like data as a frame.
@@ -74,9 +76,10 @@ def compress(
     to 128; all default to the level's.  content: what the data are, as `lmzip --content` takes it, `image:640x3` or
     `audio:2x16` for instance; default to look for images and sound in them.  long: blocks may have copies of those
     before, as far back as 2^long bytes (10 to 30; True for 27).  dictionary: a Dictionary, or bytes-like data for one,
-    that blocks begin behind; one that is used more than once is best made once.  threads: 0 and None for all that are
-    available.  Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError, MemoryLimitError
-    without memory.
+    that blocks begin behind; one that is used more than once is best made once.  patch_from: an Original, or bytes-like
+    data for one of at most 1 GiB, that blocks have copies of; without long and dictionary.  threads: 0 and None for all
+    that are available.  Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError,
+    MemoryLimitError without memory.
     """
     from lmzip.contents import parse_content
 
@@ -92,6 +95,7 @@ def compress(
         content=None if content is None else parse_content(content),
         long=long,
         dictionary=shared.find_dictionary(dictionary),
+        patch_from=shared.find_original(patch_from),
         threads=threads,
     )
     return output.getvalue()
@@ -104,12 +108,13 @@ def decompress(
     memory_limit: int | None = None,
     long: bool | int | None = None,
     dictionary: Any = None,
+    patch_from: Any = None,
 ) -> bytes:
     """Return the content of all frames in bytes-like data; raises an LmzipError if anything is wrong with them.
 
     threads: 0 and None for all that are available; memory_limit: bytes; long: without a memory_limit, blocks may refer
-    back 128 MiB, or 2^long bytes where that is more, up to 30.  dictionary: that of frames which need one, as for
-    compress.  Raises ValueError and TypeError for bad arguments.
+    back 128 MiB, or 2^long bytes where that is more, up to 30.  dictionary, patch_from: those of frames which need
+    such, as for compress.  Raises ValueError and TypeError for bad arguments.
     """
     output, reader = io.BytesIO(), _reader(data)
     if threads is None and len(reader.getbuffer()) <= _FEW:
@@ -122,6 +127,7 @@ def decompress(
         memory_limit=memory_limit,
         long=long,
         dictionary=shared.find_dictionary(dictionary),
+        patch_from=shared.find_original(patch_from),
     )
     return output.getvalue()
 

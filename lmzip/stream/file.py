@@ -15,6 +15,7 @@ from lmzip import arguments, levels
 from lmzip.codec.workers import JOIN_SECONDS
 from lmzip.dictionary import Dictionary
 from lmzip.models.base import Model
+from lmzip.original import Original
 from lmzip.stream import shared
 from lmzip.stream.reading import raw_reader
 from lmzip.stream.writing import FrameSink, OutputFile, check_options, sink_factory
@@ -59,6 +60,7 @@ class LmzFile(io.BufferedIOBase):
         block_size: int | None = None,
         long: bool | int | None = None,
         dictionary: Any = None,
+        patch_from: Any = None,
         threads: int | None = None,
     ) -> None:
         """Open a path, or use an open binary file, which close() then leaves open.
@@ -72,32 +74,31 @@ class LmzFile(io.BufferedIOBase):
         default to the level's.  long: blocks may have copies of those before, as far back as 2^long bytes (10 to 30;
         True for 27), which reading needs as memory and, to jump to a place, the time for; for reading, how far they may
         at most, 27 without asking.  dictionary: a Dictionary, or bytes-like data for one, that blocks begin behind, or
-        that reading may need.  threads: 0 and None for all that are available; what fits into one block is coded
-        without starting any.
+        that reading may need; patch_from: likewise an Original, which blocks have copies of.  threads: 0 and None for
+        all that are available; what fits into one block is coded without starting any.
 
         Raises ValueError and TypeError for bad arguments, OSError, and for reading a seekable file what list_frames
         raises.
         """
         self.mode = _binary_mode(mode)
-        found = shared.find_dictionary(dictionary)
+        found, original = shared.find_dictionary(dictionary), shared.find_original(patch_from)
         self._file: Any = file
         self._reading = threading.RLock()  # held by the thread that is at the buffer
         if self.mode == "rb":
             check_options(level, block_size=block_size, long=long, threads=threads)
-            self._init_reader(long, found)
+            self._init_reader(long, found, original)
         else:
-            make_sink = sink_factory(
-                level, model=model, block_size=block_size, long=long, dictionary=found, threads=threads
-            )
+            given: dict[str, Any] = {"model": model, "block_size": block_size, "long": long, "threads": threads}
+            make_sink = sink_factory(level, dictionary=found, patch_from=original, **given)
             self._open_file()
             self._sink = make_sink(self._file)
             _written_files.add(self)
         self.name = getattr(self._file, "name", None)
 
-    def _init_reader(self, long: bool | int | None, dictionary: Dictionary | None) -> None:
+    def _init_reader(self, long: bool | int | None, dictionary: Dictionary | None, original: Original | None) -> None:
         self._open_file()
         try:
-            self._buffer = io.BufferedReader(raw_reader(self._file, long, dictionary), 1 << 17)
+            self._buffer = io.BufferedReader(raw_reader(self._file, long, dictionary, original), 1 << 17)
             _read_files.add(self)
         except BaseException:
             if self._owned:

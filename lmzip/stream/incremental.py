@@ -33,13 +33,15 @@ class LmzCompressor:
         block_size: int | None = None,
         long: bool | int | None = None,
         dictionary: Any = None,
+        patch_from: Any = None,
         threads: int | None = None,
     ) -> None:
         """Take what lmzip.compress() does; raises ValueError, TypeError, ModelMissingError, UnsupportedError."""
         self._output = _Output()
         self._is_flushed = False
-        found = shared.find_dictionary(dictionary)
-        make = sink_factory(level, model=model, block_size=block_size, long=long, dictionary=found, threads=threads)
+        given: dict[str, Any] = {"model": model, "block_size": block_size, "long": long, "threads": threads}
+        given["dictionary"], given["patch_from"] = shared.find_dictionary(dictionary), shared.find_original(patch_from)
+        make = sink_factory(level, **given)
         self._sink = make(self._output)
 
     def compress(self, data, /) -> bytes:
@@ -110,13 +112,17 @@ class LmzDecompressor:
     """
 
     def __init__(
-        self, *, memory_limit: int | None = None, long: bool | int | None = None, dictionary: Any = None
+        self,
+        *,
+        memory_limit: int | None = None,
+        long: bool | int | None = None,
+        dictionary: Any = None,
+        patch_from: Any = None,
     ) -> None:
-        """memory_limit: bytes; long, dictionary: as for lmzip.decompress().  Raises ValueError, TypeError."""
-        found = shared.find_dictionary(dictionary)
-        self._frame = FedFrame(
-            BlockDecoder(registry=shared.registry, memory_limit=memory_limit, long=long, dictionary=found)
-        )
+        """memory_limit: bytes; the rest as for lmzip.decompress().  Raises ValueError, TypeError."""
+        given: dict[str, Any] = {"registry": shared.registry, "memory_limit": memory_limit, "long": long}
+        given["dictionary"], given["patch_from"] = shared.find_dictionary(dictionary), shared.find_original(patch_from)
+        self._frame = FedFrame(BlockDecoder(**given))
         self._raw = memoryview(b"")  # decoded and not yet handed out
         self._turns = Turns("decompressing")
 

@@ -11,16 +11,24 @@ from lmzip import arguments
 from lmzip.codec.blockwise import decoded_blocks
 from lmzip.codec.seek import BlockReader
 from lmzip.dictionary import Dictionary
+from lmzip.original import Original
 from lmzip.stream import shared
 
 
-def raw_reader(file: BinaryIO, long: bool | int | None = None, dictionary: Dictionary | None = None) -> io.RawIOBase:
+def raw_reader(
+    file: BinaryIO,
+    long: bool | int | None = None,
+    dictionary: Dictionary | None = None,
+    patch_from: Original | None = None,
+) -> io.RawIOBase:
     """Return the content of an open file from where it stands; raises for one that can seek what list_frames raises.
 
-    long: how far blocks may refer back, dictionary: that of frames which need one, as for decompress_stream.
+    long: how far blocks may refer back, dictionary, patch_from: those of frames which need such, as for
+    decompress_stream.
     """
     seekable = hasattr(file, "seekable") and file.seekable()
-    return (_BlockFile if seekable else _BlockStream)(file, long, dictionary)
+    given = {"registry": shared.registry, "long": long, "dictionary": dictionary, "patch_from": patch_from}
+    return (_BlockFile if seekable else _BlockStream)(file, given)
 
 
 class _BlockFile(io.RawIOBase):
@@ -29,8 +37,8 @@ class _BlockFile(io.RawIOBase):
     That is a whole block, or what is read behind a jump: whoever reads on from there has the block decoded once more.
     """
 
-    def __init__(self, file: BinaryIO, long: bool | int | None, dictionary: Dictionary | None) -> None:
-        given: dict[str, Any] = {"registry": shared.registry, "long": long, "dictionary": dictionary}
+    def __init__(self, file: BinaryIO, given: dict[str, Any]) -> None:
+        """given: what the codec is told besides."""
         self._blocks = BlockReader(file, start=file.tell(), **given)
         self._position = self._start = 0
         self._next = 0  # where the last read ended
@@ -68,8 +76,8 @@ class _BlockFile(io.RawIOBase):
 class _BlockStream(io.RawIOBase):
     """Content of a stream that cannot seek; holds one block."""
 
-    def __init__(self, file: BinaryIO, long: bool | int | None, dictionary: Dictionary | None) -> None:
-        given: dict[str, Any] = {"registry": shared.registry, "long": long, "dictionary": dictionary}
+    def __init__(self, file: BinaryIO, given: dict[str, Any]) -> None:
+        """given: what the codec is told besides."""
         self._blocks: Iterator[Any] = decoded_blocks(file.read, **given)
         self._left = memoryview(b"")
         self._error: Exception | None = None  # why there is no more, which is not to look like the end

@@ -10,6 +10,7 @@ from typing import Any
 from lmzip.dictionary import Dictionary
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
+from lmzip.original import Original
 
 registry = Registry()
 
@@ -32,3 +33,11 @@ def find_dictionary(dictionary: Any) -> Dictionary | None:
     Raises TypeError, ValueError for no bytes.
     """
     return dictionary if dictionary is None or isinstance(dictionary, Dictionary) else Dictionary(dictionary)
+
+
+def find_original(patch_from: Any) -> Original | None:
+    """Return what bytes-like data are as an original, or the original itself; None for none.
+
+    Raises TypeError, ValueError for no bytes.
+    """
+    return patch_from if patch_from is None or isinstance(patch_from, Original) else Original(patch_from)

@@ -18,13 +18,14 @@ from lmzip.codec.cutting import Cutter
 from lmzip.codec.encode import encode_block
 from lmzip.codec.far import FarCopies
 from lmzip.codec.memory import encoding_threads
-from lmzip.codec.settings import settings_for, window_log
+from lmzip.codec.settings import check_combination, settings_for, window_log
 from lmzip.codec.sink import Write
 from lmzip.codec.workers import Workers
 from lmzip.dictionary import Dictionary
 from lmzip.errors import LmzipError
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
+from lmzip.original import Original
 from lmzip.stream import shared
 from lmzip.stream.turns import Turns
 
@@ -196,6 +197,7 @@ def sink_factory(
     block_size: int | None,
     long: bool | int | None,
     dictionary: Dictionary | None,
+    patch_from: Original | None,
     threads: int | None,
 ) -> Callable[[Any], FrameSink]:
     """Check arguments of compressing, find the model, and return what makes a sink over a file.
@@ -203,7 +205,8 @@ def sink_factory(
     So a file is made only when all is well.  Raises ValueError, TypeError, ModelMissingError, UnsupportedError.
     """
     size, n_threads, log = check_options(level, block_size=block_size, long=long, threads=threads)
-    settings, chosen = settings_for(level, shared.find_model(model), shared.registry, dictionary)
+    check_combination(long, patch_from)
+    settings, chosen = settings_for(level, shared.find_model(model), shared.registry, dictionary, patch_from)
     settings = replace(settings, block_size=settings.block_size if size is None else size)
     return lambda file: FrameSink(file, settings, chosen, n_threads, log)
 
