@@ -25,14 +25,15 @@ class Action:
         options = self.options
         limits = {"memory_limit": options.memory_limit, "long": options.long}
         models = {"registry": self.chosen.registry, "dictionary": self.chosen.dictionary}
-        return {"threads": options.threads or None} | models | limits
+        return {"threads": options.threads or None, "patch_from": self.chosen.original} | models | limits
 
     def compression(self) -> dict[str, Any]:
         """Return what they say to compress_stream()."""
         options = self.options
         own = {"level": options.level, "model": self.chosen.model, "block_size": options.block_size}
         dictionary = self.chosen.dictionary.to_compress() if self.chosen.dictionary else None
-        return self.coding() | own | {"content": options.content, "dictionary": dictionary}
+        original = self.chosen.original.original() if self.chosen.original else None
+        return self.coding() | own | {"content": options.content, "dictionary": dictionary, "patch_from": original}
 
     def begin(self, names: Iterator[str]) -> Iterable[str]:
         """Do what comes before the first input, if there is something; return the names of those to work on."""

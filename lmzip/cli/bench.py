@@ -53,7 +53,7 @@ class Bench(Action):
         from lmzip.codec.settings import settings_for
 
         given = self.compression() | {"level": level}
-        model = settings_for(*(given[name] for name in ("level", "model", "registry", "dictionary")))[1].name
+        model = settings_for(*(given[name] for name in ("level", "model", "registry")))[1].name
         meter = Meter(self.reporter, shown, ("compress", "decompress"), len(raw))
         with meter, signals.reporting(meter.report):
             packed, to_packed, to_raw = self._measure(raw, given, meter)

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from lmzip.cli.chosen_dictionary import ChosenDictionary
+from lmzip.cli.chosen_original import ChosenOriginal
 from lmzip.cli.completing import AUTO
 from lmzip.cli.messages import ERROR, UNSUPPORTED, CallError, Reporter, reason
 from lmzip.cli.option_table import ULTRA
@@ -31,11 +32,15 @@ class ChosenModel:
         self.dictionary: ChosenDictionary | None = None
         if options.dictionary is not None:
             self.dictionary = ChosenDictionary(options.dictionary, options.dictionary_size)
+        self.original: ChosenOriginal | None = None
+        if options.patch_from is not None:
+            self.original = ChosenOriginal(options.patch_from, options.memory_limit)
         self._was_looked_for = False
         self._lock = threading.Lock()
 
     def find(self) -> None:
-        """Find a model that was named or given by path, also for decompression, and the dictionary to compress with.
+        """Find a model that was named or given by path, also for decompression, and the dictionary or file to
+        compress with.
 
         Does nothing the second time, but for what was not found.
 
@@ -49,9 +54,14 @@ class ChosenModel:
 
     def _find(self) -> None:
         options = self._options
-        if self.dictionary and self._compresses:
+        if self._compresses:
             try:
-                self.dictionary.to_compress()
+                if self.dictionary:
+                    self.dictionary.to_compress()
+                if self.original:
+                    self.original.original()
+            except MemoryLimitError as error:
+                raise CallError(f"--patch-from {reason(error)}", ERROR) from None
             except LmzipError as error:
                 raise CallError(reason(error), UNSUPPORTED) from None
         try:

@@ -91,6 +91,17 @@ def _dictionary_text(frame: FrameInfo) -> str:
     return f"sha256 {dictionary.digest.hex()}{cut}, at most 2^{dictionary.size_log} bytes"
 
 
+def _original_text(frame: FrameInfo) -> str:
+    """Return what names the original, in words; nothing where there is none."""
+    original = frame.header.original
+    return f"sha256 {original.digest.hex()}, at most 2^{original.size_log} bytes" if original else ""
+
+
+def _original_record(frame: FrameInfo) -> dict[str, object] | None:
+    original = frame.header.original
+    return None if original is None else {"sha256": original.digest.hex(), "size_log": original.size_log}
+
+
 def _dictionary_record(frame: FrameInfo) -> dict[str, object] | None:
     dictionary = frame.header.dictionary
     return None if dictionary is None else {"sha256": dictionary.digest.hex(), "size_log": dictionary.size_log}
@@ -99,7 +110,7 @@ def _dictionary_record(frame: FrameInfo) -> dict[str, object] | None:
 def _copies(frame: FrameInfo) -> tuple[int, int, int]:
     """Return how many blocks had long repeats taken out, their raw bytes, and the bytes that were left to code."""
     heads = [block.head for block in frame.blocks if block.head.has_copies]
-    return len(heads), sum(head.raw_size for head in heads), sum(head.coded_size for head in heads)
+    return len(heads), sum(head.raw_size for head in heads), sum(head.body_size or 0 for head in heads)
 
 
 def _outside_text(n_outside: int) -> str:
@@ -119,6 +130,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "fingerprint": None if model is None else model.fingerprint.hex(),
         "numerics": None if model is None else model.numerics,
         "dictionary": _dictionary_record(frame),
+        "patch_from": _original_record(frame),
         "blocks": len(frame.blocks),
         "stored_blocks": frame.n_stored,
         "bytes_outside_vocabulary": frame.n_outside,
@@ -200,6 +212,9 @@ class Listing(Action):
             ]
             if dictionary := _dictionary_text(frame):
                 lines.append(f"  dictionary {dictionary}")
+            if original := _original_text(frame):
+                n_patched = sum(block.head.is_patched for block in frame.blocks)
+                lines.append(f"  a patch of the file with the {original}: {n_patched} blocks have copies of it")
             for content, sizes in _contents(frame).items():
                 lines.append(f"  {_content_text(content)}: {sum(sizes)} bytes in {len(sizes)} blocks")
             if (copies := _copies(frame))[0]:
@@ -217,7 +232,8 @@ class Listing(Action):
             head = block.head
             kind = _MODE_NAMES[head.mode] + ("" if head.is_stored else f", lanes {head.n_lanes}")
             kind += f", {_content_text(head.content)}" if head.content != BYTES else ""
-            kind += f", copies and rest of {head.coded_size}" if head.has_copies else ""
+            kind += f", copies and rest of {head.body_size}" if head.has_copies else ""
+            kind += " from the original" if head.is_patched else ""
             kind += f" from {head.reach} bytes before" if head.is_far else ""
             put_result(
                 f"      block {number} at byte {block.offset}: {head.raw_size} -> {head.payload_size} bytes, {kind}, "

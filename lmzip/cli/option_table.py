@@ -116,6 +116,13 @@ OPTIONS: dict[str, list[click.Option]] = {
             "Compress what looks like FILE, of which the last 8 MiB are read before each block; decompressing needs it "
             "too.",
         ),
+        value(
+            "--patch-from",
+            "FILE",
+            FileType(),
+            "Compress what is like FILE of up to 1 GiB, wherever it stands there: the last release, yesterday's dump; "
+            "decompressing needs FILE too.  It takes the memory that FILE has bytes, half as much again to compress.",
+        ),
         value("--dictionary-size", "SIZE", SizeType(), "Use the last SIZE of the dictionary: 1k, 2k, 4k to 128m."),
         value(
             "--model",

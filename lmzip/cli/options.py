@@ -47,6 +47,7 @@ class Options:
     block_size: int | None = None
     long: int | None = None  # blocks refer back to 2 to this power bytes
     dictionary: str | None = None  # the file with it
+    patch_from: str | None = None  # the file that blocks have copies of
     dictionary_size: int | None = None  # bytes of its end that are used
     content: Content | None = None  # of all input; None to look for images and sound
     model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
@@ -171,6 +172,8 @@ def _check(options: Options) -> None:
             raise click.UsageError("--plot is for --bench")
         if not options.plot.lower().endswith(".png"):
             raise click.UsageError("the name after --plot must end in .png")
+    if options.patch_from is not None:
+        _check_patch(options)
     if options.dictionary_size is not None:
         if options.dictionary is None:
             raise click.UsageError("--dictionary-size is for --dictionary")
@@ -194,12 +197,22 @@ def _check_batch(options: Options) -> None:
         return
     if not options.cluster:
         raise click.UsageError("the address after --cluster is empty")
-    for is_given, what in (
-        (options.salvage, "--salvage"),
-        (options.range, "--range"),
-        (options.max_time, "--max-time"),
-    ):
-        if is_given:
+    alone = {"--salvage": options.salvage, "--range": options.range, "--max-time": options.max_time}
+    for what, given in alone.items():
+        if given:
             raise click.UsageError(f"{what} works on this machine alone, without --cluster")
     if options.is_float_model:
         raise click.UsageError("a model of Hugging Face is bound to one machine's arithmetic, and takes no --cluster")
+
+
+def _check_patch(options: Options) -> None:
+    """Raise click.UsageError for what does not go with --patch-from."""
+    if options.dictionary is not None:
+        raise click.UsageError("--dictionary and --patch-from exclude each other")
+    if options.mode != "compress" or options.action not in (None, "bench", "estimate"):
+        return
+    if options.long is not None:
+        raise click.UsageError("--long and --patch-from exclude each other")
+    if options.action == "estimate" or options.max_time is not None:
+        name = "--estimate" if options.action else "--max-time"
+        raise click.UsageError(f"{name} knows nothing of --patch-from: samples do not show what FILE has")

@@ -79,6 +79,8 @@ class Work(Action):
 
     def _make(self, source: Source, output: Output, shown: str) -> None:
         if self.options.mode == "compress":
+            if self.chosen.original and output.removes(source) and source.name is not None:
+                self.chosen.original.refuse_removal(source.name)
             self._compress(source, output, shown)
         elif self.options.range:
             self._extract(source, output, shown)
