@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vector_files import bad, contents, copies, dictionaries, far, good
+from vector_files import bad, contents, copies, dictionaries, far, good, patches
 from vector_files.frames import DICTIONARY, FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
 from vector_files.nets import FORMULA_NETS, LIMIT, ORDERS
 
@@ -31,7 +31,7 @@ RESULTS = {"good": None, "bad": DAMAGED, "unsupported": UNSUPPORTED}  # by the f
 
 def vectors() -> list[Vector]:
     """Return all vectors; the same bytes each time."""
-    groups = (good, contents, copies, far, dictionaries, bad)
+    groups = (good, contents, copies, far, dictionaries, patches, bad)
     return [vector for group in groups for vector in group.vectors()]
 
 
@@ -90,7 +90,7 @@ def readme(results: dict[str, str]) -> str:
             f"{net_sentence(LIMIT)}.",
             "Of the latter all multipliers but the head's are the largest that ARITHMETIC 10.3 admits.",
             "",
-            "The dictionary of the files that have one is its lines 21 to 42,",
+            "The dictionary, or the original, of the files that have one is its lines 21 to 42,",
             f"{len(DICTIONARY):,} bytes with the SHA-256 `{DICTIONARY.digest.hex()}`.",
             "",
             "| file | what it is, or what is wrong with it | result |",

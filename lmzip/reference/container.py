@@ -400,9 +400,9 @@ def near_gaps(original: bytes, copies: list[tuple[int, int, int]], gaps: list[in
             near += original[max(0, before - 32) : behind]
             continue
         if before is not None:
-            near += original[max(0, before - 32) : before + width]
+            near += original[max(0, min(before - 32, len(original) - width)) : before + width]
         if behind is not None:
-            near += original[max(0, behind - width) : behind]
+            near += original[max(0, behind - width) : max(behind, width)]
     return near[-(2**23) :]
 
 

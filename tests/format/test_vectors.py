@@ -19,8 +19,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import make_vectors  # noqa: E402 - the path is set first
 from vector_files.frames import DICTIONARY, LINES, NOTE, TEXT  # noqa: E402
 from vector_files.nets import FORMULA_NETS  # noqa: E402
+from vector_files.patches import ORIGINAL  # noqa: E402
 
 FOLDER = make_vectors.FOLDER
+GIVEN = {"dictionary": DICTIONARY, "patch_from": ORIGINAL}
 VECTORS = {vector.name: vector for vector in make_vectors.vectors()}
 GOOD = [name for name in VECTORS if name.startswith("good-")]
 OTHERS = [name for name in VECTORS if not name.startswith("good-")]
@@ -65,9 +67,9 @@ def test_good_vectors_decode_to_their_content(name):
     content = VECTORS[name].content
     assert RESULTS[name] == make_vectors.of_content(content)
     for threads in (1, 2):
-        assert lmzip.decompress(file_of(name), threads=threads, long=30, dictionary=DICTIONARY) == content
+        assert lmzip.decompress(file_of(name), threads=threads, long=30, **GIVEN) == content
     assert sum(frame.raw_size for frame in frames_of([name])) == len(content)
-    with lmzip.open(io.BytesIO(file_of(name)), long=30, dictionary=DICTIONARY) as file:
+    with lmzip.open(io.BytesIO(file_of(name)), long=30, **GIVEN) as file:
         assert file.read() == content
 
 
@@ -75,7 +77,7 @@ def test_good_vectors_decode_to_their_content(name):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_bad_and_unsupported(name, threads):
     with pytest.raises(errors.LmzipError) as caught:
-        lmzip.decompress(file_of(name), threads=threads, dictionary=DICTIONARY)
+        lmzip.decompress(file_of(name), threads=threads, **GIVEN)
     unsupported = RESULTS[name] == make_vectors.UNSUPPORTED
     assert unsupported == name.startswith("unsupported-")
     assert caught.value.exit_status == (3 if unsupported else 1)
@@ -122,6 +124,14 @@ def test_a_dictionary_is_needed():
         assert caught.value.exit_status == 3
         with pytest.raises(errors.DictionaryMissingError, match="sha256 [0-9a-f]{8}"):
             lmzip.decompress(file_of(name), dictionary=NOTE)
+
+
+def test_an_original_is_needed():
+    for name in (name for name in GOOD if name.startswith("good-patch-")):
+        for given in ({}, {"patch_from": NOTE}):
+            with pytest.raises(errors.OriginalMissingError, match="sha256 [0-9a-f]{64}") as caught:
+                lmzip.decompress(file_of(name), **given)
+            assert caught.value.exit_status == 3
 
 
 def test_the_text_is_what_the_readme_says():

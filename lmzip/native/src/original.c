@@ -320,10 +320,14 @@ static void add_gap(nearby *n, size_t gap, int has_from, size_t from, int has_to
         add(n, less(from, NEAR_BEFORE), to);
         return;
     }
-    if (has_from)
-        add(n, less(from, NEAR_BEFORE), most < n->size - from ? from + most : n->size);
-    if (has_to)
-        add(n, less(to, most), to);
+    if (has_from) { /* at the end of the original as many bytes, those before */
+        const size_t start = less(from, NEAR_BEFORE), last = less(n->size, most);
+        add(n, start < last ? start : last, most < n->size - from ? from + most : n->size);
+    }
+    if (has_to) {
+        const size_t first = most < n->size ? most : n->size;
+        add(n, less(to, most), to > first ? to : first);
+    }
 }
 
 /* Add what stands near all gaps; returns whether the list is sound. */
