@@ -156,6 +156,23 @@ def test_documents_have_the_markers(bench):
 
 
 @pytest.mark.skipif(not shutil.which("zstd"), reason="compares with zstd")
+def test_patches_are_compared_with_zstd(tmp_path):
+    (tmp_path / "old").write_bytes(small_text(600))
+    (tmp_path / "new").write_bytes(small_text(500) + b"something else" + small_text(600))
+    pair = ["--pair", tmp_path / "old", tmp_path / "new"]
+    arguments = ["--rows", "100", "--level", "1", "--level", "3", *pair, "--out", tmp_path]
+    script = [sys.executable, str(SCRIPTS / "bench_patches.py"), *map(str, arguments)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "patches.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["pair"] for row in rows] == ["a dump of a table, JSON", "a text, one third new", "new from old"]
+    for row in rows:
+        assert all(0 < int(row[program]) < int(row["raw_size"]) / 5 for program in ("zstd", "lmzip1", "lmzip3"))
+    assert "-3 / zstd" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("zstd"), reason="compares with zstd")
 def test_small_messages_are_compared_with_zstd(tmp_path):
     folder = tmp_path / "logs"
     folder.mkdir()
