@@ -11,6 +11,7 @@ from lmzip import arguments
 from lmzip.codec.block import check_data, check_takes, make_raw, model_of, no_memory, substitute
 from lmzip.codec.jobs import MAX_JOBS, DecodeJob, Engine
 from lmzip.codec.memory import Need, Threads, check_weights, check_window, decode_need
+from lmzip.codec.patch import list_spec
 from lmzip.codec.salvage import SalvageSource, salvage_frames
 from lmzip.codec.settings import window_log
 from lmzip.codec.sink import Write, write_all
@@ -60,6 +61,8 @@ class _Decoded(NamedTuple):
 
 def check_block(model: Model, block: Block, memory_limit: int | None) -> None:
     """Check, before its memory is known, that a model decodes a block; raises UnsupportedError, MemoryLimitError."""
+    if of_list := list_spec(block.header.profile, block.head):
+        check_takes(model, of_list)
     if block.head.is_stored:
         return
     check_takes(model, block.head.spec(block.header))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from lmzip import levels
 from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.codec.copies import largest_body
-from lmzip.codec.patch import near_size
+from lmzip.codec.patch import list_spec, near_size
 from lmzip.codec.settings import DEFAULT_WINDOW_LOG, settings_for
 from lmzip.dictionary import MAX_STATES
 from lmzip.errors import MemoryLimitError
@@ -177,13 +177,15 @@ def decode_need(model: Model, header: FrameHeader, head: BlockHead) -> Need:
     window = window_size(header.window, head.raw_size) + _original_size(model)
     if head.list_size is not None:
         copied += 3 * head.list_size + head.coded_size
+    of_list = list_spec(header.profile, head)
+    state = model.plain.memory_size(of_list) if of_list else 0
     if head.is_stored:
-        return Need(0, head.payload_size + copied, head.payload_size, window)
+        return Need(0, state + head.payload_size + copied, head.payload_size, window)
     spec = head.spec(header)
     if head.list_size is None:
         state = model.memory_size(spec)
     else:
-        state = _rest_state(model, near_size(head.list_size, spec.raw_size), 1, spec)
+        state = max(state, _rest_state(model, near_size(head.list_size, spec.raw_size), 1, spec))
     shared = _learned_size(model, spec) + (model.weights_size() if head.uses_model else 0)
     return Need(shared, state + 2 * head.payload_size + head.coded_size + copied, head.payload_size, window)
 

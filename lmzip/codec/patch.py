@@ -71,12 +71,17 @@ def pack_list(model: Model, profile: int, listed: bytes) -> bytes:
     return listed if payload is None else payload
 
 
+def list_spec(profile: int, head: BlockHead) -> BlockSpec | None:
+    """Return what the list of a block is coded as; None where it is not coded, or there is none."""
+    if head.list_size is None or head.list_payload_size == head.list_size:
+        return None
+    return BlockSpec(head.list_size, profile, False)
+
+
 def parse_list(model: Model, profile: int, head: BlockHead, payload) -> bytes:
     """Return the list of copies of a block; raises DamagedError, MemoryError."""
-    size = head.list_size
     packed = bytes(memoryview(payload)[: head.list_payload_size])
     if len(packed) < head.list_payload_size:
         raise DamagedError("damaged payload")
-    if size is None or len(packed) == size:
-        return packed
-    return bytes(model.plain.decode(packed, BlockSpec(size, profile, False)))
+    spec = list_spec(profile, head)
+    return bytes(model.plain.decode(packed, spec)) if spec else packed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from dataclasses import replace
 
 import pytest
 from codec_tools import pack, unpack, written_before_error
@@ -15,8 +16,9 @@ from lmzip.codec.memory import decode_need, encode_need
 from lmzip.codec.settings import settings_for
 from lmzip.dictionary import Dictionary
 from lmzip.errors import DamagedError, MemoryLimitError, OriginalMissingError, UnsupportedError
-from lmzip.format.block import BASE, STORED, BlockHead
-from lmzip.format.header import record_of_original
+from lmzip.format.block import BASE, STORED, BlockHead, data_check
+from lmzip.format.header import pack_header, record_of_original
+from lmzip.format.trailer import Trailer, content_hash
 from lmzip.models.base import Model
 from lmzip.models.original import patching
 from lmzip.original import Original
@@ -208,6 +210,12 @@ def test_memory_counts_original_and_index():
         unpack(data, patch_from=ORIGINAL, memory_limit=least - 1)
     with pytest.raises(MemoryLimitError):
         pack(RAW, level=3, patch_from=ORIGINAL, memory_limit=1 << 20)
+    many = Original(NOISE + b"!" * 40)
+    raw = b"".join(NOISE[at : at + 300] for at in range(0, 19000, 310))  # a list that is coded, and no rest
+    (frame,) = codec.list_frames(io.BytesIO(pack(raw, level=4, patch_from=many)[0]))
+    head = frame.blocks[0].head
+    assert head.is_stored and head.list_payload_size < (head.list_size or 0)
+    assert decode_need(patching(plain, many), frame.header, head).block > 1 << 20, "the list is coded"
 
 
 def head_of(**fields) -> BlockHead:
@@ -241,6 +249,34 @@ def test_heads_that_are_damaged_or_of_wrong_blocks(fields):
         unpack(data, patch_from=ORIGINAL)
     with pytest.raises(container.DamagedFile):
         by_the_reference(data, ORIGINAL.data)
+
+
+def test_profiles_that_only_later_versions_know():
+    """Matter where the list is coded, or the rest."""
+    payload = b"\1\0\x5a\0" + RAW[90:98]
+    raw = ORIGINAL.data[:90] + RAW[90:98]
+    header = pack_header(9, dictionary=record_of_original(ORIGINAL))
+    stored = head_of(raw_size=98, data_check=data_check(STORED, raw, payload, has_copies=True))
+    for head, is_known in (
+        (stored, True),
+        (replace(stored, list_size=5, body_size=13), False),
+        (replace(stored, mode=BASE, body_size=13), False),
+    ):
+        block = head.pack(header) + payload
+        trailer = Trailer(((98, len(block)),), content_hash_of(raw)).pack(header)
+        if is_known:
+            assert unpack(header.packed + block + trailer, patch_from=ORIGINAL)[0] == raw
+            continue
+        with pytest.raises(UnsupportedError, match="profile 9"):
+            unpack(header.packed + block + trailer, patch_from=ORIGINAL)
+        with pytest.raises(container.UnsupportedFile):
+            by_the_reference(header.packed + block + trailer, ORIGINAL.data)
+
+
+def content_hash_of(raw: bytes) -> bytes:
+    state = content_hash()
+    state.update(raw)
+    return state.digest()
 
 
 class OfTokens(Model):
