@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lmzip.block import BlockSpec
 from lmzip.codec.copies import suits_samples
@@ -31,17 +32,23 @@ class Patched(NamedTuple):
     model: Model  # of the rest, behind what stands near it in the original
 
 
+@cache
+def _kernel() -> Any:
+    # Here, since listing a file needs none; once, since files are finished even when nothing can be imported any more.
+    from lmzip.native import original
+
+    return original
+
+
 def patched(model: Model, raw, *, is_bytes: bool = True) -> Patched | None:
     """Return what a block is coded as with the model's original; None where it has few copies of that.
 
     is_bytes: if not, raw is samples of image or sound, of which copies must leave little.  Raises MemoryError.
     """
-    from lmzip.native.original import Index  # the kernel, which a list does without
-
     original = model.original
-    if not original or not len(raw):
+    if not original:
         return None
-    body = original.index(Index).body_of(raw)
+    body = original.index(_kernel().Index).body_of(raw)
     if body is None or len(raw) - len(body.coded) < _LEAST_SAVED:
         return None
     if not is_bytes and not suits_samples(len(body.coded), len(raw)):
@@ -52,11 +59,9 @@ def patched(model: Model, raw, *, is_bytes: bool = True) -> Patched | None:
 
 def of_rest(model: Model, listed: bytes, rest_size: int) -> Model:
     """Return the model of the rest of a block; raises DamagedError for what is no list of copies, MemoryError."""
-    from lmzip.native.original import near_rest
-
     assert model.original
     most = near_size(len(listed), rest_size)
-    near = near_rest(model.original.data, listed, rest_size, most)
+    near = _kernel().near_rest(model.original.data, listed, rest_size, most)
     return behind(model.unpatched, Dictionary(near, NEAR_SIZE) if near else None)
 
 
