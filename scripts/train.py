@@ -19,14 +19,14 @@ from pathlib import Path
 
 import click
 import torch
-from export import restore
 from plot_training import plot
 from torch import Tensor
-from training.config import load_config
-from training.data import Corpus
-from training.trainer import Trainer, read_checkpoint
 
 from lmzip.errors import LmzipError
+from lmzip.training.net.config import load_config
+from lmzip.training.net.data import Corpus
+from lmzip.training.net.trainer import Trainer, read_checkpoint
+from lmzip.training.net.weight_file import restore
 
 
 def save(state: dict, path: Path) -> None:

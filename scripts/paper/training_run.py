@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from training.optim import Muon
-from training.precision import multiplies_bfloat16
 
+from lmzip.training.net.optim import Muon
+from lmzip.training.net.precision import multiplies_bfloat16
 from paper.llama import Llama, LlamaConfig
 
 

@@ -174,9 +174,8 @@ def test_tree_holds_probabilities() -> None:
         assert abs(reference.natural_log(n) / 2**20 - math.log(n)) < 2e-5
 
 
-def test_contexts_of_training_are_those_of_the_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    from training import contexts
+def test_contexts_of_training_are_those_of_the_kernel() -> None:
+    from lmzip.training.net import contexts
 
     orders = [0, 1, 2, 3, 4, 5, 6, 7, 8]
     text = (
@@ -290,12 +289,11 @@ def test_a_variant_that_this_processor_lacks_is_no_fault_of_the_weights(
 # --- export -----------------------------------------------------------------------------------------------------------
 
 
-def test_export_predicts_what_training_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_predicts_what_training_does() -> None:
     torch = pytest.importorskip("torch")
-    monkeypatch.syspath_prepend(ROOT / "scripts")
-    import export
-    from training import contexts
-    from training.model import ByteNet, NetConfig
+    from lmzip.training.net import contexts
+    from lmzip.training.net import weight_file as written
+    from lmzip.training.net.model import ByteNet, NetConfig
 
     config = NetConfig(n_embd=64, n_layer=2, n_hidden=96, n_state=32, byte_dim=32, table_dim=32, orders=[2, 3, 0])
     torch.manual_seed(12)
@@ -315,8 +313,8 @@ def test_export_predicts_what_training_does(monkeypatch: pytest.MonkeyPatch) -> 
         logits, _ = net(last, embedded, net.initial_state(1), torch.zeros(last.shape, dtype=torch.uint8))
     real = torch.log_softmax(logits[0].double(), -1).numpy() / math.log(2)  # (T, 256) bits
 
-    file = export.weight_file(net, "tiny")
-    assert export.weight_file(net, "tiny") == file
+    file = written.weight_file(net, "tiny")
+    assert written.weight_file(net, "tiny") == file
     trees = kernel_trees(weights.load_net(file, Path("tiny")), np.frombuffer(raw, np.uint8)[:, None])[:, 0].astype(
         float
     )

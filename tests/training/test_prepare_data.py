@@ -229,7 +229,7 @@ def test_archives_that_are_damaged(prepare_data: ModuleType, mixture: Documents,
 @pytest.fixture
 def corpus_of(prepare_data: ModuleType, tmp_path: Path) -> Callable:
     """A function: kind -> its documents; to a corpus of them."""
-    from training.data import Corpus
+    from lmzip.training.net.data import Corpus
 
     def make(documents: dict[str, list[bytes]]) -> Corpus:
         split = prepare_data.Split(tmp_path, "train")
@@ -244,7 +244,7 @@ def corpus_of(prepare_data: ModuleType, tmp_path: Path) -> Callable:
 
 def stream_of(corpus, seed: int = 5, weights: dict[str, float] | None = None, **augmentation: float):
     """Return a stream of whole documents, without augmentation but for what is given."""
-    from training.data import Augmentation, Stream
+    from lmzip.training.net.data import Augmentation, Stream
 
     a = Augmentation(**({"crlf": 0.0, "cut": 0.0, "reset": 0.0, "piece": 1 << 30} | augmentation))
     return Stream(corpus, corpus.sampling(weights or {}, a.piece), a, seed)

@@ -64,9 +64,9 @@ def data(torch: ModuleType, tmp_path: Path) -> Path:
 @pytest.fixture
 def trainer_of(torch: ModuleType, data: Path) -> Callable:
     """A function that makes a fresh tiny trainer: the net's, the training's and the augmentation's changes."""
-    from training.data import Augmentation, Corpus
-    from training.model import NetConfig
-    from training.trainer import TrainConfig, Trainer
+    from lmzip.training.net.data import Augmentation, Corpus
+    from lmzip.training.net.model import NetConfig
+    from lmzip.training.net.trainer import TrainConfig, Trainer
 
     def make(net: dict | None = None, train: dict | None = None, augmentation: dict | None = None) -> Trainer:
         return Trainer(
@@ -104,7 +104,7 @@ def test_a_scale_of_zero_changes_nothing(torch: ModuleType, trainer_of: Callable
 @pytest.mark.parametrize("optimiser", ["muon", "adam"])
 def test_restored_training_goes_on_exactly(torch: ModuleType, trainer_of: Callable, data: Path, optimiser: str) -> None:
     """Neither the stop nor a validation before it leaves a trace, whatever seed the fresh trainer began with."""
-    from training.data import Corpus
+    from lmzip.training.net.data import Corpus
 
     config = {"optimiser": optimiser}
     straight = trainer_of(train=config)
@@ -170,7 +170,7 @@ def test_what_is_skipped_is_not_predicted(torch: ModuleType, trainer_of: Callabl
 
 
 def test_validation_is_bits_per_byte(torch: ModuleType, trainer_of: Callable, data: Path) -> None:
-    from training.data import Corpus
+    from lmzip.training.net.data import Corpus
 
     trainer, validation = trainer_of(), Corpus(data, "val")
     for _ in range(20):
@@ -192,31 +192,31 @@ def test_validation_is_bits_per_byte(torch: ModuleType, trainer_of: Callable, da
 
 
 def test_weight_files_can_be_trained_on(torch: ModuleType, trainer_of: Callable) -> None:
-    import export
+    from lmzip.training.net import weight_file as written
 
     trainer, other = trainer_of(net={"orders": [2, 0]}), trainer_of(net={"orders": [2, 0]}, train={"seed": 8})
     for _ in range(3):
         trainer.step(1.0)
-    file = export.weight_file(trainer.net, "tiny")
-    export.restore(other.net, file)
-    stored, again = export.tensors(trainer.net), export.tensors(other.net)
+    file = written.weight_file(trainer.net, "tiny")
+    written.restore(other.net, file)
+    stored, again = written.tensors(trainer.net), written.tensors(other.net)
     assert stored.keys() == again.keys()
     for name, array in stored.items():
         off = 1 if name.endswith(".multiplier") else 0
         assert array.dtype == again[name].dtype and np.max(np.abs(array.astype(int) - again[name])) <= off, name
     other.step(1.0)
-    assert not equal(export.tensors(other.net), again)
+    assert not equal(written.tensors(other.net), again)
 
 
 def test_weight_files_of_other_architectures_are_refused(torch: ModuleType, trainer_of: Callable) -> None:
-    import export
+    from lmzip.training.net import weight_file as written
 
     net = trainer_of(net={"n_layer": 2}).net
     before = {name: x.clone() for name, x in net.state_dict().items()}
     for key, value in (("n_layer", 3), ("n_layer", 1), ("orders", [3]), ("n_state", 64)):
         other = trainer_of(net={"n_layer": 2, key: value}).net
         with pytest.raises(ValueError, match=f"architecture: {key}$"):
-            export.restore(net, export.weight_file(other, "tiny"))
+            written.restore(net, written.weight_file(other, "tiny"))
     assert equal(net.state_dict(), before)
 
 
@@ -293,7 +293,7 @@ def test_train_keeps_the_checkpoint_before_a_decay(torch: ModuleType, train: Cal
 
 
 def test_learning_rates_rise_and_fall(torch: ModuleType, train: Callable, tmp_path: Path, monkeypatch) -> None:
-    from training.trainer import Trainer
+    from lmzip.training.net.trainer import Trainer
 
     scales, step = [], Trainer.step
     monkeypatch.setattr(Trainer, "step", lambda trainer, scale: scales.append(scale) or step(trainer, scale))
@@ -353,7 +353,7 @@ def test_settings_that_are_none(train: Callable, tmp_path: Path) -> None:
 
 
 def test_a_setting_of_one_weight_leaves_the_others(train: Callable, data: Path, tmp_path: Path, monkeypatch) -> None:
-    from training.data import Corpus
+    from lmzip.training.net.data import Corpus
 
     weights, sampling = [], Corpus.sampling
     monkeypatch.setattr(Corpus, "sampling", lambda self, w, piece: weights.append(w) or sampling(self, w, piece))

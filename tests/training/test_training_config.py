@@ -23,7 +23,7 @@ gutenberg = 1.5
 @pytest.fixture
 def load(torch: ModuleType, tmp_path: Path) -> Callable:
     """A function: settings, and what the file says, to the three configs."""
-    from training.config import load_config
+    from lmzip.training.net.config import load_config
 
     def load(*settings: str, text: str = CONFIG) -> tuple:
         (tmp_path / "a.toml").write_text(text)
@@ -110,7 +110,7 @@ def test_wrong_settings_are_named_in_one_line(load: Callable, setting: str, mess
     ],
 )
 def test_wrong_files_are_named_in_one_line(load: Callable, tmp_path: Path, text: str, message: str) -> None:
-    from training.config import load_config
+    from lmzip.training.net.config import load_config
 
     (tmp_path / "b.toml").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(ValueError) as caught:
@@ -121,7 +121,8 @@ def test_wrong_files_are_named_in_one_line(load: Callable, tmp_path: Path, text:
 
 def test_the_configs_that_are_here_can_be_read(torch: ModuleType) -> None:
     from conftest import ROOT
-    from training.config import load_config
+
+    from lmzip.training.net.config import load_config
 
     paths = sorted((ROOT / "scripts" / "configs").glob("*.toml"))
     assert paths

@@ -43,7 +43,7 @@ def scanned_by_loop(torch: ModuleType, z, g, h0, reset, dh) -> list:
 @pytest.mark.parametrize("resets", RESETS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_scan_is_a_loop(torch: ModuleType, shape: tuple[int, int, int], resets: str) -> None:
-    from training.scan import scan
+    from lmzip.training.net.scan import scan
 
     z, g, h0, reset, dh = scan_case(torch, shape, resets)
     z.requires_grad_()
@@ -58,7 +58,7 @@ def test_scan_is_a_loop(torch: ModuleType, shape: tuple[int, int, int], resets: 
 
 def test_scan_of_parts_of_a_product(torch: ModuleType) -> None:
     """As the net calls it: z and g are columns of one tensor, and the gradient comes transposed."""
-    from training.scan import scan
+    from lmzip.training.net.scan import scan
 
     z, g, h0, reset, dh = scan_case(torch, (2, 9, 8), "some")
     u = torch.cat([z, g], -1).requires_grad_()
@@ -72,7 +72,7 @@ def test_scan_of_parts_of_a_product(torch: ModuleType) -> None:
 INTERPRETED = """
 import sys
 import torch
-from training.scan_triton import backward, forward
+from lmzip.training.net.scan_triton import backward, forward
 
 cases = torch.load(sys.argv[1])
 results = []
@@ -92,7 +92,7 @@ def test_scan_on_triton_is_a_loop(torch: ModuleType, tmp_path: Path) -> None:
         scan_case(torch, shape, resets) for shape, resets in zip(SHAPES, ["first", "none", "some", "last"], strict=True)
     ]
     torch.save(cases, tmp_path / "cases.pt")
-    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT / "scripts")}
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-c", INTERPRETED, tmp_path / "cases.pt"], env=environment, check=True, timeout=200)
     for case, found in zip(cases, torch.load(tmp_path / "cases.pt"), strict=True):
         for x, right in zip(found, scanned_by_loop(torch, *case), strict=True):
@@ -103,7 +103,7 @@ def test_scan_on_triton_is_a_loop(torch: ModuleType, tmp_path: Path) -> None:
 
 
 def test_rowwise_optimizer_is_a_dense_rule_on_the_rows_of_a_step(torch: ModuleType) -> None:
-    from training.optim import RowwiseOptimizer
+    from lmzip.training.net.optim import RowwiseOptimizer
 
     n_tables, n_rows, dim, beta, eps = 2, 12, 4, 0.9, 1e-8
     tables = torch.randn(n_tables, n_rows, dim)
@@ -131,7 +131,7 @@ def test_rowwise_optimizer_is_a_dense_rule_on_the_rows_of_a_step(torch: ModuleTy
 
 
 def test_rowwise_optimizer_leaves_rows_without_gradient(torch: ModuleType) -> None:
-    from training.optim import RowwiseOptimizer
+    from lmzip.training.net.optim import RowwiseOptimizer
 
     tables = torch.randn(1, 5, 3)
     before = tables.clone()
@@ -142,7 +142,7 @@ def test_rowwise_optimizer_leaves_rows_without_gradient(torch: ModuleType) -> No
 @pytest.mark.parametrize("shape", [(96, 32), (32, 96), (48, 48), (200, 24)], ids=str)
 def test_orthogonalised_matrices_have_singular_values_near_one(torch: ModuleType, shape: tuple[int, int]) -> None:
     """Singular values near 1, whatever they were, and the singular vectors that were there."""
-    from training.optim import orthogonalised
+    from lmzip.training.net.optim import orthogonalised
 
     u, s, vt = torch.linalg.svd(torch.randn(shape), full_matrices=False)
     for m in (1e-4 * (u * s) @ vt, 300 * (u * torch.linspace(1, 0.05, len(s))) @ vt):
@@ -156,7 +156,7 @@ def test_orthogonalised_matrices_have_singular_values_near_one(torch: ModuleType
 
 def test_muon_steps_are_of_the_size_of_the_rate(torch: ModuleType) -> None:
     """The size of a step depends on the learning rate and the shape alone, its direction on gradients and momentum."""
-    from training.optim import Muon, orthogonalised
+    from lmzip.training.net.optim import Muon, orthogonalised
 
     for shape, factor in (((64, 16), 2.0), ((16, 64), 1.0)):
         p, idle = torch.nn.Parameter(torch.randn(shape)), torch.nn.Parameter(torch.ones(2, 2))
@@ -174,7 +174,7 @@ def test_muon_steps_are_of_the_size_of_the_rate(torch: ModuleType) -> None:
 
 
 def test_gate_sigmoid_is_close_to_a_sigmoid(torch: ModuleType) -> None:
-    from training.model import gate_sigmoid
+    from lmzip.training.net.model import gate_sigmoid
 
     u = torch.tensor([-9.0, -4.0, -2.0, 0.0, 2.0, 4.0, 9.0], requires_grad=True)
     gate_sigmoid(u).sum().backward()
@@ -185,7 +185,7 @@ def test_gate_sigmoid_is_close_to_a_sigmoid(torch: ModuleType) -> None:
 
 
 def test_rounding_has_the_gradient_of_the_identity(torch: ModuleType) -> None:
-    from training.model import rounded
+    from lmzip.training.net.model import rounded
 
     x = torch.tensor([-1.6, -0.5, 0.2, 0.5, 1.5, 7.0], requires_grad=True)
     y = rounded(x)
@@ -194,7 +194,7 @@ def test_rounding_has_the_gradient_of_the_identity(torch: ModuleType) -> None:
 
 
 def test_norm_int8_gives_integers_near_the_norm(torch: ModuleType) -> None:
-    from training.model import NORM_UNIT, norm_int8
+    from lmzip.training.net.model import NORM_UNIT, norm_int8
 
     x = torch.randn(7, 96) * torch.logspace(-2, 3, 7)[:, None]
     x[0, 0] = 50.0  # so far out that it is clamped
@@ -211,7 +211,7 @@ def test_norm_int8_gives_integers_near_the_norm(torch: ModuleType) -> None:
 
 
 def test_square_int8_gives_integers_near_the_square(torch: ModuleType) -> None:
-    from training.model import square_int8
+    from lmzip.training.net.model import square_int8
 
     u = torch.linspace(-5, 5, 1001, requires_grad=True)
     q = square_int8(u)
@@ -223,7 +223,7 @@ def test_square_int8_gives_integers_near_the_square(torch: ModuleType) -> None:
 
 
 def test_quant_linear_multiplies_by_integers(torch: ModuleType) -> None:
-    from training.model import QuantLinear
+    from lmzip.training.net.model import QuantLinear
 
     layer = QuantLinear(40, 24, unit=16)
     with torch.no_grad():
@@ -247,7 +247,7 @@ def test_quant_linear_multiplies_by_integers(torch: ModuleType) -> None:
 
 def test_windows_follow_each_other_and_resets_part_them(torch: ModuleType) -> None:
     """Two windows give what one of both does; behind a reset nothing is known of what stood before it."""
-    from training.model import ByteNet, NetConfig
+    from lmzip.training.net.model import ByteNet, NetConfig
 
     net = ByteNet(NetConfig(32, n_layer=2, n_hidden=32, n_state=32, byte_dim=32, table_dim=32, orders=[2]))
     last, rows = torch.randint(0, 256, (2, 24)), torch.randn(1, 2, 24, 32)

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.contexts import WINDOW
-from training.scan import scan
+from lmzip.training.net.contexts import WINDOW
+from lmzip.training.net.scan import scan
 
 # Units of the integers (ARITHMETIC 10.1)
 EMBEDDING_UNIT = 32  # an entry of 32 is 1.0

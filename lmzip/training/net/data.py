@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.contexts import WINDOW
+from lmzip.training.net.contexts import WINDOW
 
 RESET, SKIP = 1, 2  # marks: the state is zero before this byte; this byte is not to be predicted
 

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training import contexts
-from training.data import RESET, SKIP, Augmentation, Corpus, Stream
-from training.model import ByteNet, NetConfig
-from training.optim import Muon, RowwiseOptimizer
-from training.precision import multiplies_bfloat16
+from lmzip.training.net import contexts
+from lmzip.training.net.data import RESET, SKIP, Augmentation, Corpus, Stream
+from lmzip.training.net.model import ByteNet, NetConfig
+from lmzip.training.net.optim import Muon, RowwiseOptimizer
+from lmzip.training.net.precision import multiplies_bfloat16
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from training.precision import multiplies_bfloat16
+from lmzip.training.net.precision import multiplies_bfloat16
 
 
 def orthogonalised(m: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ def scan_forward(z: Tensor, g: Tensor, h0: Tensor, reset: Tensor) -> Tensor:
     z, g, h0, reset = (x.contiguous() for x in (z, g, h0, reset))
     h = torch.empty_like(z)
     if z.is_cuda:
-        from training.scan_triton import forward
+        from lmzip.training.net.scan_triton import forward
 
         forward(z, g, h0, reset, h)
     else:
@@ -63,7 +63,7 @@ def scan_backward(z: Tensor, g: Tensor, h0: Tensor, reset: Tensor, h: Tensor, dh
     z, g, h0, reset, h, dh = (x.contiguous() for x in (z, g, h0, reset, h, dh))
     dz, dg = torch.empty_like(z), torch.empty_like(z)
     if z.is_cuda:
-        from training.scan_triton import backward
+        from lmzip.training.net.scan_triton import backward
 
         backward(z, g, h0, reset, h, dh, dz, dg)
     else:

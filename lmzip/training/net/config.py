@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training.data import Augmentation
-from training.model import NetConfig
-from training.trainer import TrainConfig
+from lmzip.training.net.data import Augmentation
+from lmzip.training.net.model import NetConfig
+from lmzip.training.net.trainer import TrainConfig
 
 if sys.version_info >= (3, 11):
     import tomllib

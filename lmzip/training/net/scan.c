@@ -1,4 +1,4 @@
-/* scan.c - the gated linear recurrence of train.py on CPUs, forward and backward.
+/* scan.c - the gated linear recurrence of the net in training on CPUs, forward and backward.
 
    h_t = h_{t-1} + g_t (z_t - h_{t-1});  where reset_t is set, h_{t-1} counts as zero.
    z, g, h: (B, T, D) float; h0: (B, D); reset: (B, T) bytes.  D is vectorised by the compiler. */

@@ -1,0 +1,1 @@
+"""Training of the byte-level net: data, model, recurrence, optimisers, weight files.  Needs torch."""
