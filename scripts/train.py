@@ -107,8 +107,8 @@ def main(
         torch.set_num_threads(threads)
     checkpoint = out / "checkpoint.pt"
     try:
-        trainer = Trainer(*load_config(config, settings), Corpus(data, "train"), device)
-        validation = Corpus(data, "val")
+        trainer = Trainer(*load_config(config, settings), Corpus.mapped(data, "train"), device)
+        validation = Corpus.mapped(data, "val")
         begin(trainer, checkpoint, init, device)
         out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:

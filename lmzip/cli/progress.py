@@ -72,6 +72,7 @@ class Meter(Closing):
         self.done = dict.fromkeys(phases, 0)
         self.start = time.monotonic()
         self.summary: Summary | None = None  # of what is written so far, when compressing
+        self.note = ""  # what else is to be told
         self._lock = threading.RLock()  # a signal handler may come while it is held by the same thread
         self._bar: Any = None  # tqdm, loaded when the work turns out to take time
         terminal, wanted = os.isatty(2), reporter.progress
@@ -110,7 +111,8 @@ class Meter(Closing):
         if len(self.done) > 1:
             shares = [f"{phase} {self._percent(n)}" for phase, n in self.done.items()]
             bar.set_description_str(f"{self._short_name()}: {', '.join(shares)}", refresh=False)
-        if bits := self.bits_per_byte():
+        bar.total = self.total  # which may only turn out
+        if bits := self.bits_per_byte() or self.note:
             bar.set_postfix_str(bits, refresh=False)
         bar.update(n_bytes / len(self.done))
 
@@ -152,7 +154,7 @@ class Meter(Closing):
             work = sum(self.done.values())
             parts = [f"{phase} {self._percent(n)}" for phase, n in self.done.items()]
             parts += [f"{max(self.done.values())} bytes", duration(seconds), speed(max(self.done.values()), seconds)]
-            if bits := self.bits_per_byte():
+            if bits := self.bits_per_byte() or self.note:
                 parts.append(bits)
             if self.total and work:
                 left = seconds * (self.total * len(self.done) - work) / work

@@ -12,7 +12,7 @@ from cli_tools import command, environment, finish, names_in, run, run_python
 
 from lmzip.cli.models.commands import models_program
 
-COMMANDS = ["list", "get", "import", "bench", "sample", "plot", "add-dictionary", "train-dictionary"]
+COMMANDS = ["list", "get", "import", "bench", "sample", "plot", "add-dictionary", "train-dictionary", "train"]
 EVERYWHERE = [[], *([name] for name in COMMANDS)]
 
 

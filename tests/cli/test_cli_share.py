@@ -166,7 +166,10 @@ CASES = [
     (["lmzip", "--model", "n"], ["<default>", "ngram"]),
     (["lmunzip", "--model", ""], ["<default>", "auto", "bytelm3", "ngram"]),
     (["lmzip", "--no-v"], ["--no-verify"]),
-    (["lmzip-models", ""], ["add-dictionary", "bench", "get", "import", "list", "plot", "sample", "train-dictionary"]),
+    (
+        ["lmzip-models", ""],
+        ["add-dictionary", "bench", "get", "import", "list", "plot", "sample", "train", "train-dictionary"],
+    ),
     (["lmzip-models", "l"], ["list"]),
     (["lmzip-models", "--v"], ["--version"]),
     (["lmzip-models", "get", ""], ["smollm2", "smollm2-135m-base@", "smollm2-360m-base@"]),

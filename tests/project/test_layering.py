@@ -61,7 +61,7 @@ ALLOWED = {
     "stream": {"errors", "arguments", "dictionary", "original", "levels", "contents", "codec", "models"},
     "tarfile": {"errors", "stream"},
     "integrations": {"levels", "format", "stream", "tarfile"},
-    "training": {"dictionary", "stream", "models"},
+    "training": {"errors", "dictionary", "stream", "models"},
     "plot": {"packages", "contents", "codec"},
     "cluster": {"errors", "_version", "dictionary", "codec", "models", "packages"},
     "cli": {

@@ -237,7 +237,7 @@ def corpus_of(prepare_data: ModuleType, tmp_path: Path) -> Callable:
             for data in group:
                 split.add(kind, data)
         split.finish(sorted(documents))
-        return Corpus(tmp_path, "train")
+        return Corpus.mapped(tmp_path, "train")
 
     return make
 

@@ -73,7 +73,7 @@ def trainer_of(torch: ModuleType, data: Path) -> Callable:
             NetConfig(**(TINY | (net or {}))),
             TrainConfig(**({"batch_size": 2, "window": 32} | (train or {}))),
             Augmentation(**(augmentation or {})),
-            Corpus(data, "train"),
+            Corpus.mapped(data, "train"),
             "cpu",
         )
 
@@ -112,7 +112,7 @@ def test_restored_training_goes_on_exactly(torch: ModuleType, trainer_of: Callab
 
     stopped = trainer_of(train=config)
     losses = [float(stopped.step(1.0)) for _ in range(7)]
-    stopped.validate(Corpus(data, "val"))
+    stopped.validate(Corpus.mapped(data, "val"))
     file = io.BytesIO()
     torch.save(stopped.state_dict(), file)
 
@@ -172,7 +172,7 @@ def test_what_is_skipped_is_not_predicted(torch: ModuleType, trainer_of: Callabl
 def test_validation_is_bits_per_byte(torch: ModuleType, trainer_of: Callable, data: Path) -> None:
     from lmzip.training.net.data import Corpus
 
-    trainer, validation = trainer_of(), Corpus(data, "val")
+    trainer, validation = trainer_of(), Corpus.mapped(data, "val")
     for _ in range(20):
         trainer.step(1.0)
     bits = trainer.validate(validation, window=3, n_rows=1)
@@ -333,7 +333,7 @@ def test_data_that_are_none(train: Callable, data: Path, tmp_path: Path) -> None
     assert "at least zero" in error("--set", "train.weights.a=-1")
     assert "above it somewhere" in error("--set", "train.weights.a=0")
     (data / "val.bin").write_bytes(b"abc")
-    assert "val.bin: 3 bytes, not 951 as val.npz says" in error()
+    assert "val.bin: 3 bytes of documents, not 951" in error()
     write_split(data, "val", {"a": b""})
     assert "val.bin: no text" in error()
     (data / "train.npz").unlink()

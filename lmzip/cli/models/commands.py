@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from lmzip._version import __version__
-from lmzip.cli.completing import FileType, ModelType, starting
+from lmzip.cli.completing import DeviceType, FileType, ModelType, starting
 from lmzip.cli.completion import completion_script
 from lmzip.cli.messages import Reporter, print_text
 from lmzip.cli.option_table import (
@@ -21,7 +21,7 @@ from lmzip.cli.option_table import (
     quiet_and_progress,
     value,
 )
-from lmzip.cli.option_types import ContentType, RangeType, SizeType
+from lmzip.cli.option_types import ContentType, RangeType, SizeType, TimeType
 
 PROGRAM = "lmzip-models"
 _METAVAR = "[OPTION]..."
@@ -90,7 +90,7 @@ def models_program(context: click.Context) -> None:
     """Insist on a command."""
     if context.invoked_subcommand is None:
         raise click.UsageError(
-            "say what to do: list, get, import, bench, sample, plot, add-dictionary or train-dictionary"
+            "say what to do: list, get, import, bench, sample, plot, add-dictionary, train-dictionary or train"
         )
 
 
@@ -297,3 +297,40 @@ def _train_dictionary(reporter: Reporter, names: tuple[str, ...], output: str | 
     from lmzip.cli.models.dictionaries import train_dictionary
 
     return train_dictionary(reporter, names, output=output, **options)
+
+
+@_command(
+    "train",
+    "Tune the net on one's own files.",
+    "Tune the net of levels -5 to -9 on the text files below each DIR (takes torch): the result is a weight file for "
+    "lmzip --model.  A part is held out: what levels make of it without and with the new weights is told, by kind of "
+    "file.  Where that is no gain, nothing is written.  What was interrupted goes on when it is called again.",
+    [
+        click.Argument(["names"], nargs=-1, required=True, type=FileType(), metavar="DIR..."),
+        *_OUTPUT_OPTIONS,
+        value("--name", "NAME", click.UNPROCESSED, "Call the model NAME; the output's name otherwise, or DIR's."),
+        value("seconds --time", "TIME", TimeType(), "All in all: 90s, 15m, 2h; 10m by default."),
+        value("n_bytes --bytes", "SIZE", SizeType(), "Read so many bytes instead, which gives the same each time."),
+        value("--config", "FILE", FileType(), "A new net as FILE (TOML) says, instead of the one that ships."),
+        value("--device", "NAME", DeviceType(), "Where to train: auto (default), cpu, cuda, cuda:N."),
+        value("-T --threads", "N", click.IntRange(0, 4096), "Threads; 0 (default): as many as there are."),
+        *_LEVELS,
+        _JSON,
+        count("-v --verbose", "Tell the loss of every validation, by kind of file."),
+        _QUIET,
+        *_PROGRESS,
+    ],
+)
+def _train(reporter: Reporter, names: tuple[str, ...], device: str | None, **options: Any) -> str:
+    if not all(names):
+        raise click.UsageError("a name is empty")
+    _refuse_output(options["output"], "a weight file")
+    from lmzip.cli.options import is_device
+
+    if device is not None and not is_device(device):
+        raise click.UsageError(f"there is no device {device!r}: auto, cpu, cuda and cuda:N")
+    if options["seconds"] == 0 or options["n_bytes"] == 0:
+        raise click.UsageError("nothing is learned in no time")
+    from lmzip.cli.models.training import Training
+
+    return Training(reporter, names, device=device or "auto", **options).run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,21 +25,40 @@ class Augmentation:
 
 
 class Corpus:
-    """The documents of a split (prepare_data.py), mapped into memory.
+    """The documents of a split, each of a kind.
 
-    start: (n + 1,) int64 offsets of the documents in bytes, (start[n],) uint8; kind: (n,) int16 indices into kinds.
-    Raises OSError, and ValueError for a split without text or of files that do not belong together.
+    data: (start[n],) uint8, all documents end to end; start: (n + 1,) int64, where each begins, in bytes; kind: (n,)
+    integers, indices into kinds.  Raises ValueError for documents without text.
     """
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, data: np.ndarray, start: np.ndarray, kind: np.ndarray, kinds: list[str]) -> None:
+        if start[-1] == 0:
+            raise ValueError("no text")
+        if len(data) != start[-1]:
+            raise ValueError(f"{len(data)} bytes of documents, not {start[-1]}")
+        self.bytes, self.start, self.kind, self.kinds = data, start, kind, kinds
+
+    @classmethod
+    def of(cls, documents: Sequence[tuple[str, bytes]]) -> Corpus:
+        """Return the corpus of documents with their kinds, in the order given; raises ValueError without text."""
+        kinds = sorted({kind for kind, _ in documents})
+        start = np.cumsum([0, *(len(data) for _, data in documents)])
+        data = np.frombuffer(b"".join(data for _, data in documents), np.uint8)
+        return cls(data, start, np.array([kinds.index(kind) for kind, _ in documents], np.int16), kinds)
+
+    @classmethod
+    def mapped(cls, folder: Path, split: str) -> Corpus:
+        """Return a split as prepare_data.py writes it, mapped into memory.
+
+        Raises OSError, and ValueError for a split without text or of files that do not belong together.
+        """
         with np.load(folder / f"{split}.npz") as table:
-            self.start, self.kind, self.kinds = table["start"], table["kind"], [str(k) for k in table["kinds"]]
+            start, kind, kinds = table["start"], table["kind"], [str(k) for k in table["kinds"]]
         path = folder / f"{split}.bin"
-        if self.start[-1] == 0:
-            raise ValueError(f"{path}: no text")
-        self.bytes = np.memmap(path, np.uint8, "r")
-        if len(self.bytes) != self.start[-1]:
-            raise ValueError(f"{path}: {len(self.bytes)} bytes, not {self.start[-1]} as {split}.npz says")
+        try:
+            return cls(np.memmap(path, np.uint8, "r") if start[-1] else np.zeros(0, np.uint8), start, kind, kinds)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
     def fingerprint(self) -> str:
         """Return a hash of the sizes and kinds of the documents, which tells corpora apart without reading them."""
@@ -115,4 +135,4 @@ class Stream:
 
     def load_state_dict(self, state: dict) -> None:
         self.random.bit_generator.state = state["random"]
-        self.pending, self.marks, self.history = state["pending"], state["marks"], state["history"]
+        self.pending, self.marks, self.history = (np.asarray(state[x]) for x in ("pending", "marks", "history"))

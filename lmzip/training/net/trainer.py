@@ -57,9 +57,22 @@ def read_checkpoint(path: Path, device: str) -> dict:
 
 
 class Trainer:
-    """A net with its optimisers and data; raises ValueError for weights of kinds that the corpus does not hold."""
+    """A net with its optimisers and data."""
 
-    def __init__(self, net: NetConfig, train: TrainConfig, augmentation: Augmentation, corpus: Corpus, device: str):
+    def __init__(
+        self,
+        net: NetConfig,
+        train: TrainConfig,
+        augmentation: Augmentation,
+        corpus: Corpus,
+        device: str,
+        *,
+        compiled: bool = True,
+    ) -> None:
+        """compiled: torch makes machine code of the net first, which takes a minute and saves a fifth from then on.
+
+        Raises ValueError for weights of kinds that the corpus does not hold.
+        """
         torch.manual_seed(train.seed)
         self.config, self.device, self.corpus = train, torch.device(device), corpus
         self.net = ByteNet(net).to(device)
@@ -77,7 +90,7 @@ class Trainer:
         self.streams = [Stream(corpus, sampling, augmentation, seed) for seed in seeds]
         self.states = self.net.initial_state(train.batch_size)
         self.n_steps = 0
-        self.run = torch.compile(self._loss, dynamic=False)
+        self.run = torch.compile(self._loss, dynamic=False) if compiled else self._loss
 
     @property
     def step_size(self) -> int:
@@ -193,4 +206,4 @@ class Trainer:
             getattr(self, name).load_state_dict(state[name])
         for stream, s in zip(self.streams, state["streams"], strict=True):
             stream.load_state_dict(s)
-        self.states, self.n_steps = state["states"], state["n_steps"]
+        self.states, self.n_steps = [x.to(self.device) for x in state["states"]], state["n_steps"]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load, save
 
+from lmzip.errors import UnsupportedError
 from lmzip.models.weights import FORMAT, METADATA_KEY, matrix_names, metadata
 from lmzip.training.net.model import EMBEDDING_UNIT, ByteNet, NetConfig, QuantLinear
 
@@ -70,6 +71,15 @@ def restore(net: ByteNet, data: bytes) -> None:
         matrix.weight.copy_(stored[f"{name}.weight"] * scale[:, None])
     for i, layer in enumerate(net.layers):
         layer.forget_bias.copy_(stored[f"layers.{i}.forget_bias"] / ONE)
+
+
+def net_config_of(data: bytes) -> NetConfig:
+    """Return the architecture of the net in a weight file; raises UnsupportedError for what holds none."""
+    config = metadata(data, Path("the weight file"))
+    if config["format"] != FORMAT:
+        raise UnsupportedError("the weight file holds no net but a transformer")
+    sizes = {key: config[key] for key in ("n_embd", "n_layer", "n_hidden", "n_state", "byte_dim", "table_dim")}
+    return NetConfig(**sizes, table_rows=1 << config["table_bits"], orders=config["orders"])
 
 
 def config_of(net: NetConfig, name: str) -> dict:
