@@ -129,6 +129,14 @@ def test_no_cuda_is_told(folder: Path) -> None:
     assert done.returncode == 3 and b"torch finds no CUDA here" in done.stderr
 
 
+def test_no_compiler_is_told(folder: Path) -> None:
+    (folder / "new").mkdir()
+    changes = {"TMPDIR": str(folder / "new"), "CC": "no-such-cc"}  # nothing is compiled there yet
+    done = train(folder, "-o", "m", "--bytes=10k", env=environment(**changes))
+    assert done.returncode == 3 and done.stderr.count(b"\n") == 1
+    assert b"lmzip-models: training on a CPU takes a C compiler, and no-such-cc is none" in done.stderr
+
+
 def test_what_is_interrupted_leaves_a_checkpoint_alone(folder: Path) -> None:
     """Ctrl-C ends by the signal; the next call goes on, and makes what an uninterrupted one makes."""
     process = start("lmzip-models", "train", "logs", "--config=tiny.toml", "-T1", "-o", "m", "--bytes=300k", cwd=folder)

@@ -17,6 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lmzip.errors import UnsupportedError
+
 SOURCE = Path(__file__).with_name("scan.c")
 
 
@@ -24,14 +26,18 @@ SOURCE = Path(__file__).with_name("scan.c")
 def _library() -> ctypes.CDLL:
     """Compile scan.c for this processor, once for each version of it, and load it.
 
-    Raises OSError without a compiler, subprocess.CalledProcessError if it fails.
+    Raises UnsupportedError without a compiler, or if it fails; OSError where nothing can be written.
     """
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"lmzip-scan-{os.getuid()}-{digest}.so"
     if not path.exists() or path.lstat().st_uid != os.getuid():  # everybody may write to the folder
         scratch = path.with_suffix(f".{os.getpid()}")
         flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
-        subprocess.run([os.environ.get("CC", "cc"), *flags, "-o", str(scratch), str(SOURCE)], check=True)
+        compiler = os.environ.get("CC", "cc")
+        try:
+            subprocess.run([compiler, *flags, "-o", scratch, SOURCE], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            raise UnsupportedError(f"training on a CPU takes a C compiler, and {compiler} is none (CC=...)") from None
         scratch.rename(path)
     return ctypes.CDLL(str(path))
 
