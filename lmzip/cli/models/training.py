@@ -18,7 +18,7 @@ from lmzip.cli.messages import CallError, Reporter, printable, reason
 from lmzip.cli.models.training_report import Report
 from lmzip.cli.progress import Meter, duration
 from lmzip.cli.writing import target, write_file
-from lmzip.errors import LmzipError, UnsupportedError
+from lmzip.errors import UnsupportedError
 from lmzip.models import registry, weights
 from lmzip.packages import needed
 
@@ -63,15 +63,10 @@ class Training:
                 import torch
             self.device = _device(self.device)
             torch.set_num_threads(self.n_threads)
-            documents = self._documents()
-            self.folder = Path(self.place + _FOLDER)
-            self.folder.mkdir(exist_ok=True)
-            return self._trained(documents, began)
-        except (CallError, UnsupportedError):
-            raise
-        except (LmzipError, OSError, ValueError, MemoryError) as error:
+            return self._trained(self._documents(), began)
+        except (OSError, ValueError, MemoryError) as error:
             name = os.fsdecode(getattr(error, "filename", None) or self.names[0])
-            raise CallError(f"{printable(name)}: {reason(error)}", getattr(error, "exit_status", 1)) from None
+            raise CallError(f"{printable(name)}: {reason(error)}") from None
 
     def _model_name(self) -> str:
         name = self.name or Path(self.output or Path(self.names[0]).absolute()).name.removesuffix(registry.SUFFIX)
@@ -95,11 +90,29 @@ class Training:
             return Plan.of_weights(weights.read(registry.Registry().default().path), **limits)
         from lmzip.training.net.config import load_config
 
-        return Plan(*load_config(Path(self.config)), **limits)
+        try:
+            return Plan(*load_config(Path(self.config)), **limits)
+        except ValueError as error:  # which names the file
+            raise CallError(printable(str(error))) from None
+
+    def _tuner(self, documents: Split, seconds: float) -> Tuner:
+        """Return what trains, once it is known that what comes of it is a model."""
+        from lmzip.training.tuning import Tuner
+
+        plan, folder = self._plan(seconds), Path(self.place + _FOLDER)
+        self.checkpoint, self.candidate = folder / "checkpoint.pt", folder / f"candidate{registry.SUFFIX}"
+        try:
+            tuner = Tuner(plan, documents, self.checkpoint)
+            weights.load_net(tuner.weights(self.model_name), Path(self.config or self.place))
+        except ValueError as error:
+            raise CallError(f"{printable(str(self.checkpoint))}: {reason(error)}") from None
+        folder.mkdir(exist_ok=True)
+        if tuner.resumed:
+            self.reporter.info(self.place, f"goes on from {printable(str(self.checkpoint))}")
+        return tuner
 
     def _trained(self, documents: Split, began: float) -> str:
         from lmzip.training.gain import by_kind, sizes
-        from lmzip.training.tuning import Tuner
 
         _, _, n_held_out = documents.sizes()
         with self._meter("measure", n_held_out) as meter:
@@ -108,20 +121,12 @@ class Training:
         seconds = self.seconds or (float("inf") if self.n_bytes else DEFAULT_SECONDS)
         spent = time.monotonic() - began
         left = max(_LEAST_SHARE * seconds, seconds - 3.2 * spent)
-        checkpoint = self.folder / "checkpoint.pt"
-        try:
-            tuner = Tuner(self._plan(left), documents, checkpoint)
-        except ValueError as error:
-            raise CallError(f"{printable(self.config or str(checkpoint))}: {reason(error)}") from None
-        if tuner.resumed:
-            self.reporter.info(self.place, f"goes on from {printable(str(checkpoint))}")
+        tuner = self._tuner(documents, left)
         self._train(tuner)
         data = tuner.weights(self.model_name)
-        candidate = self.folder / f"candidate{registry.SUFFIX}"
-        candidate.write_bytes(data)
-        weights.load_net(data, candidate)
+        self.candidate.write_bytes(data)
         with self._meter("measure", n_held_out) as meter:
-            tuned = sizes(documents.held_out, self.of_level, candidate, self.n_threads, self._advance(meter))
+            tuned = sizes(documents.held_out, self.of_level, self.candidate, self.n_threads, self._advance(meter))
         gains = by_kind(documents.held_out, default, tuned)
         report = Report(
             path=self.place,
@@ -140,13 +145,13 @@ class Training:
             held_out=gains,
         )
         if gains["all"].share <= 0:
-            candidate.unlink()
+            self.candidate.unlink()
             raise CallError(
                 f"{printable(self.place)}: not written: of {n_held_out} bytes held out it makes "
                 f"{gains['all'].tuned_size}, the default {gains['all'].default_size}; more time goes on from here"
             )
         write_file(self.place, data, force=self.force)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.checkpoint.parent, ignore_errors=True)
         return report.as_json() if self.json else report.as_text()
 
     def _train(self, tuner: Tuner) -> None:

@@ -102,6 +102,8 @@ def config_of(net: NetConfig, name: str) -> dict:
 def weight_file(net: ByteNet, name: str) -> bytes:
     """Return the bytes of the weight file: one metadata entry, so that no order of entries is left to chance.
 
-    Raises ValueError for weights too large for it.
+    Raises ValueError for weights too large for it, and for what only experiments have.
     """
+    if net.config.gate != "sigmoid" or net.config.token_shift:
+        raise ValueError("the kernel has neither the gate silu nor a token shift: experiments only")
     return save(tensors(net), {METADATA_KEY: json.dumps(config_of(net.config, name), sort_keys=True)})
