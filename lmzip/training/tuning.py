@@ -29,7 +29,8 @@ PATIENCE = 3  # validations without a gain, after which the rates fall, or with 
 LEAST_GAIN = 0.002  # of the validation's loss, as a share of it
 DECAY_SHARE = 0.5  # of the budget in which the rates fall to zero
 SAVE_SECONDS = 60.0  # between checkpoints
-VALIDATION_SIZE = 128 << 10  # bytes: what the net reads without learning takes a third of the time of learning
+VALIDATION_SIZE = 64 << 10  # bytes: what the net reads without learning takes a third of the time of learning
+VALIDATION_SHARE = 0.1  # of the time at most, where time is what there is little of
 
 # What a net that begins with good weights is best tuned with on one's own files (docs/MODELS.md, "Tuning").
 TUNING = TrainConfig(batch_size=8, window=256, optimiser="adam", adam_lr=0.004, table_lr=0.06, warmup_steps=20)
@@ -122,7 +123,7 @@ class Tuner:
         course = self.course
         self._last = saved = time.monotonic()
         while not course.finished:
-            if not course.losses or self.share() - self._share(*course.validated) >= 1 / N_VALIDATIONS:
+            if self._validation_is_due():
                 self._validate()
                 self._clock()
                 self.save()
@@ -181,6 +182,16 @@ class Tuner:
         self._best = {name: x.to(self.plan.device) for name, x in state["best"].items()}
         if self.course.finished and self.share() < 1:  # more is wanted than what was enough
             self.course.finished, self.course.decay = False, None
+
+    def _validation_is_due(self) -> bool:
+        """Return whether enough was read since the last one: of two runs with a budget of bytes at the same places."""
+        if not self.course.losses:
+            return True
+        if math.isfinite(self.plan.seconds):
+            seconds = self.course.seconds - self.course.validated[0]
+            if seconds < self._reserve / VALIDATION_SHARE:
+                return False
+        return self.share() - self._share(*self.course.validated) >= 1 / N_VALIDATIONS
 
     def _scale(self, share: float) -> float:
         """Return what the learning rates are multiplied by at a share of the budget."""

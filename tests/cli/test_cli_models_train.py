@@ -8,6 +8,9 @@ import pytest
 from cli_tools import environment, names_in, run
 from conftest import SAMPLE
 
+from lmzip.cli.messages import Reporter
+from lmzip.cli.progress import Meter
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -44,3 +47,10 @@ def test_without_torch_it_is_one_line(folder: Path) -> None:
     assert done.returncode == 3 and done.stdout == b""
     assert done.stderr.startswith(b"lmzip-models: training needs the package torch: pip install 'torch>=")
     assert done.stderr.count(b"\n") == 1 and names_in(folder) == ["path", "texts"]
+
+
+def test_how_far_it_is_has_the_loss() -> None:
+    with Meter(Reporter("lmzip-models"), "m", ("train",), None) as meter:
+        meter.total, meter.note = 200, "validation 1.234 bits/byte"
+        meter.advance("train", 50)
+        assert meter.line().startswith("train 25 %, 50 bytes, ") and ", validation 1.234 bits/byte, " in meter.line()

@@ -114,12 +114,15 @@ def test_more_goes_on_from_the_end(tuner_of: Callable) -> None:
 
 def test_nothing_to_learn_ends_early(tuner_of: Callable) -> None:
     noise = split([Document("noise", "other", random.Random(1).randbytes(80_000))])
-    tuner = tuner_of(documents=noise, n_bytes=1000 * STEP)
+    tuner = tuner_of(documents=noise, n_bytes=400 * STEP)
     tuner.run()
     assert tuner.course.finished and tuner.share() < 0.8
 
 
-def test_the_budget_is_one_of_time(tuner_of: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("cost", "n_validations"), [(0.5, 11), (5.0, 3)])
+def test_the_budget_is_one_of_time(
+    tuner_of: Callable, monkeypatch: pytest.MonkeyPatch, cost: float, n_validations: int
+) -> None:
     """The rates follow the clock, and what validation takes is left at the end."""
     from lmzip.training import tuning
 
@@ -135,15 +138,16 @@ def test_the_budget_is_one_of_time(tuner_of: Callable, monkeypatch: pytest.Monke
         return step(scale)
 
     def slow_validation(corpus):
-        now[0] += 2.0
+        now[0] += cost
         return validate(corpus)
 
     monkeypatch.setattr(tuner.trainer, "step", slow_step)
     monkeypatch.setattr(tuner.trainer, "validate", slow_validation)
     tuner.run()
     assert 98 <= now[0] <= 101 and tuner.course.seconds == now[0]
+    assert len(tuner.course.losses) == n_validations, "no more than a tenth of the time goes to them"
     assert scales[:3] == pytest.approx([1 / 3, 2 / 3, 1]) and max(scales) == 1
-    assert scales[-1] < 0.05 and scales[-20] < scales[-40] < 1
+    assert scales[-1] < 0.05 and scales[-20] < scales[-30] < 1
 
 
 def test_a_weight_file_is_gone_on_with(tuner_of: Callable) -> None:

@@ -69,7 +69,7 @@ class Trainer:
         *,
         compiled: bool = True,
     ) -> None:
-        """compiled: torch makes machine code of the net first, which takes a minute and saves a fifth from then on.
+        """compiled: torch makes machine code of the net at the first step: slow at first, then faster.
 
         Raises ValueError for weights of kinds that the corpus does not hold.
         """
