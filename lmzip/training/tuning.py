@@ -69,7 +69,7 @@ class Course:
     validated: tuple[float, int] = (0.0, 0)  # the seconds and bytes used at the last of them
     best: int = 0  # which of them was the best
     decay: tuple[float, float] | None = None  # from which share of the budget to which the rates fall, once they do
-    n_idle: int = 0  # validations without a gain since the last gain, or since the rates fall
+    n_idle: int = 0  # validations in succession without a gain on the one before, with the rates as they are
     finished: bool = False
 
 
@@ -191,7 +191,7 @@ class Tuner:
             seconds = self.course.seconds - self.course.validated[0]
             if seconds < self._reserve / VALIDATION_SHARE:
                 return False
-        return self.share() - self._share(*self.course.validated) >= 1 / N_VALIDATIONS
+        return self.share() - self._share(*self.course.validated) >= 1 / N_VALIDATIONS - 1e-9  # of rounding
 
     def _scale(self, share: float) -> float:
         """Return what the learning rates are multiplied by at a share of the budget."""
@@ -209,7 +209,9 @@ class Tuner:
         self._reserve = time.monotonic() - began
         course.validated = (course.seconds, self.n_bytes)
         now, best = course.losses[-1]["all"], course.losses[course.best]["all"]
-        course.n_idle = 0 if now < best * (1 - LEAST_GAIN) else course.n_idle + (len(course.losses) > 1)
+        # At first high rates may lose much of what the weights knew: what falls again is not idle.
+        before = course.losses[-2]["all"] if len(course.losses) > 1 else math.inf
+        course.n_idle = 0 if now < before * (1 - LEAST_GAIN) else course.n_idle + 1
         if now < best:
             course.best = len(course.losses) - 1
             self._best = _copy(self.trainer.net.state_dict())

@@ -112,11 +112,35 @@ def test_more_goes_on_from_the_end(tuner_of: Callable) -> None:
     assert more.n_bytes == 40 * STEP and more.course.losses[-1]["all"] < 8
 
 
-def test_nothing_to_learn_ends_early(tuner_of: Callable) -> None:
-    noise = split([Document("noise", "other", random.Random(1).randbytes(80_000))])
-    tuner = tuner_of(documents=noise, n_bytes=400 * STEP)
+def course_of(tuner, losses: list[float]) -> tuple[list[float], float]:
+    """Return the rates of each step, and the share of the budget used, of a training whose validations are these."""
+    scales, step = [], tuner.trainer.step
+    left = iter([*losses, *[losses[-1]] * 99])
+    tuner.trainer.validate = lambda corpus: {"all": next(left)}
+    tuner.trainer.step = lambda scale: scales.append(scale) or step(scale)
     tuner.run()
-    assert tuner.course.finished and tuner.share() < 0.8
+    return scales, tuner.share()
+
+
+def test_it_ends_where_validation_stops_falling(tuner_of: Callable) -> None:
+    """At first the rates fall, from there to twice what was used; then it ends."""
+    scales, share = course_of(tuner_of(n_bytes=100 * STEP), [4.0, 3.0, 3.0, 3.1, 3.2, 3.3])
+    assert scales[3:40] == [1.0] * 37 and scales[40] == 1.0 > scales[41] > scales[60] > scales[69]
+    assert share == pytest.approx(0.7), "three more without a gain"
+
+
+@pytest.mark.parametrize("losses", [[4.0, 3.0, 2.0, 1.0, 0.9, 0.8, 0.7], [2.0, 3.0, 2.9, 2.8, 2.7, 2.6, 2.5, 2.4]])
+def test_it_goes_on_while_validation_falls(tuner_of: Callable, losses: list[float]) -> None:
+    """Also behind a rise at first, when high rates lose what the weights knew."""
+    scales, share = course_of(tuner_of(n_bytes=100 * STEP), losses)
+    assert scales[3:50] == [1.0] * 47 and share >= 0.9
+
+
+def test_what_became_worse_is_not_kept(tuner_of: Callable) -> None:
+    tuner = tuner_of(n_bytes=60 * STEP)
+    before = tuner.weights("tiny")
+    course_of(tuner, [2.0, 3.0])
+    assert tuner.course.best == 0 and tuner.weights("tiny") == before
 
 
 @pytest.mark.parametrize(("cost", "n_validations"), [(0.5, 11), (5.0, 3)])
