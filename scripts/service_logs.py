@@ -148,6 +148,7 @@ class Service:
 def main(sample: Path, size: int, day: int, output: Path) -> None:
     """Write a day of the log that SAMPLE is a sample of."""
     lines = sample.read_text(encoding="utf-8", errors="replace").splitlines()
+    output.parent.mkdir(parents=True, exist_ok=True)
     try:
         output.write_bytes(Service(lines).day(day, size))
     except ValueError as error:
