@@ -16,12 +16,13 @@ from collections.abc import Callable
 from typing import Any
 
 from lmzip._version import __version__
-from lmzip.cluster.names import DictionaryName, ModelName
+from lmzip.cluster.names import DictionaryName, ModelName, OriginalName
 from lmzip.codec.jobs import MAX_JOBS, DecodeJob, EncodeJob
 from lmzip.dictionary import Dictionary
 from lmzip.errors import LmzipError, MemoryLimitError, UnsupportedError
 from lmzip.models.base import Model
 from lmzip.models.registry import ships
+from lmzip.original import Original
 from lmzip.packages import needed
 
 LOCAL, AUTO = "local", "auto"
@@ -154,15 +155,19 @@ class Cluster:
     def _name_of(self, model: Model) -> ModelName:
         """Return what a node finds a model by, its weights put into the object store if not every node has them."""
         dictionary = self._name_of_dictionary(model.dictionary) if model.dictionary else None
+        original = self._name_of_original(model.original) if model.original else None
         model = model.plain
         stored = None if ships(model) else self._store(model.digest, model.path.read_bytes)
-        return ModelName(model.kind, model.name, model.digest, stored, dictionary)
+        return ModelName(model.kind, model.name, model.digest, stored, dictionary, original)
 
     def _name_of_dictionary(self, dictionary: Dictionary) -> DictionaryName:
         stored = self._store(dictionary.digest, lambda: dictionary.data)
         return DictionaryName(dictionary.digest, 1 << dictionary.size_log, stored)
 
-    def _store(self, digest: bytes, read: Callable[[], bytes]) -> Any:
+    def _name_of_original(self, original: Original) -> OriginalName:
+        return OriginalName(original.digest, self._store(original.digest, lambda: original.data))
+
+    def _store(self, digest: bytes, read: Callable[[], bytes | bytearray]) -> Any:
         with self._lock:
             if digest not in self._stored:
                 import numpy as np  # whose arrays the processes of a node share

@@ -1,4 +1,4 @@
-"""What tells a node which model and which dictionary a job needs; the bytes come from the object store, once a node."""
+"""What tells a node which model, dictionary and original a job needs; their bytes are in the object store."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ class DictionaryName(NamedTuple):
     stored: Any  # reference to its bytes in the object store
 
 
+class OriginalName(NamedTuple):
+    """An original of patches."""
+
+    digest: bytes
+    stored: Any  # reference to its bytes in the object store
+
+
 class ModelName(NamedTuple):
     """A model that ships with lmzip, or one whose weight file is in the object store."""
 
@@ -21,3 +28,4 @@ class ModelName(NamedTuple):
     digest: bytes
     stored: Any = None  # reference to the weight file in the object store; None for what ships
     dictionary: DictionaryName | None = None
+    original: OriginalName | None = None

@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from lmzip._version import __version__
-from lmzip.cluster.names import DictionaryName, ModelName
+from lmzip.cluster.names import DictionaryName, ModelName, OriginalName
 from lmzip.codec.jobs import DecodeJob, EncodeJob
 from lmzip.dictionary import Dictionary
 from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.models.base import Model
 from lmzip.models.dictionary import behind
+from lmzip.models.original import patching
 from lmzip.models.registry import SUFFIX, Registry
+from lmzip.original import Original
 
-_MOST_KEPT = 2  # models and dictionaries that came from elsewhere
+_MOST_KEPT = 2  # of what came from elsewhere: models, dictionaries, originals
 
 _registry = Registry()
 _models: OrderedDict[bytes, Model] = OrderedDict()
 _dictionaries: OrderedDict[tuple[bytes, int], Dictionary] = OrderedDict()
+_originals: OrderedDict[bytes, Original] = OrderedDict()
 
 
 def version_here() -> str:
@@ -52,7 +55,8 @@ def do(job: EncodeJob | DecodeJob, version: str) -> Any:
 
 def _model(name: ModelName) -> Model:
     """Return the model of that name, loaded the first time."""
-    return behind(_plain_model(name), _dictionary(name.dictionary) if name.dictionary else None)
+    model = behind(_plain_model(name), _dictionary(name.dictionary) if name.dictionary else None)
+    return patching(model, _original(name.original) if name.original else None)
 
 
 def _plain_model(name: ModelName) -> Model:
@@ -79,6 +83,10 @@ def _load(name: ModelName) -> Model:
 
 def _dictionary(name: DictionaryName) -> Dictionary:
     return _kept(_dictionaries, (name.digest, name.max_size), lambda: Dictionary(_get(name.stored), name.max_size))
+
+
+def _original(name: OriginalName) -> Original:
+    return _kept(_originals, name.digest, lambda: Original(_get(name.stored)))
 
 
 def _get(reference: Any) -> Any:

@@ -88,7 +88,9 @@ def test_the_same_files_as_on_one_machine_and_back(folder, there) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [["-6"], ["-4", "--long"], ["-4", "-D", "dictionary"], ["--model", "net"]], ids=" ".join
+    "options",
+    [["-6"], ["-4", "--long"], ["-4", "-D", "dictionary"], ["-4", "--patch-from", "old"], ["--model", "net"]],
+    ids=" ".join,
 )
 def test_models_dictionaries_and_windows_travel(folder, there, options, tiny_path) -> None:
     for name in names_in(folder):
@@ -96,7 +98,12 @@ def test_models_dictionaries_and_windows_travel(folder, there, options, tiny_pat
             (folder / name).unlink()
     (folder.parent / "dictionary").write_bytes(TEXT[:9_000])
     shutil.copyfile(tiny_path, folder.parent / "net.safetensors")
-    places = {"dictionary": folder.parent / "dictionary", "net": folder.parent / "net.safetensors"}
+    (folder.parent / "old").write_bytes(TEXT[5_000:])
+    places = {
+        "old": folder.parent / "old",
+        "dictionary": folder.parent / "dictionary",
+        "net": folder.parent / "net.safetensors",
+    }
     options = [str(places.get(word, word)) for word in options] + ["--block-size", "50k", "-k"]
     expected = compressed_here(folder, *options)
     raw = contents(folder)

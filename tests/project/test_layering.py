@@ -63,7 +63,7 @@ ALLOWED = {
     "integrations": {"levels", "format", "stream", "tarfile"},
     "training": {"errors", "dictionary", "stream", "models"},
     "plot": {"packages", "contents", "codec"},
-    "cluster": {"errors", "_version", "dictionary", "codec", "models", "packages"},
+    "cluster": {"errors", "_version", "dictionary", "original", "codec", "models", "packages"},
     "cli": {
         "errors",
         "_version",
