@@ -36,7 +36,7 @@ class Original:
         if isinstance(data, str):
             raise TypeError("an original is made of bytes, not of str")
         view = memoryview(data).cast("B")
-        _check_size(view.nbytes)
+        check_original_size(view.nbytes)
         self._take(data if isinstance(data, bytes) else bytes(view))
 
     def _take(self, data: bytes | bytearray) -> None:
@@ -76,7 +76,8 @@ class Original:
             return self._index
 
 
-def _check_size(size: int, memory_limit: int | None = None) -> None:
+def check_original_size(size: int, memory_limit: int | None = None) -> None:
+    """Raise ValueError for more bytes than an original may have, MemoryLimitError for more than memory_limit."""
     if size > MAX_SIZE:
         raise ValueError("has more than 1 GiB")
     if memory_limit is not None and size > memory_limit:
@@ -87,11 +88,11 @@ def _read_whole(path: str | os.PathLike[str], memory_limit: int | None) -> bytea
     """Return the bytes of a file or pipe in memory that is taken once, where the size is known."""
     with open(path, "rb", buffering=0) as file:
         before = os.fstat(file.fileno())
-        _check_size(before.st_size, memory_limit)
+        check_original_size(before.st_size, memory_limit)
         data, size = bytearray(before.st_size + 1), 0
         while n := file.readinto(memoryview(data)[size:]):
             size += n
-            _check_size(size, memory_limit)
+            check_original_size(size, memory_limit)
             if size == len(data):
                 data += bytes(max(_PIECE_SIZE, size >> 2))
         after = os.fstat(file.fileno())

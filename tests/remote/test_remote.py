@@ -293,3 +293,22 @@ def test_nothing_of_it_is_loaded_for_files(tmp_path) -> None:
     code = "import sys, lmzip.cli.work, lmzip.cli.listing; print([m for m in ('fsspec', 's3fs') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_belongs_to_the_work_may_be_behind_urls_too(at, tmp_path) -> None:
+    given = {"-D": put("words", TEXT[:9_000]), "--patch-from": put("old", TEXT[2_000:])}
+    for option, url in given.items():
+        name = tmp_path / option.strip("-")
+        name.write_bytes(TEXT)
+        (tmp_path / "here").write_bytes(get(url.removeprefix("s3://bucket/")))
+        done = run("lmzip", "-1", "-c", option, url, name, env=at)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == run("lmzip", "-1", "-c", option, tmp_path / "here", name).stdout
+        assert run("lmunzip", option, url, data=done.stdout, env=at).stdout == TEXT
+        missing = run("lmzip", "-1", "-c", option, "s3://bucket/missing", name, env=at)
+        assert (missing.returncode, missing.stdout) == (3, b"")
+        assert missing.stderr.endswith(b"s3://bucket/missing: No such file or directory\n")
+    names = put("names", f"{tmp_path / 'D'}\n{put('a.txt', TEXT)}\n".encode())
+    done = run("lmzip", "-1", "--files-from", names, env=at)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "D.lmz").exists() and bucket().exists("bucket/a.txt.lmz")
