@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lmzip.block import BYTES, Content
 from lmzip.codec.block import Early, Report, decode_block, decode_coded, prove_block
 from lmzip.codec.headers import Headers
-from lmzip.codec.memory import decode_need, encode_need
+from lmzip.codec.memory import decode_need, encode_need, window_size
 from lmzip.errors import DamagedError, VerifyError
 from lmzip.format.block import BlockHead
 from lmzip.format.header import FrameHeader
@@ -76,10 +76,9 @@ class EncodeJob:
             raise VerifyError(f"{NOT_THE_SAME}: {error}") from None
 
     def memory(self) -> int:
-        """Return the bytes that it takes."""
-        window = 1 << self.headers.window_log if self.headers.window_log else 0
-        need = encode_need(self.model, self.settings, len(self.raw), self.n_lanes, self.content, window)
-        return need.of_threads(1) - need.window
+        """Return the bytes that it takes, with all that blocks share but for what stands before them."""
+        need = encode_need(self.model, self.settings, len(self.raw), self.n_lanes, self.content)
+        return need.of_threads(1) + (len(self.body.coded) if self.body else 0)
 
 
 @dataclass(frozen=True)
@@ -101,9 +100,9 @@ class DecodeJob:
         return decode_coded(*arguments)[0] if self.head.is_far else decode_block(*arguments, early)
 
     def memory(self) -> int:
-        """Return the bytes that it takes."""
+        """Return the bytes that it takes, as for EncodeJob."""
         need = decode_need(self.model, self.header, self.head)
-        return need.of_threads(1) - need.window
+        return need.of_threads(1) - window_size(self.header.window, self.head.raw_size)
 
 
 MAX_JOBS = 1024  # that an engine is given at once: each has a thread that waits for it
