@@ -67,8 +67,7 @@ def measure(source: Path, level: int, address: str, rounds: int, folder: Path) -
 def table(runs: dict[str, list[Run]], size: int, level: int) -> str:
     """Return the medians as a table."""
     lines = [
-        "| of "
-        + f"{size >> 20} MiB at -{level} | two threads, s | two nodes, s | efficiency | start, join and leave, s |",
+        f"| {size >> 20} MiB at -{level} | two threads, s | two nodes, s | efficiency | start, join and leave, s |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for direction in ("compress", "decompress"):
