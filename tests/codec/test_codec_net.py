@@ -169,7 +169,7 @@ def test_no_more_threads_work_than_were_asked_for(threads, tiny_model, monkeypat
             with lock:
                 working -= n_threads
 
-    monkeypatch.setattr("lmzip.codec.decompress.decode_block", decode)
+    monkeypatch.setattr("lmzip.codec.jobs.decode_block", decode)
     header = header_for(LIGHT, tiny_model, short=True, n_lanes=2)
     frame = frame_with(raw, len(raw), LIGHT, 2, header=header, model=tiny_model)
     for n_frames in (1, 2, 30):

@@ -312,3 +312,17 @@ def test_what_belongs_to_the_work_may_be_behind_urls_too(at, tmp_path) -> None:
     done = run("lmzip", "-1", "--files-from", names, env=at)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "D.lmz").exists() and bucket().exists("bucket/a.txt.lmz")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="not installed: ray")
+def test_a_cluster_takes_urls(at, tmp_path) -> None:
+    urls = [put("a.txt", TEXT), put("b.txt", long_text(400_000))]
+    options = ["--cluster", "local", "-T2", "-1", "--block-size", "50k"]
+    done = run("lmzip", *options, "--rm", "--resume", tmp_path / "list", *urls, env=at)
+    assert done.returncode == 0, done.stderr
+    assert sorted(bucket().find("bucket")) == ["bucket/a.txt.lmz", "bucket/b.txt.lmz"]
+    assert get("b.txt.lmz") == lmzip.compress(long_text(400_000), 1, block_size=50 << 10)
+    again = run("lmzip", *options, "-v", "--rm", "--resume", tmp_path / "list", *urls, env=at)
+    assert (again.returncode, again.stderr.count(b"\n")) == (0, 1), again.stderr
+    assert run("lmunzip", "--cluster", "local", "--rm", *(f"{url}.lmz" for url in urls), env=at).returncode == 0
+    assert get("a.txt") == TEXT and get("b.txt") == long_text(400_000)
