@@ -11,7 +11,8 @@ static void fill_changed(uint8_t *raw, size_t size, const uint8_t *original, siz
 {
     size_t from = 0;
     for (size_t at = 0; at < size;) {
-        size_t n = 1 + next_random() % (next_random() % 3 ? 3000 : 40);
+        const size_t most = next_random() % 3 ? 3000 : 40; /* by itself: compilers may choose an order */
+        size_t n = 1 + next_random() % most;
         n = n < size - at ? n : size - at;
         if (original_size && next_random() % 4) {
             from = next_random() % 3 ? from % original_size : next_random() % original_size;
@@ -37,8 +38,10 @@ static void use_damaged(const uint8_t *original, size_t size, const uint8_t *bod
         CHECK(list && left && made && near_bytes);
         memcpy(list, body, n);
         memcpy(left, body + list_size, rest);
-        for (uint32_t k = next_random() % 3; k && n; k--)
-            list[next_random() % n] = (uint8_t)next_random();
+        for (uint32_t k = next_random() % 3; k && n; k--) {
+            const size_t at = next_random() % n;
+            list[at] = (uint8_t)next_random();
+        }
         size_t near_size = 0;
         int status = lmz_original_near(original, size, list, n, rest - shorter, near_bytes, capacity, &near_size);
         CHECK(near_size <= capacity && (status == LMZ_DONE || status == LMZ_E_DAMAGED));
