@@ -28,13 +28,15 @@ class Share:
         return None if self._n_blocks is None else max(1, self.n_at_work, self._n_blocks - self._n_done)
 
     def do(self, job: EncodeJob | DecodeJob, check: Callable[[], None]) -> Any:
-        self.n_at_work += 1
+        with self._crew.changed:  # threads of one input count at the same time
+            self.n_at_work += 1
         try:
             return self._crew.engine.do(job, check)
         finally:
-            self.n_at_work -= 1
-            self._n_done += 1
-            self._crew.notify()
+            with self._crew.changed:
+                self.n_at_work -= 1
+                self._n_done += 1
+                self._crew.changed.notify_all()
 
 
 class Crew:
@@ -45,7 +47,7 @@ class Crew:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()  # of what shares count, too
         self._shares: list[Share] = []
         self._error: BaseException | None = None
 
@@ -54,7 +56,7 @@ class Crew:
 
         n_blocks: as of Share.  Raises what a piece of work raised before.
         """
-        with self._changed:
+        with self.changed:
             self._wait(self._has_room)
             share = Share(self, n_blocks)
             self._shares.append(share)
@@ -62,19 +64,14 @@ class Crew:
 
     def finish(self) -> None:
         """Wait until all is done; raises what a piece of work raised."""
-        with self._changed:
+        with self.changed:
             self._wait(lambda: not self._shares)
 
     def jobs_left(self, share: Share) -> int:
         """Return how many jobs one input may have on their way, at least 1."""
-        with self._changed:
+        with self.changed:
             of_others = sum(other.n_at_work for other in self._shares if other is not share)
         return max(1, self.engine.n_jobs - of_others)
-
-    def notify(self) -> None:
-        """Note that a job is done."""
-        with self._changed:
-            self._changed.notify_all()
 
     def _has_room(self) -> bool:
         wanted = [share.n_wanted for share in self._shares]
@@ -82,7 +79,7 @@ class Crew:
 
     def _wait(self, condition: Callable[[], bool]) -> None:
         while not self._error and not condition():
-            self._changed.wait()
+            self.changed.wait()
         if self._error:
             raise self._error
 
@@ -94,7 +91,7 @@ class Crew:
             work(share)
         except BaseException as failed:  # noqa: BLE001 - raised again in the thread that brings the work
             error = failed
-        with self._changed:
+        with self.changed:
             self._shares.remove(share)
             self._error = self._error or error
-            self._changed.notify_all()
+            self.changed.notify_all()

@@ -98,7 +98,9 @@ class Journal(Closing):
         if isinstance(source, LocalSource):
             identity = [source.status.st_size, source.status.st_mtime_ns]
         assert source.name is not None
-        place = None if output is None or is_url(output) else os.path.abspath(output)
+        # What has the name already, and is about to be overwritten, tells nothing later of whether that happened.
+        is_telling = output is not None and not is_url(output) and not os.path.lexists(output)
+        place = os.path.abspath(output) if output is not None and is_telling else None
         self._write({"name": _key(source.name), "state": state, "output": place, "identity": identity})
 
     def close(self) -> None:

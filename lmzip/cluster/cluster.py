@@ -25,7 +25,7 @@ from lmzip.models.registry import ships
 from lmzip.original import Original
 from lmzip.packages import needed
 
-LOCAL, AUTO = "local", "auto"
+LOCAL = "local"  # the address of a cluster that is begun here
 _CHECK_SECONDS = 0.5  # how soon a task that nobody wants any more is given up
 _SIZE_SECONDS = 5.0  # how long what is known of the cluster's size is good
 _REACH_SECONDS = 10.0

@@ -92,6 +92,16 @@ def test_a_torn_line_is_as_if_it_were_not_there(folder) -> None:
     assert records(folder / "list")[0] == {"work": "compress"}
 
 
+def test_an_older_output_does_not_pass_for_the_new_one(folder) -> None:
+    """The call was cut off when the output was about to be overwritten: what is there may be the old one."""
+    run("lmzip", "-1", "-k", "0.txt")
+    (folder / "0.txt").write_bytes(b"another day")
+    assert run("lmzip", "-1", "-k", "-f", "--resume", "list", "0.txt").returncode == 0
+    lines = (folder / "list").read_bytes().splitlines(keepends=True)
+    (folder / "list").write_bytes(b"".join(lines[:-1]))  # without the one that says it is done
+    assert run("lmzip", "-1", "-k", "-f", "-v", "--resume", "list", "0.txt").stderr.startswith(b"0.txt: ")
+
+
 def test_a_file_of_another_kind_is_refused_and_left_alone(folder) -> None:
     for content in (TEXT, b"[]\n", b'{"name": "x"}\n', b"no line"):
         (folder / "list").write_bytes(content)
