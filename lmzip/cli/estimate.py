@@ -1,20 +1,21 @@
 """--estimate and --max-time: what compressing a file would come to, from samples of it.
 
-Repeats between the samples, or longer than they are, do not show: files made of such come out smaller and far sooner.
+Long repeats show where they lie within a block; those that --long finds across blocks do not.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lmzip.block import BYTES, Content
+from lmzip.block import BYTES
 from lmzip.cli.actions import Action
 from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.inputs import STDIN, open_input
 from lmzip.cli.messages import printable
 from lmzip.cli.options import Options
+from lmzip.cli.pieces import pieces_of_bytes, pieces_of_lines, samples_in
 from lmzip.cli.progress import duration
 from lmzip.cli.results import put_json, put_result
 from lmzip.errors import LmzipError
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from lmzip.codec.trial import Trial
     from lmzip.models.base import Model
 
-# Pieces from all over a file, compressed as if they were one: the model learns from each for the others, as it will.
-_N_PIECES = 16
-_PIECE_SIZE = 1 << 15
-_NET_PIECE_SIZE = 1 << 14  # a net needs several times as long
-# Of a transformer, one for each lane, as its speed is that of its lanes; a lane's first kilobyte takes 10 to 20 % more
-# bits than the rest of it.
-_TOKEN_PIECE_SIZE = 1 << 10
-_HEAD_SIZE = 1 << 16  # bytes of a file that tell whether it is an image or sound
 _NEARLY = 1.05  # xz counts as nearly as good up to this many times the size
 
 
@@ -48,38 +41,6 @@ class Estimate:
     threads: int
     xz_size: int
     exact: bool  # the sample was the whole file
-
-
-def sample(source: Source, size: int, piece_size: int, n_pieces: int = _N_PIECES) -> bytes:
-    """Return a file's content if it is small, else pieces spread evenly over it; raises OSError."""
-    if size <= n_pieces * piece_size:
-        return source.read_at(size, 0)
-    step = (size - piece_size) // max(1, n_pieces - 1)
-    return b"".join(source.read_at(piece_size, number * step) for number in range(n_pieces))
-
-
-def _samples_in(source: Source, options: Options) -> tuple[Content, int]:
-    """Return what fills most of a file, as its beginning tells, and where that begins; BYTES for other files."""
-    from lmzip.contents import Splitter
-
-    head = source.read_at(_HEAD_SIZE, 0)
-    at = 0
-    for stretch in Splitter(options.content).split(head, is_last=False):
-        content = stretch.content
-        if content != BYTES and 2 * (stretch.size - content.offset) > len(head):
-            return replace(content, offset=0), at + content.offset
-        at += stretch.size
-    return BYTES, 0
-
-
-def sample_of_lines(source: Source, size: int, start: int, line_size: int) -> bytes:
-    """Return a small file, or pieces from all over the lines, or moments, that begin at a place; raises OSError."""
-    piece = max(1, _PIECE_SIZE // line_size) * line_size
-    if size <= _N_PIECES * piece + start:
-        return source.read_at(size, 0)
-    n_lines = (size - start - piece) // line_size
-    places = (start + n_lines * number // (_N_PIECES - 1) * line_size for number in range(_N_PIECES))
-    return b"".join(source.read_at(piece, place) for place in places)
 
 
 def _try_whole(data: bytes, options: Options, model: Model) -> Trial:
@@ -115,7 +76,6 @@ def _xz_size(data: bytes) -> int:
 
 def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     """Return what compressing an input of known size with these options would come to; raises OSError, LmzipError."""
-    from lmzip import levels
     from lmzip.codec.memory import Threads, check_model, encode_need
     from lmzip.codec.settings import settings_for, window_log
     from lmzip.codec.trial import try_sample
@@ -125,7 +85,7 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     dictionary = chosen.dictionary.to_compress() if chosen.dictionary else None
     settings, model = settings_for(options.level, chosen.model, chosen.registry, dictionary)
     raw_size = source.whole_size or 0
-    content, content_start = _samples_in(source, options)
+    content, content_start = samples_in(source, options)
     most = settings.block_size if content == BYTES else settings.samples_size
     block_size = min(options.block_size or most, max(1, raw_size))
     check_model(model, settings, options.memory_limit)
@@ -136,22 +96,20 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
     threads = max(1, min(threads, n_blocks))
     if content != BYTES:
-        data = sample_of_lines(source, raw_size, content_start, content.line_size)
-    elif settings.uses_model and model.has_tokens:
-        n_lanes = settings.n_lanes(block_size)
-        data = sample(source, raw_size, _TOKEN_PIECE_SIZE, n_lanes)
-        settings = replace(settings, lanes=((levels.MAX_BLOCK_SIZE, n_lanes),))
+        pieces = pieces_of_lines(source, raw_size, content_start, content.line_size)
     else:
-        data = sample(source, raw_size, _NET_PIECE_SIZE if settings.uses_model else _PIECE_SIZE)
+        pieces = pieces_of_bytes(source, raw_size, block_size, model, settings)
+    data, share = pieces.data, pieces.share
     exact = len(data) == raw_size
     if exact:
-        trial, n_choices, share, at_once = _try_whole(data, options, model), 0, 1.0, 1
+        trial, n_choices, at_once = _try_whole(data, options, model), 0, 1
     else:
         # A single block may be worked on by two.
         n_threads = min(2, options.threads or available_threads()) if n_blocks == 1 else 1
         trial = try_sample(model, settings, data, block_size, n_threads, content)
-        n_choices, share, at_once = n_blocks, raw_size / len(data), threads
+        n_choices, at_once = n_blocks, threads
     working = n_choices * trial.choosing + share * (trial.coding + (trial.decoding if options.verifies else 0.0))
+    working += pieces.searching
     compressed_size = round(trial.compressed_size * share)
     return Estimate(
         model.name,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from types import SimpleNamespace
 
 import pytest
 
 from lmzip import levels
 from lmzip.block import DEFAULT_RUN
-from lmzip.cli import estimate
+from lmzip.cli import estimate, pieces
 from lmzip.cli.chosen_model import ChosenModel
 from lmzip.cli.messages import Reporter
 from lmzip.cli.options import parse
@@ -58,14 +59,13 @@ class Clocked(Model):
 
 @pytest.fixture
 def estimated(monkeypatch, tmp_path):
-    """A function: (estimate of a file of zeros, model) by size, shares, and options."""
+    """A function: (estimate of a file, model) by size, shares, options, and what the file has over and over."""
 
-    def run(size, shares, *arguments):
+    def run(size, shares, *arguments, content=None):
         model = Clocked(shares)
-        (tmp_path / "a").write_bytes(b"")
-        with open(tmp_path / "a", "r+b") as file:
-            file.truncate(size)
-        for module in (estimate, trial):
+        content = content or random.Random(1).randbytes(size)
+        (tmp_path / "a").write_bytes((content * (size // len(content) + 1))[:size])
+        for module in (estimate, pieces, trial):
             monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: model.now))
         monkeypatch.setattr(
             "lmzip.codec.settings.settings_for",
@@ -113,10 +113,41 @@ def test_small_blocks_are_coded_both_ways_without_a_sample(estimated):
     assert expected.seconds == pytest.approx(LOADING + size * (NGRAM + NET), rel=1e-2)
 
 
-@pytest.mark.parametrize("n_pieces", [1, 2, 16])
-def test_pieces_come_from_all_over_a_file(tmp_path, n_pieces):
-    (tmp_path / "a").write_bytes(bytes(range(100)))
-    with open_source(str(tmp_path / "a"), in_place=False) as source:
-        found = estimate.sample(source, 100, 5, n_pieces)
-    assert len(found) == 5 * n_pieces and found[:5] == bytes(range(5))
-    assert n_pieces == 1 or found[-1] >= 99 - n_pieces
+def test_long_repeats_cost_nothing(estimated):
+    size = 32 * MIB
+    expected, model = estimated(size, {"base": 0.5, "model": 0.5}, "-T1", "-k", content=random.Random(2).randbytes(MIB))
+    assert 2 * MIB / 2 < expected.compressed_size < 2 * MIB / 2 * 1.1, "a mebibyte of each of two blocks"
+    assert expected.seconds == pytest.approx(LOADING + 4 * SAMPLE_CODING + 2 * MIB * NGRAM, rel=0.1)
+
+
+def test_repeats_are_looked_for_in_all_blocks_alike(estimated):
+    """Half of the blocks are noise: one of two that are searched has repeats."""
+    noise = random.Random(3).randbytes(16 * MIB)
+    expected, _ = estimated(32 * MIB, {"base": 0.5, "model": 0.5}, "-T1", "-k", content=noise + bytes(16 * MIB))
+    assert expected.compressed_size == pytest.approx(8 * MIB, rel=0.1)
+
+
+class Mapped:
+    """A source whose bytes tell where they stand; counts those that are read."""
+
+    whole_size, n_read = 1 << 20, 0
+
+    def __init__(self, is_local):
+        self.is_local = is_local
+
+    def read_at(self, size, offset):
+        size = max(0, min(size, self.whole_size - offset))
+        self.n_read += size
+        return b"".join((place // 4).to_bytes(4, "big") for place in range(offset, offset + size, 4))
+
+
+@pytest.mark.parametrize("is_local", [False, True])
+@pytest.mark.parametrize("level", [1, 6])
+def test_pieces_come_from_all_over_a_file(level, is_local):
+    source, settings = Mapped(is_local), levels.get_level(level)
+    found = pieces.pieces_of_bytes(source, source.whole_size, settings.block_size, Clocked({}), settings)
+    size = len(found.data) // 16
+    places = [int.from_bytes(found.data[at : at + 4], "big") * 4 for at in range(0, len(found.data), size)]
+    assert places[0] == 0 and places[-1] + size in range(source.whole_size - 16, source.whole_size + 1)
+    assert max(b - a for a, b in zip(places, places[1:], strict=False)) < source.whole_size / 14
+    assert is_local or source.n_read == len(found.data), "blocks are not fetched from afar"
