@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "copy_list.h"
+#include "equal_bytes.h"
 #include "lmz.h"
 
 /* A repeat of twice the window is always found but where others with its fingerprint came first. */
@@ -107,21 +108,6 @@ typedef struct {
     int64_t ways[N_WAYS]; /* source - start of the last copies, the latest first */
     int n_ways;
 } search;
-
-static size_t n_equal(const uint8_t *a, const uint8_t *b, size_t most)
-{
-    size_t n = 0;
-    uint64_t x, y;
-    for (; most - n >= sizeof x; n += sizeof x) {
-        memcpy(&x, a + n, sizeof x);
-        memcpy(&y, b + n, sizeof y);
-        if (x != y)
-            break;
-    }
-    while (n < most && a[n] == b[n])
-        n++;
-    return n;
-}
 
 /* How many bytes from a place on are those of the original from another on. */
 static size_t n_there(const search *s, size_t at, size_t source)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "equal_bytes.h"
 #include "repeats.h"
 
 /* Shorter repeats cost more than the models take for them: in XML each of 512 bytes and more some 5 bytes. */
@@ -108,28 +109,12 @@ static int add(repeats *found, repeat r)
     return 1;
 }
 
-/* How many of the next bytes are equal, at most `most`. */
-static uint32_t n_equal(const uint8_t *a, const uint8_t *b, uint32_t most)
-{
-    uint32_t n = 0;
-    uint64_t x, y;
-    for (; most - n >= sizeof x; n += sizeof x) {
-        memcpy(&x, a + n, sizeof x);
-        memcpy(&y, b + n, sizeof y);
-        if (x != y)
-            break;
-    }
-    while (n < most && a[n] == b[n])
-        n++;
-    return n;
-}
-
 /* The repeat that the bytes at `at` and, before them, at `from` belong to, within [start, end). */
 static repeat followed(const scan *s, uint32_t from, uint32_t at, uint32_t start, uint32_t end)
 {
     const uint32_t distance = at - from, oldest = from < s->first ? s->oldest : s->first;
     uint32_t stop = at + s->m->window;
-    stop += n_equal(s->raw + stop, s->raw + stop - distance, end - stop);
+    stop += (uint32_t)n_equal(s->raw + stop, s->raw + stop - distance, end - stop);
     while (at > start && at - distance > oldest && s->raw[at - 1] == s->raw[at - 1 - distance])
         at--;
     return (repeat){at, stop - at, distance};
@@ -140,7 +125,7 @@ static repeat followed(const scan *s, uint32_t from, uint32_t at, uint32_t start
 static repeat repeat_at(const scan *s, uint32_t from, uint32_t at, uint32_t start, uint32_t end)
 {
     if (from < s->first && !memcmp(s->raw + at, s->raw + at + 1, s->m->window - 1))
-        return (repeat){at + 1, n_equal(s->raw + at + 1, s->raw + at, end - at - 1), 1};
+        return (repeat){at + 1, (uint32_t)n_equal(s->raw + at + 1, s->raw + at, end - at - 1), 1};
     return followed(s, from, at, start, end);
 }
 
@@ -190,7 +175,7 @@ static int compare_gap(const scan *s, uint32_t start, uint32_t end, uint32_t dis
 {
     const uint32_t before = distance > start - s->oldest ? distance - (start - s->oldest) : 0; /* for want of bytes */
     for (uint32_t at = before < end - start ? start + before : end; at < end; at++) {
-        const uint32_t n = n_equal(s->raw + at, s->raw + at - distance, end - at);
+        const uint32_t n = (uint32_t)n_equal(s->raw + at, s->raw + at - distance, end - at);
         if (n >= LEAST_BESIDE && !add(found, (repeat){at, n, distance}))
             return 0;
         at += n;
