@@ -22,7 +22,7 @@ from vector_files import bad, contents, copies, dictionaries, far, good, patches
 from vector_files.frames import DICTIONARY, FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
 from vector_files.nets import FORMULA_NETS, LIMIT, ORDERS
 
-from lmzip.reference import container
+from lmzip.reference import container, faults
 
 SHIPPED = Path(container.__file__).parent.parent / "models" / "data"
 DAMAGED, UNSUPPORTED = "damaged", "unsupported"
@@ -48,9 +48,9 @@ def result(data: bytes) -> str:
     """Return what the reference decoder makes of a file, as the README has it."""
     try:
         content = container.decode(data, weights, [DICTIONARY.data])
-    except container.DamagedFile:
+    except faults.DamagedFile:
         return DAMAGED
-    except container.UnsupportedFile:
+    except faults.UnsupportedFile:
         return UNSUPPORTED
     return of_content(content)
 

@@ -23,6 +23,7 @@ from lmzip.models.base import Model
 from lmzip.models.original import patching
 from lmzip.original import Original
 from lmzip.reference import container
+from lmzip.reference.faults import DamagedFile, UnsupportedFile
 from lmzip.stream import shared
 
 TEXT = SAMPLE.read_bytes()
@@ -173,7 +174,7 @@ def test_the_reference_finds_the_same_damage():
     data, _ = pack(RAW[:9000], level=1, patch_from=ORIGINAL)
     for at in range(39, len(data), 3):
         damaged = data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :]
-        with pytest.raises(container.DamagedFile):
+        with pytest.raises(DamagedFile):
             by_the_reference(damaged, ORIGINAL.data)
 
 
@@ -247,7 +248,7 @@ def test_heads_that_are_damaged_or_of_wrong_blocks(fields):
     data = frame.header.packed + head.pack(frame.header) + bytes(head.payload_size)
     with pytest.raises(DamagedError):
         unpack(data, patch_from=ORIGINAL)
-    with pytest.raises(container.DamagedFile):
+    with pytest.raises(DamagedFile):
         by_the_reference(data, ORIGINAL.data)
 
 
@@ -269,7 +270,7 @@ def test_profiles_that_only_later_versions_know():
             continue
         with pytest.raises(UnsupportedError, match="profile 9"):
             unpack(header.packed + block + trailer, patch_from=ORIGINAL)
-        with pytest.raises(container.UnsupportedFile):
+        with pytest.raises(UnsupportedFile):
             by_the_reference(header.packed + block + trailer, ORIGINAL.data)
 
 

@@ -24,8 +24,9 @@ from lmzip.format.frames import Block, FrameEnd, FrameStart, read_frames
 from lmzip.format.header import FrameHeader, ModelRecord, pack_header
 from lmzip.format.trailer import content_hash
 from lmzip.native.copies import Past
-from lmzip.reference import container
-from lmzip.reference.container import DamagedFile, UnsupportedFile
+from lmzip.reference import container, heads
+from lmzip.reference import copies as reference_copies
+from lmzip.reference.faults import DamagedFile, UnsupportedFile
 
 
 def weight_file(name: str) -> bytes:
@@ -86,7 +87,7 @@ def content_of_block(piece: Block, before: bytes) -> bytes:
     raw = payload
     if not head.is_stored:
         kind = record.kind if record and head.uses_model else None
-        if header.profile not in container.PROFILES[kind] or (kind == 2 and head.n_lanes > 64):
+        if header.profile not in heads.PROFILES[kind] or (kind == 2 and head.n_lanes > 64):
             raise UnsupportedError("the profile is not here")
         checker = StripeChecker(head.spec(header), parse_stripe_checks(payload, head.coded_size, head.n_lanes))
         behind = payload[len(checks_of(bytes(head.coded_size), head.n_lanes)) :]
@@ -270,7 +271,7 @@ def random_block_with_copies(rng: random.Random, header: FrameHeader, last: bool
     body = bytes([len(copies), *(number for copy in copies for number in copy)]) + rng.randbytes(9)
     try:
         raw_size = sum(size for _, size, _ in copies) + 9
-        raw = container.put_back_copies(body, raw_size)
+        raw = reference_copies.put_back_copies(body, raw_size)
     except DamagedFile:
         raw = bytes(raw_size)
     body_size, check = len(body), data_check(0, raw, body, has_copies=True)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from lmzip.errors import DamagedError
 from lmzip.native import copies
 from lmzip.native.copies import Past, put_back_copies
-from lmzip.reference import container
+from lmzip.reference import copies as reference_copies
+from lmzip.reference.faults import DamagedFile
 
 FOUND = 8191  # bytes of a repeat, two windows less one; longer ones are always found
 MAX_SIZE = 1 << 30
@@ -42,7 +43,7 @@ def take_copies(raw: bytes, most: int):
 
 
 def n_copies(body) -> int:
-    return container.read_number(bytes(body), 0)[0]
+    return reference_copies.read_number(bytes(body), 0)[0]
 
 
 def put_back_behind(before: bytes, body: bytes, raw_size: int, reach: int) -> bytes | None:
@@ -54,8 +55,8 @@ def put_back_behind(before: bytes, body: bytes, raw_size: int, reach: int) -> by
     except DamagedError:
         raw = None
     try:
-        expected = container.put_back_copies(body, raw_size, before[len(before) - reach :])
-    except container.DamagedFile:
+        expected = reference_copies.put_back_copies(body, raw_size, before[len(before) - reach :])
+    except DamagedFile:
         expected = None
     assert raw == expected
     assert past.last(len(before)) == before if raw is None else past.last(raw_size) == raw
@@ -69,8 +70,8 @@ def put_back(body: bytes, raw_size: int) -> bytes | None:
     except DamagedError:
         raw = None
     try:
-        expected = container.put_back_copies(body, raw_size)
-    except container.DamagedFile:
+        expected = reference_copies.put_back_copies(body, raw_size)
+    except DamagedFile:
         expected = None
     assert raw == expected
     return raw

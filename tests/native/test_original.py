@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from lmzip.errors import DamagedError
 from lmzip.native.original import Index, index_size, near_rest, put_back_patched
-from lmzip.reference import container
+from lmzip.reference import copies as reference_copies
+from lmzip.reference.faults import DamagedFile
 
 TEXT = SAMPLE.read_bytes()[:40000]
 NOISE = random.Random(1).randbytes(20000)
@@ -25,10 +26,10 @@ def checked_body(original: bytes, raw: bytes) -> tuple[bytes, bytes] | None:
     coded = bytes(body.coded)
     listed, rest = coded[: body.list_size], coded[body.list_size :]
     assert len(coded) < len(raw) and put_back_patched(original, coded, len(listed), len(raw)) == raw
-    copies = container.read_places(listed, len(original))
+    copies = reference_copies.read_places(listed, len(original))
     gaps = [gap for gap, _, _ in copies]
     gaps.append(len(rest) - sum(gaps))
-    near = container.near_gaps(original, copies, gaps)
+    near = reference_copies.near_gaps(original, copies, gaps)
     assert near_rest(original, listed, len(rest), 1 << 23) == near
     assert near_rest(original, listed, len(rest), 100) == near[-100:]
     return listed, rest
@@ -98,12 +99,12 @@ def test_any_list_means_what_the_reference_says(copies, off, size, rest):
     original, numbers = TEXT[:size], [max(0, len(copies) + off), *(number for copy in copies for number in copy)]
     listed = b"".join(map(put, numbers))
     try:
-        copies = container.read_places(listed, size)
+        copies = reference_copies.read_places(listed, size)
         gaps = [gap for gap, _, _ in copies]
         if sum(gaps) > len(rest):
-            raise container.DamagedFile
-        expected = container.near_gaps(original, copies, [*gaps, len(rest) - sum(gaps)])
-    except container.DamagedFile:
+            raise DamagedFile
+        expected = reference_copies.near_gaps(original, copies, [*gaps, len(rest) - sum(gaps)])
+    except DamagedFile:
         with pytest.raises(DamagedError):
             near_rest(original, listed, len(rest), 1 << 23)
     else:
@@ -124,8 +125,8 @@ def test_numbers_that_there_are_not():
     for listed in (b"", b"\x80", b"\1\0\5", b"\1\0\0\0", b"\1\0\5\1", b"\1\0\5\0\0", b"\xff\xff\xff\xff\x7f"):
         with pytest.raises(DamagedError):
             near_rest(TEXT, listed, 0, 100)
-        with pytest.raises(container.DamagedFile):
-            container.read_places(listed, len(TEXT))
+        with pytest.raises(DamagedFile):
+            reference_copies.read_places(listed, len(TEXT))
 
 
 def test_memory_is_at_most_half_of_the_original():

@@ -107,11 +107,11 @@ def test_format_has_the_sizes_of_the_program():
 
 def test_format_has_the_models_known_by_reference():
     from lmzip.format.header import REFERENCED
-    from lmzip.reference import container
+    from lmzip.reference import heads
 
     rows = re.findall(r"^\| (\S+) \| (\d) \| `([0-9a-f]{64})` \|$", (DOCS / "FORMAT.md").read_text(), re.MULTILINE)
     assert {digest: (name, int(kind)) for name, kind, digest in rows} == REFERENCED
-    assert {start.hex(): row for start, row in container.REFERENCES.items()} == {
+    assert {start.hex(): row for start, row in heads.REFERENCES.items()} == {
         digest[:8]: (digest, int(kind)) for _, kind, digest in rows
     }
 
