@@ -245,9 +245,11 @@ class FrameHeader:
         dictionary = self.dictionary
         if dictionary and not MIN_SIZE_LOG <= dictionary.size_log <= MAX_SIZE_LOG:
             raise UnsupportedError(f"needs a newer lmzip: a dictionary of 2^{dictionary.size_log} bytes")
-        if (dictionary or self.original) and self._kind() in (TRANSFORMER_KIND, FLOAT_KIND):
-            raise UnsupportedError("needs a newer lmzip: a dictionary or original with a model of tokens")
+        if dictionary and self._kind() == FLOAT_KIND:
+            raise UnsupportedError("needs a newer lmzip: a dictionary with a model in floating point")
         original = self.original
+        if original and self._kind() in (TRANSFORMER_KIND, FLOAT_KIND):
+            raise UnsupportedError("needs a newer lmzip: an original with a model of tokens")
         if original and (self.is_short or self.window or original.size_log > MAX_ORIGINAL_LOG):
             raise UnsupportedError(f"needs a newer lmzip: an original in a frame that starts {self.packed[:6].hex()}")
 
@@ -318,9 +320,10 @@ def pack_header(
         named_by, packed = CONTENT, pack_content(content)
     flags = VERSION | SHORT_FLAG * short | named_by << MODEL_SHIFT
     if dictionary is not None:
-        if is_of_tokens:
-            raise ValueError("no header has a dictionary or original with a model of tokens")
-        if window_log and isinstance(dictionary, OriginalRecord):
+        is_original = isinstance(dictionary, OriginalRecord)
+        if model is not None and model.is_of_tokens and (is_original or model.kind == FLOAT_KIND):
+            raise ValueError("no header has an original with a model of tokens, or a dictionary with one that floats")
+        if window_log and is_original:
             raise ValueError("no header has an original and a window")
         flags |= DICTIONARY_FLAG
         packed += dictionary.pack(short=short)

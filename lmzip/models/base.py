@@ -41,6 +41,7 @@ class Model(ABC):
     path: Path  # where it lies, if it has weights
     kind: int = 0  # of the model in a frame's header (FORMAT 3.2); 0 for the built-in one, which no header names
     has_tokens: bool = False  # whether a step of it is a token, not a byte
+    takes_dictionary: bool = True  # whether its blocks may begin behind one
     prefers_batching: bool = False  # whether many lanes at once take hardly longer than one: on a GPU
     numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
     dictionary: Dictionary | None = None  # what its blocks of bytes begin behind

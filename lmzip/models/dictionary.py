@@ -1,4 +1,4 @@
-"""A model whose blocks of bytes begin behind a dictionary: any other but those of tokens, told so block by block."""
+"""A model whose blocks of bytes begin behind a dictionary: any but those in floating point, told so block by block."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lmzip.models.wrapped import WrappedModel
 
 
 def behind(model: Model, dictionary: Dictionary | None) -> Model:
-    """Return the model behind a dictionary, itself where there is none; raises UnsupportedError for one of tokens."""
+    """Return the model behind a dictionary, itself where there is none; raises UnsupportedError for one without."""
     if dictionary is None:
         return model
-    if model.has_tokens:
-        raise UnsupportedError(f"the model {model.name} takes no dictionary, as models of tokens do not")
+    if not model.takes_dictionary:
+        raise UnsupportedError(f"the model {model.name} takes no dictionary, as models in floating point do not")
     return _WithDictionary(model, dictionary)
 
 

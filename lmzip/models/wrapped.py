@@ -13,6 +13,7 @@ class WrappedModel(Model):
 
     def __init__(self, model: Model) -> None:
         self.name, self.kind = model.name, model.kind
+        self.has_tokens, self.takes_dictionary = model.has_tokens, model.takes_dictionary
         self.prefers_batching, self.numerics = model.prefers_batching, model.numerics
         self._model = model
 

@@ -15,7 +15,7 @@ from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
 from lmzip.native.expert import Expert
 
-_STEPS = 1 << 13  # bytes between two calls of progress
+_STEPS, _STEPS_OF_TOKENS = 1 << 13, 1 << 8  # bytes or tokens between two calls of progress
 _new_bytes = ffi.new_allocator(should_clear_after_alloc=False)
 
 
@@ -76,18 +76,19 @@ def _learned(c_spec, spec: BlockSpec, expert: Expert | None, run: Run) -> Learne
     """Return what is learned of a block's dictionary."""
     assert spec.dictionary
     handle, data = expert.handle if expert else ffi.NULL, spec.dictionary.data
-    key = (spec.profile, expert, spec.n_lanes > 1, lib.lmz_learner_size(c_spec, handle))
-    return spec.dictionary.state(key, lambda: _learn(c_spec, data, handle, run))
+    key = (spec.profile, spec.context, expert, spec.n_lanes > 1, lib.lmz_learner_size(c_spec, handle))
+    return spec.dictionary.state(key, lambda: _learn(c_spec, data, expert, run))
 
 
-def _learn(c_spec, data: bytes, expert, run: Run) -> Learned:
+def _learn(c_spec, data: bytes, expert: Expert | None, run: Run) -> Learned:
     source = ffi.from_buffer("uint8_t[]", data)
-    coder = lib.lmz_learner_new(c_spec, expert, simd_number(), source)
+    coder = lib.lmz_learner_new(c_spec, expert.handle if expert else ffi.NULL, simd_number(), source)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a dictionary")
     coder = ffi.gc(coder, lib.lmz_coder_free)
     lib.lmz_coder_set_threads(coder, run.n_threads)
-    while lib.lmz_coder_run(coder, _STEPS) == lib.LMZ_MORE:
+    n_steps = _STEPS_OF_TOKENS if expert and expert.unit == lib.LMZ_TOKENS else _STEPS
+    while lib.lmz_coder_run(coder, n_steps) == lib.LMZ_MORE:
         if run.progress:
             run.progress(0)
     return Learned(coder, source, expert)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lmzip.block import BlockSpec
+from lmzip.block import DEFAULT_RUN, BlockSpec
 from lmzip.native import TOKENS, _c_spec, _handle, _new_bytes, _set_tokens
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
+from lmzip.native.dictionary import begin_behind
 from lmzip.native.expert import Expert
 
 _LEAST_SCRATCH = 64
@@ -34,14 +35,18 @@ def sample_block(
     n_given = len(given)
     if n_given >= spec.raw_size or spec.n_lanes != 1:
         raise ValueError("a sample is of one lane, and longer than what is given")
-    raw = ffi.new("uint8_t[]", spec.raw_size)
-    raw[0:n_given] = bytes(given)
+    before = spec.dictionary.data if spec.dictionary else b""
+    buffer = ffi.new("uint8_t[]", len(before) + spec.raw_size)
+    buffer[0 : len(before) + n_given] = before + bytes(given)
+    raw = buffer + len(before)
     capacity = lib.LMZ_SCRATCH_RATE * n_given + _LEAST_SCRATCH
     scratch, random = _new_bytes("uint8_t[]", capacity), ffi.from_buffer("uint8_t[]", bits)
     coder = lib.lmz_sampler_new(c_spec, _handle(expert), simd_number(), raw, n_given, scratch, capacity)
     if coder == ffi.NULL:
         raise MemoryError("not enough memory for a block")
     try:
+        if spec.dictionary:
+            begin_behind(coder, c_spec, spec, expert, DEFAULT_RUN)
         if expert and expert.unit == TOKENS:
             _set_tokens(coder, token_sizes)
         _advance(coder, n_given, 1, progress)
@@ -51,7 +56,7 @@ def sample_block(
         _advance(coder, spec.raw_size, _STEPS, progress)
     finally:
         lib.lmz_coder_free(coder)
-    return bytes(ffi.buffer(raw))
+    return bytes(ffi.buffer(raw, spec.raw_size))
 
 
 def _advance(coder, end: int, n_steps: int, progress: Callable[[int], None] | None) -> None:

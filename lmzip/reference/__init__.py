@@ -42,7 +42,7 @@ def encode_block(
 
     weight_file: the bytes of a weight file, for blocks with a model.  context: how often the window of a transformer is
     halved.  token_sizes: for a transformer, how each lane's chunk is cut into tokens.  content: of images and sound.
-    dictionary: what a block of bytes, alone or with a net, begins behind.
+    dictionary: what a block of bytes begins behind.
     Raises ValueError where these are no tokens, or the profile takes no such model.
     """
     coder = RangeEncoder()
@@ -101,7 +101,8 @@ def code_block(
         if has_tokens(weight_file):
             from lmzip.reference.tokens import TokenCoder
 
-            return TokenCoder(raw_size, profile, n_lanes, context, weight_file).code_block(coder, raw, token_sizes)
+            tokens = TokenCoder(raw_size, profile, n_lanes, context, weight_file, dictionary)
+            return tokens.code_block(coder, raw, token_sizes)
         predictor = hybrid(raw_size, profile, n_lanes, weight_file, dictionary)
     for position in predictor.positions():
         predictor.code_byte(coder, None if raw is None else raw[position - len(dictionary)])

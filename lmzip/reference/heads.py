@@ -171,8 +171,8 @@ def check_header_is_known(header: Header) -> None:
     if record := header.dictionary_record:
         if not (10 <= record[0] <= 27 or 128 <= record[0] <= 128 + 30):
             raise UnsupportedFile("a dictionary or original of a size of later versions")
-        if header.kind in (TRANSFORMER, FLOAT):
-            raise UnsupportedFile("a dictionary or original with a model of tokens")
+        if header.kind == FLOAT or (header.kind == TRANSFORMER and record[0] >= 128):
+            raise UnsupportedFile("a dictionary or original with such a model")
         if record[0] >= 128 and (header.is_short or header.window):
             raise UnsupportedFile("an original in a short frame, or with a window")
 

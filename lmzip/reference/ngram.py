@@ -7,6 +7,7 @@ the mixer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from lmzip.reference import tables
@@ -194,6 +195,7 @@ class Ngram:
         size = raw_size
         if dictionary:
             size = len(dictionary) + (1 << 16 if raw_size <= 1 << 16 else 1 << 30)
+        self.size = size
         self.n_lines = min(size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
         self.match_mask = power_above(size + 64, 1 << 22) - 1
         self.apm_mask = power_above(2 * size + 256, 1 << 16) - 1
@@ -205,20 +207,23 @@ class Ngram:
         self.weights: list[dict[int, list[int]]] = [{} for _ in range(self.n_sets)]
         self.final_weights: dict[int, list[int]] = {}
         self.apms: list[dict[int, list[int]]] = [{} for _ in range(self.n_apms)]
-        if dictionary:
-            self.learn(dictionary)
         self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
+        if dictionary and not has_tokens:  # where there are tokens, who knows them learns it
+            with self.learning():
+                for position in self.positions():
+                    self.code_byte(Listener(), dictionary[position])
 
-    def learn(self, dictionary: bytes) -> None:
-        """Code the dictionary as a block of one lane, of which nothing is written; let the lanes begin behind it."""
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """Within: the block is the dictionary, in one lane.  After it the block's lanes begin behind that."""
         lanes, chunk_size, n_before = self.lanes, self.chunk_size, self.n_before
         self.lanes, self.chunk_size, self.n_before = [Lane(self.raw, 0, n_before)], n_before, 0
         self.next_contexts = [self.lanes[0].set_contexts(self.shared)]
-        for position in self.positions():
-            self.code_byte(Listener(), dictionary[position])
+        yield
         for lane in lanes:
             lane.begin_behind(self.lanes[0])
         self.lanes, self.chunk_size, self.n_before = lanes, chunk_size, n_before
+        self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
 
     def positions(self) -> Iterator[int]:
         """Yield the position of each byte in the order of coding; code_byte must be called once for each."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate, islice
 
 import numpy as np
 from safetensors.numpy import load
@@ -17,6 +18,7 @@ from lmzip.reference.ngram import (
     OF_TOKENS,
     STRETCH_LIMIT,
     Cell,
+    Listener,
     Ngram,
     bounded,
     clamp,
@@ -54,6 +56,35 @@ class Vocabulary:
         tensors = load(weight_file)
         data, ends = tensors["vocabulary"].tobytes(), np.cumsum(tensors["vocabulary.size"].astype(int)).tolist()
         return cls([data[start:end] for start, end in zip([0, *ends], ends, strict=False)])
+
+    def longest_tokens(self, data: bytes) -> list[bytes]:
+        """Return data cut from its first byte on into the longest token each time."""
+        tokens, at = [], 0
+        while at < len(data):
+            size = 1
+            longest = data[at : at + 1]
+            while at + size <= len(data) and data[at : at + size] in self.prefixes:
+                if data[at : at + size] in self.numbers:
+                    longest = data[at : at + size]
+                size += 1
+            tokens.append(longest)
+            at += len(longest)
+        return tokens
+
+
+class NoTree:
+    """What is said of a byte where nothing is known."""
+
+    top = 0
+
+    def forced_bit(self, c0: int) -> None:
+        return None
+
+    def stretch(self, c0: int) -> int:
+        return 0
+
+    def confidence(self, c0: int) -> int:
+        return 0
 
 
 class TokenTree:
@@ -102,18 +133,17 @@ class TokenBoundary:
     """What is learned of where tokens end: the transformer's view, mixed with how text was cut before."""
 
     def __init__(self, ngram: Ngram) -> None:
-        raw_size = len(ngram.raw)
         self.ngram = ngram
-        self.mask = power_above(2 * raw_size + 1024, MAX_STOP_CELLS) - 1
+        self.mask = power_above(2 * ngram.size + 1024, MAX_STOP_CELLS) - 1
         self.cells: dict[int, Cell] = {}
         self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
         self.weights = [1 << 28] + [OF_TOKENS.base_weight] * 7
-        self.is_end = bytearray(raw_size + 1)  # of each position: whether a token ended there
+        self.is_end = bytearray(len(ngram.raw) + 1)  # of each position: whether a token ended there
 
     def contexts(self, lane: Lane, start: int, number: int) -> list[int]:
         """Return four hashes for a token that began at start and a prefix by its number."""
         last, older = lane.history & M32, lane.history >> 32
-        before = self.ngram.raw[start - 1] if start > lane.start else 0
+        before = lane.byte(start - 1) if start > lane.start - lane.n_before else 0
         return [
             hash2(number, 0),
             hash3(number, before, 1),
@@ -122,7 +152,13 @@ class TokenBoundary:
         ]
 
     def code_token_end(
-        self, coder: RangeEncoder | RangeDecoder, lane: Lane, start: int, number: int, p: int, stops: int | None
+        self,
+        coder: RangeEncoder | RangeDecoder | Listener,
+        lane: Lane,
+        start: int,
+        number: int,
+        p: int,
+        stops: int | None,
     ) -> int:
         """Code whether a token from start on ends with the prefix of that number; p: what the transformer says."""
         hashes = [hash2(context, i) & self.mask for i, context in enumerate(self.contexts(lane, start, number))]
@@ -154,14 +190,38 @@ class TokenBoundary:
 class TokenCoder:
     """One block: the n-gram predictor with a view of each byte, and a lane's last token and its transformer's state."""
 
-    def __init__(self, raw_size: int, profile: int, n_lanes: int, context: int, weight_file: bytes) -> None:
+    def __init__(
+        self, raw_size: int, profile: int, n_lanes: int, context: int, weight_file: bytes, dictionary: bytes = b""
+    ) -> None:
         assert 1 <= n_lanes <= MAX_LANES
         self.vocabulary = Vocabulary.from_bytes(weight_file)
         self.transformer = Transformer.from_bytes(weight_file)
-        self.ngram = Ngram(raw_size, profile, n_lanes, lambda lane, history: self.tree, has_tokens=True)
+        self.ngram = Ngram(
+            raw_size, profile, n_lanes, lambda lane, history: self.tree, has_tokens=True, dictionary=dictionary
+        )
         self.boundary = TokenBoundary(self.ngram)
         self.last = [self.transformer.n_vocab] * n_lanes
         self.states = [self.transformer.initial_state(context) for _ in range(n_lanes)]
+        if dictionary:
+            self.learn(dictionary)
+            self.last = self.last[:1] * n_lanes
+            self.states = [self.states[0].copy() for _ in range(n_lanes)]
+
+    def learn(self, dictionary: bytes) -> None:
+        """Let the base learn the dictionary alone up to the last tokens that the window holds, and these with all."""
+        ngram, tokens = self.ngram, self.vocabulary.longest_tokens(dictionary)
+        for end in accumulate(map(len, tokens)):
+            self.boundary.is_end[end] = 1
+        tail = tokens[-(self.states[0].window - 1) :]
+        n_alone = len(dictionary) - sum(map(len, tail))
+        with ngram.learning():
+            self.tree: TokenTree | NoTree = NoTree()
+            for position in islice(ngram.positions(), n_alone):
+                ngram.code_byte(Listener(), dictionary[position])
+            for token in tail:
+                ngram.start_step()
+                ngram.enter(0)
+                self.code_token(Listener(), 0, token)
 
     def code_block(self, coder: RangeEncoder | RangeDecoder, raw: bytes | None, token_sizes: bytes = b"") -> bytes:
         """Code all steps; raw and the sizes of its tokens, lane by lane, for an encoder."""
@@ -173,17 +233,17 @@ class TokenCoder:
                 if lane.position < lane.end:
                     ngram.enter(lane_index)
                     self.code_token(coder, lane_index, next(tokens[lane_index]) if tokens else None)
-        return bytes(ngram.raw)
+        return bytes(ngram.raw[ngram.n_before :])
 
     def cut(self, raw: bytes, token_sizes: bytes) -> list[Iterator[bytes]]:
         """Return each lane's tokens; raises ValueError where a piece of a chunk is none."""
         sizes = iter(token_sizes)
         lanes = []
         for lane in self.ngram.lanes:
-            tokens, at = [], lane.start
-            while at < lane.end:
+            tokens, at, end = [], lane.start - lane.n_before, lane.end - lane.n_before
+            while at < end:
                 size = next(sizes, 0)
-                token = raw[at : min(at + size, lane.end)]
+                token = raw[at : min(at + size, end)]
                 if len(token) != size or token not in self.vocabulary.numbers:
                     raise ValueError("these are not the sizes of tokens")
                 tokens.append(token)
@@ -193,19 +253,19 @@ class TokenCoder:
             raise ValueError("these are not the sizes of tokens")
         return lanes
 
-    def code_token(self, coder: RangeEncoder | RangeDecoder, lane_index: int, token: bytes | None) -> None:
+    def code_token(self, coder: RangeEncoder | RangeDecoder | Listener, lane_index: int, token: bytes | None) -> None:
         """Code the next token of a lane, None for a decoder."""
         vocabulary, lane = self.vocabulary, self.ngram.lane
         e = [int(x) for x in self.transformer.step(self.last[lane_index], self.states[lane_index])]
         prefix, start = b"", lane.position
         while True:
-            self.tree = TokenTree(vocabulary, prefix, e)
+            self.tree = tree = TokenTree(vocabulary, prefix, e)
             number = vocabulary.numbers.get(prefix)
             if number is not None:
                 if not vocabulary.longer[prefix] or lane.position == lane.end:
                     break
                 stops = None if token is None else int(token == prefix)
-                p = end_probability(e[number], self.tree.total)
+                p = end_probability(e[number], tree.total)
                 if self.boundary.code_token_end(coder, lane, start, vocabulary.prefixes[prefix], p, stops):
                     break
             if lane.position == lane.end:

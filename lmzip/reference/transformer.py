@@ -289,6 +289,12 @@ class State:
         self.keys: list[list[list[Packed]]] = [[] for _ in range(n_layer)]  # of a layer, a token, a head
         self.values: list[list[list[Packed]]] = [[] for _ in range(n_layer)]
 
+    def copy(self) -> State:
+        state = State(len(self.keys), self.window, self.int15)
+        state.n_tokens = self.n_tokens
+        state.keys, state.values = [list(tokens) for tokens in self.keys], [list(tokens) for tokens in self.values]
+        return state
+
 
 def stacked(tokens: list[list[Packed]], head: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the integers (n_tokens, head_dim) and the sizes (n_tokens,) of one head."""

@@ -115,11 +115,9 @@ def unsupported() -> Iterator[Vector]:
         yield Vector(f"unsupported-dictionary-coded{form}", data, "Needs a dictionary that no one has.")
         data = stored_frame(raw, header=header(10, NAMED.digest, short=short))
         yield Vector(f"unsupported-dictionary-part{form}", data, "The dictionary, of which less is meant.")
-    for kind, what in ((2, "a transformer"), (3, "a model in floating point")):
-        of = changed(header(profile=6, model=net_record()), 6, bytes([kind]))
-        of = changed(of, 40, FLOAT.fingerprint) if kind == 3 else of
-        data = stored_frame(raw, header=of)
-        yield Vector(f"unsupported-dictionary-kind-{kind}", data, f"A dictionary with {what}.")
+    of = changed(changed(header(profile=6, model=net_record()), 6, b"\3"), 40, FLOAT.fingerprint)
+    data = stored_frame(raw, header=of)
+    yield Vector("unsupported-dictionary-kind-3", data, "A dictionary with a model in floating point.")
     data = stored_frame(raw, header=header(profile=4, model=GONE))
     yield Vector("unsupported-dictionary-and-model", data, "A dictionary and a net that no one has.")
 

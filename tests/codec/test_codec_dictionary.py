@@ -19,6 +19,8 @@ from lmzip.format.block import BASE, BlockHead
 from lmzip.format.header import FrameHeader
 from lmzip.models.base import Model
 from lmzip.models.dictionary import behind
+from lmzip.models.hf.model import HfModel
+from lmzip.models.llama import LlamaModel
 from lmzip.stream import shared
 
 TEXT = SAMPLE.read_bytes()
@@ -176,17 +178,18 @@ def test_a_wrong_block_behind_a_dictionary_is_damaged():
         unpack(frame, dictionary=DICTIONARY)
 
 
-class OfTokens(Model):
+class Floating(Model):
     """No more of a model than settings ask for."""
 
-    name, kind, has_tokens, digest = "words", 2, True, b"d" * 32
+    name, kind, has_tokens, takes_dictionary, digest = "words", 3, True, False, b"d" * 32
     takes = encode = decode = load = memory_size = None
 
 
-def test_models_of_tokens_take_none():
+def test_models_in_floating_point_take_none():
     with pytest.raises(UnsupportedError, match="words takes no dictionary"):
-        behind(OfTokens(), DICTIONARY)
-    assert behind(OfTokens(), None).name == "words"
+        behind(Floating(), DICTIONARY)
+    assert behind(Floating(), None).name == "words"
+    assert not HfModel.takes_dictionary and LlamaModel.takes_dictionary
 
 
 # --- the library

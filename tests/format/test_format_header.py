@@ -110,8 +110,11 @@ def test_a_reference_of_a_later_version_is_no_record():
         "floating point without": FrameHeader(HEADERS["transformer"].packed[:6] + b"\3" + bytes(122)),
         "dictionary too small": FrameHeader(with_bits(LONG, 4, 0x80).packed + b"\x09" + bytes(range(32))),
         "dictionary too large": FrameHeader(with_bits(SHORT, 4, 0x80).packed + b"\x1c" + bytes(range(4))),
-        "dictionary of tokens": FrameHeader(
-            with_bits(HEADERS["transformer"], 4, 0x80).packed + b"\x0a" + bytes(range(32))
+        "dictionary in floating point": FrameHeader(
+            with_bits(pack_header(6, FLOAT), 4, 0x80).packed + b"\x0a" + bytes(range(32))
+        ),
+        "original of tokens": FrameHeader(
+            with_bits(HEADERS["transformer"], 4, 0x80).packed + b"\x8a" + bytes(range(32))
         ),
     }.items(),
     ids=lambda item: item[0],
@@ -123,10 +126,10 @@ def test_what_is_unknown_is_unsupported(header):
 
 
 @pytest.mark.parametrize("short", [False, True])
-@pytest.mark.parametrize("model", [None, KNOWN, NET], ids=["alone", "reference", "record"])
+@pytest.mark.parametrize("model", [None, KNOWN, NET, TRANSFORMER], ids=["alone", "reference", "record", "tokens"])
 def test_a_dictionary_is_found(short, model):
     dictionary = Dictionary(b"some bytes")
-    header = pack_header(4, model, short=short, dictionary=record_of_dictionary(dictionary))
+    header = pack_header(6, model, short=short, dictionary=record_of_dictionary(dictionary))
     header.check_known()
     assert header_size(header.packed[:5]) == len(header.packed)
     record = header.dictionary
@@ -134,8 +137,8 @@ def test_a_dictionary_is_found(short, model):
     assert record.digest == dictionary.digest[: 4 if short else 32]
     assert record.names(dictionary) and not record.names(Dictionary(b"other bytes"))
     assert pack_header(4, model, short=short).dictionary is None
-    with pytest.raises(ValueError, match="tokens"):
-        pack_header(6, HEADERS["transformer"].model(), short=short, dictionary=record_of_dictionary(dictionary))
+    with pytest.raises(ValueError, match="floats"):
+        pack_header(6, FLOAT, short=short, dictionary=record_of_dictionary(dictionary))
 
 
 @pytest.mark.parametrize("at", [56, 88])

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from lmzip import codec
 from lmzip.block import BlockSpec
 from lmzip.convert import import_model
-from lmzip.errors import MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.dictionary import Dictionary
+from lmzip.errors import DictionaryMissingError, MemoryLimitError, ModelMissingError, UnsupportedError
 from lmzip.format.block import STORED, WITH_MODEL, BlockHead
 from lmzip.format.header import pack_header
 from lmzip.levels import get_level
@@ -252,3 +253,33 @@ def test_memory_is_reckoned_before(imported: Path, model: LlamaModel) -> None:
     assert model.weights_size() >= imported.stat().st_size
     with pytest.raises(MemoryLimitError):
         pack(TEXT, model=str(imported), memory_limit=1 << 20)
+
+
+# --- dictionaries -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("always_the_net")
+def test_blocks_behind_a_dictionary(model: LlamaModel) -> None:
+    """Blocks in threads, a range, and what is saved of a damaged file: all as with other models."""
+    text = b" ".join(random.Random(2).choices(TEXT.split(), k=500))
+    dictionary, raw = Dictionary(text[:900]), text[900:1500]
+    given = {"model": model, "dictionary": dictionary}
+    made = {pack(raw, level=6, block_size=300, threads=n, verify=True, **given)[0] for n in (1, 2)}
+    (data,) = made
+    (frame,) = codec.list_frames(io.BytesIO(data))
+    assert frame.header.dictionary and {block.head.mode for block in frame.blocks} == {WITH_MODEL}
+    assert len(data) < len(pack(raw, level=6, block_size=300, model=model)[0])
+    registry = shared.registry
+    assert registry.model(str(model.path)).digest == model.digest
+    for threads in (1, 2):
+        assert unpack(data, dictionary=dictionary, threads=threads)[0] == raw
+    part = codec.read_range(io.BytesIO(data), 250, 100, registry=registry, dictionary=dictionary)
+    assert b"".join(part) == raw[250:350]
+    damaged = bytearray(data)
+    damaged[frame.blocks[1].offset + 40] ^= 1
+    content, summary = unpack(bytes(damaged), dictionary=dictionary, salvage=True)
+    assert content == raw[:300] and [hole.raw_size for hole in summary.holes] == [300]
+    with pytest.raises(DictionaryMissingError):
+        unpack(data)
+    short, _ = pack(raw[:200], level=6, **given)
+    assert unpack(short, dictionary=dictionary)[0] == raw[:200]

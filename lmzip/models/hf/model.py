@@ -52,6 +52,7 @@ class HfModel(TokenModel):
     """
 
     kind = 3
+    takes_dictionary = False  # a dictionary's last tokens would have to be learned by torch, and kept for each lane
 
     def __init__(self, files: ModelFiles, device: str, numerics: Numerics) -> None:
         """device: by its name in torch.  Reads nothing yet."""

@@ -7,6 +7,7 @@
 #include "lookahead.h"
 #include "mixer.h"
 #include "token_columns.h"
+#include "token_dictionary.h"
 
 /* The base of a kind of content (FORMAT 4.5). */
 #define BASE_ROW(name) &name##_base,
@@ -34,7 +35,7 @@ static int is_block(const lmz_block_spec *s, const lmz_expert *e)
 /* Take what is beside the base for an expert: trees, its lanes, and what its tokens need. */
 static void expert_layout(struct lmz_coder *c)
 {
-    const size_t n = (size_t)c->n_lanes, raw_size = c->spec.raw_size;
+    const size_t n = (size_t)c->n_lanes;
     const int has_tokens = has_unit(c, LMZ_TOKENS);
     token_state *t = &c->tokens;
     const size_t n_columns = (size_t)c->n_columns;
@@ -42,14 +43,16 @@ static void expert_layout(struct lmz_coder *c)
     c->columns = arena_take(a, n_columns * sizeof *c->columns);
     c->trees = arena_take(a, n_columns * (has_tokens ? 1024 : 512) * sizeof *c->trees);
     if (has_tokens) {
-        t->mask = power_above((uint64_t)raw_size * 2 + 1024, 1u << BOUNDARY_TABLE_BITS) - 1;
+        t->mask = power_above(table_room(&c->spec) * 2 + 1024, 1u << BOUNDARY_TABLE_BITS) - 1;
         t->next = arena_take(a, n * sizeof *t->next);
         t->last = arena_take(a, n * sizeof *t->last);
         t->largest_child_sums = arena_take(a, n_columns * sizeof *t->largest_child_sums);
-        t->is_token_end = arena_take(a, raw_size + 1);
+        t->is_token_end = arena_take(a, c->before + (size_t)c->raw_size + 1);
         t->cells = arena_take(a, ((size_t)t->mask + 1) * sizeof *t->cells);
         t->match = arena_take(a, 2 * sizeof *t->match);
         t->weights = arena_take(a, N_BOUNDARY_INPUTS * sizeof *t->weights);
+        if (c->learns)
+            t->tail_sizes = arena_take(a, c->expert->ops->n_tail(c));
     }
     if (c->expert->ops->layout)
         c->expert->ops->layout(c);
@@ -64,6 +67,8 @@ static void layout(struct lmz_coder *c)
         c->undo.capacity = LMZ_NOTED_SIZE * c->base->notes(c);
         c->undo.lines = arena_take(&c->memory, c->undo.capacity * sizeof *c->undo.lines);
     }
+    if (c->learns)
+        c->scratch = arena_take(&c->memory, LEARNER_SCRATCH);
     if (c->expert)
         expert_layout(c);
 }
@@ -167,6 +172,8 @@ static struct lmz_coder *coder_new(const lmz_block_spec *spec, const lmz_expert 
     start_expert(c);
     if (has_unit(c, LMZ_TOKENS))
         start_tokens(c);
+    if (has_unit(c, LMZ_TOKENS) && learns)
+        token_dictionary_start(c);
     return c;
 }
 
@@ -190,11 +197,14 @@ static void begin_behind(struct lmz_coder *c, const struct lmz_coder *learner)
         lane->position = own.position;
         lane->end = own.end;
         lane->tree = own.tree;
+        lane->token_sizes = NULL;
     }
     c->first_history = learner->lanes[0].history;
     c->base->resume(c, learner);
     if (c->expert)
         c->expert->ops->resume(c, learner);
+    if (has_unit(c, LMZ_TOKENS))
+        token_dictionary_resume(c, learner);
     c->undo.is_on = c->undo.lines && !c->expert && c->raw_size <= LMZ_NOTED_SIZE;
     c->is_ready = 1;
 }
@@ -244,7 +254,8 @@ void lmz_coder_decode(lmz_coder *c, const uint8_t *payload, size_t payload_size)
 int lmz_coder_set_dictionary(lmz_coder *c, const lmz_coder *learner)
 {
     if (c->n_coded || c->learns || !learner->learns || learner->n_coded != c->before || c->base != learner->base ||
-        c->function != learner->function || c->expert != learner->expert || c->base_size != learner->base_size ||
+        c->function != learner->function || c->expert != learner->expert || c->spec.context != learner->spec.context ||
+        c->base_size != learner->base_size ||
         c->spec.profile != learner->spec.profile || (c->spec.n_lanes > 1) != (learner->spec.n_lanes > 1))
         return LMZ_E_ARGUMENT;
     arena_copy(&c->memory, &learner->memory, 0, (size_t)c->base_size);
@@ -298,14 +309,14 @@ void lmz_coder_draw(lmz_coder *c, const uint8_t *bits, size_t n_bytes)
 
 int lmz_coder_set_tokens(lmz_coder *c, const uint8_t *sizes, size_t n_tokens)
 {
-    const uint8_t *raw = c->rc.decoding ? c->known : c->raw;
-    if (!has_unit(c, LMZ_TOKENS) || !raw)
+    if (!has_unit(c, LMZ_TOKENS) || (c->rc.decoding && !c->known) || !c->is_ready)
         return LMZ_E_ARGUMENT;
+    const uint8_t *raw = c->rc.decoding ? c->known - c->before : c->raw;
     const vocab_trie *v = &c->expert->vocab;
     size_t n = 0;
     for (int i = 0; i < c->n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];
-        const uint32_t end = lane->end < c->n_known ? lane->end : c->n_known;
+        const uint32_t end = lane->end < c->before + c->n_known ? lane->end : c->before + c->n_known;
         lane->token_sizes = sizes + n;
         for (uint32_t at = lane->start; at < end; n++) {
             if (n == n_tokens || !sizes[n] || sizes[n] > end - at)

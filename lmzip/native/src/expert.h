@@ -51,6 +51,8 @@ typedef struct {
     void (*layout)(struct lmz_coder *);
     /* Begin all lanes as the first lane of another coder ended; or NULL. */
     void (*resume)(struct lmz_coder *, const struct lmz_coder *learner);
+    /* With it, of tokens: how many at the end of a dictionary it takes in at most. */
+    size_t (*n_tail)(const struct lmz_coder *);
     /* Of bytes: do one of n_stages stages of predicting the bytes of some columns, in any thread; the last one fills
        the columns' trees (byte_tree.h). */
     void (*predict)(struct lmz_coder *, const column_range *, int stage);

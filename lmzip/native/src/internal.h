@@ -62,10 +62,12 @@ typedef struct { /* with an expert of tokens: where the lanes' tokens are, and w
     int *next;                     /* (n_lanes) the column of the token that a lane codes next */
     uint32_t *last;                /* (n_lanes) the last token of a lane, the size of the vocabulary at the start */
     uint64_t *largest_child_sums;  /* (n_columns) of the weights that a column's second tree is made of */
-    uint8_t *is_token_end;         /* (raw_size + 1) of every position: whether a token ended there */
+    uint8_t *is_token_end;         /* (before + raw_size + 1) of every position: whether a token ended there */
     uint32_t *cells, mask;         /* (mask + 1) cells of what ends a token, see token_boundary.h */
     uint32_t (*match)[32];         /* (2, 32) cell of each match length */
     int32_t *weights;              /* (N_BOUNDARY_INPUTS) */
+    uint32_t n_alone;              /* what learns a dictionary: bytes of it that the base learns alone, and */
+    uint8_t *tail_sizes;           /* sizes of the tokens behind them */
 } token_state;
 
 #define MAX_GROUPS 4
@@ -117,7 +119,7 @@ struct lmz_coder {
     uint64_t first_history;  /* of lanes at their start */
     uint64_t base_size;      /* of the base's part of the memory, which comes first */
     int learns, is_ready;    /* whether it learns a dictionary; whether it has its first state */
-    uint8_t scratch[64];     /* what a step writes that learns */
+    uint8_t *scratch;        /* what a step writes that learns */
     uint32_t n_known;        /* bytes that an encoder may look at: of a sampler what it is given, of others all */
     ngram_state ngram;
 
@@ -142,6 +144,8 @@ struct lmz_coder {
 
 static inline int has_unit(const struct lmz_coder *c, int unit) { return unit_of(c->expert) == unit; }
 
+#define LEARNER_SCRATCH (LMZ_SCRATCH_RATE * 256) /* of a byte, or of the longest token */
+
 /* The tree of a column; of tokens, the first of its two. */
 static inline uint32_t *tree_of(const struct lmz_coder *c, int column)
 {
@@ -153,6 +157,14 @@ static inline int group_start(const struct lmz_coder *c, int group) { return c->
 
 /* Whether the tables of a block behind a dictionary are small. */
 static inline int is_small(const lmz_block_spec *s) { return s->raw_size <= SMALL_SIZE; }
+
+/* Bytes that tables are made for.  Behind a dictionary there are two kinds, so that blocks of many sizes can begin with
+   the same state. */
+static inline uint64_t table_room(const lmz_block_spec *s)
+{
+    const uint64_t room = is_small(s) ? SMALL_SIZE : LMZ_MAX_RAW_SIZE;
+    return s->dictionary_size ? s->dictionary_size + room : s->raw_size;
+}
 
 /* What only blocks behind a dictionary do is kept out of the way of all others. */
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)

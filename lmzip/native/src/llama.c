@@ -151,6 +151,13 @@ int lmz_llama_is_complete(const lmz_expert *expert)
     return expert->ops == &llama_ops && !((const struct llama *)expert)->n_missing;
 }
 
+/* Tokens that attention sees in a block. */
+static int window_of(const struct lmz_coder *c)
+{
+    const int window = ((const struct llama *)c->expert)->shape.window >> c->spec.context;
+    return max_of(VALUE_BLOCK, window / VALUE_BLOCK * VALUE_BLOCK);
+}
+
 /* Take llama_lanes itself and its arrays.  From a window halved NARROW_FROM times on, all products take vectors of 8
    bits. */
 static void llama_layout(struct lmz_coder *c)
@@ -164,7 +171,7 @@ static void llama_layout(struct lmz_coder *c)
         lanes = &scratch;
     const lmz_llama_shape *s = &t->shape;
     lanes->int15 = n_halvings < NARROW_FROM ? s->int15 : 0;
-    lanes->window = max_of(VALUE_BLOCK, (s->window >> n_halvings) / VALUE_BLOCK * VALUE_BLOCK);
+    lanes->window = window_of(c);
     const uint64_t heads =
         (uint64_t)c->n_lanes * (uint64_t)s->n_layer * (uint64_t)s->n_kv_head * (uint64_t)lanes->window;
     const size_t n = (size_t)n_columns, width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
@@ -193,6 +200,26 @@ static void llama_layout(struct lmz_coder *c)
     lanes->logits = arena_take(a, n * (size_t)whole_tiles(s->n_vocab) * 4);
 }
 
+/* Keys and values of each lane: the arrays are by lane, and whole tiles. */
+static void llama_resume(struct lmz_coder *c, const struct lmz_coder *learner)
+{
+    const struct llama *t = (const struct llama *)c->expert;
+    llama_lanes *to = c->expert_lanes;
+    const llama_lanes *from = learner->expert_lanes;
+    const size_t n = (size_t)t->shape.n_layer * (size_t)t->shape.n_kv_head * (size_t)to->window;
+    const size_t size = (size_t)matrix_size(t->packing, n, (size_t)t->shape.head_dim);
+    for (size_t i = 0; i < (size_t)c->n_lanes; i++) {
+        to->n_tokens[i] = from->n_tokens[0];
+        memcpy(to->keys + i * size, from->keys, size);
+        memcpy(to->values + i * size, from->values, size);
+        memcpy(to->key_multiplier + i * n, from->key_multiplier, n * sizeof *to->key_multiplier);
+        memcpy(to->value_size + i * n, from->value_size, n * sizeof *to->value_size);
+    }
+}
+
+/* All that attention sees of them, the start being one. */
+static size_t llama_n_tail(const struct lmz_coder *c) { return (size_t)window_of(c) - 1; }
+
 static void take_part(const crew_worker *me, void *argument)
 {
     step_part part = *(const step_part *)argument;
@@ -220,5 +247,5 @@ static int llama_is_complete(const lmz_expert *expert) { return lmz_llama_is_com
 
 static const expert_ops llama_ops = {
     .name = "llama", .unit = LMZ_TOKENS, .n_contexts = 4, .prior = PRIOR_OF_TOKENS,
-    .is_complete = llama_is_complete, .layout = llama_layout, .step = llama_step_lanes, .token_weights = token_weights,
-    .free = llama_free};
+    .is_complete = llama_is_complete, .layout = llama_layout, .resume = llama_resume, .n_tail = llama_n_tail,
+    .step = llama_step_lanes, .token_weights = token_weights, .free = llama_free};

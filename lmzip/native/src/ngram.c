@@ -17,14 +17,6 @@ static int ngram_function(const lmz_block_spec *spec, const lmz_expert *expert)
     return shape == NO_SHAPE ? -1 : shape;
 }
 
-/* Bytes that tables are made for.  Behind a dictionary there are two kinds, so that blocks of many sizes can begin with
-   the same state. */
-static uint64_t table_room(const lmz_block_spec *s)
-{
-    const uint64_t room = is_small(s) ? SMALL_SIZE : LMZ_MAX_RAW_SIZE;
-    return s->dictionary_size ? s->dictionary_size + room : s->raw_size;
-}
-
 static void ngram_layout(struct lmz_coder *c)
 {
     ngram_state *g = &c->ngram;

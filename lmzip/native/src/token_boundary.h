@@ -14,7 +14,7 @@ static inline int code_token_end(struct lmz_coder *c, lmz_lane *lane, uint32_t s
                                  int bit)
 {
     const uint32_t last = (uint32_t)lane->history, older = (uint32_t)(lane->history >> 32);
-    const uint32_t before = start > lane->start ? c->raw[start - 1] : 0;
+    const uint32_t before = start > lane->start || c->before ? lane_byte(c, lane, start - 1) : 0;
     const uint32_t context[N_BOUNDARY_CONTEXTS] = {hash2(number, 0), hash3(number, before, 1),
                                                    hash3(last, older & 0xffff, lane->position - start),
                                                    hash3(number, lane->word[0], lane->word[1])};

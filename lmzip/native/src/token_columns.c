@@ -25,7 +25,7 @@ static int add_lane(const struct lmz_coder *c, int index, int ahead, lane_column
         if (++n == ahead)
             return n;
         const int size = lane->token_sizes[n - 1];
-        last = token_of(&c->expert->vocab, c->known + position, size);
+        last = token_of(&c->expert->vocab, c->known + position - c->before, size);
         position += (uint32_t)size;
         if (position == lane->end)
             return n;
