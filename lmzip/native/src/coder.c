@@ -64,8 +64,9 @@ static void layout(struct lmz_coder *c)
     c->base->layout(c);
     c->base_size = c->memory.size;
     if (c->before && is_small(&c->spec)) {
-        c->undo.capacity = LMZ_NOTED_SIZE * c->base->notes(c);
-        c->undo.lines = arena_take(&c->memory, c->undo.capacity * sizeof *c->undo.lines);
+        const size_t n_lines = (size_t)c->base_size / 64, most = LMZ_NOTED_SIZE * c->base->notes(c);
+        c->undo.lines = arena_take(&c->memory, ((n_lines < most ? n_lines : most) + 1) * sizeof *c->undo.lines);
+        c->undo.noted = arena_take(&c->memory, (n_lines / 64 + 1) * sizeof *c->undo.noted);
     }
     if (c->learns)
         c->scratch = arena_take(&c->memory, LEARNER_SCRATCH);
@@ -217,6 +218,7 @@ static void undo(struct lmz_coder *c, const struct lmz_coder *learner)
     for (size_t i = 0; i < c->undo.n; i++) {
         const size_t next = (size_t)lines[i + AHEAD < c->undo.n ? i + AHEAD : i] << 6, at = (size_t)lines[i] << 6;
         __builtin_prefetch(learner->memory.base + next);
+        c->undo.noted[lines[i] >> 6] = 0; /* of other lines too, but all of them are undone */
         arena_copy(&c->memory, &learner->memory, at, 64);
     }
     c->base->copy_small(c, learner);

@@ -101,8 +101,9 @@ typedef struct { /* see ahead.c; threads share the counters, which are of all of
 } ahead;
 
 typedef struct { /* lines of 64 bytes of the base's large tables that were written to since they were copied */
-    uint32_t *lines; /* (capacity) */
-    size_t n, capacity;
+    uint32_t *lines; /* each once */
+    uint64_t *noted; /* a bit for every line of the base: whether it is among them */
+    size_t n;
     int is_on;       /* whether this block notes them */
 } undo_log;
 
@@ -173,7 +174,13 @@ static inline uint64_t table_room(const lmz_block_spec *s)
 /* Note that a place of the base's memory is written to. */
 static inline void note_write(struct lmz_coder *c, const void *place)
 {
-    c->undo.lines[c->undo.n++] = (uint32_t)((size_t)((const uint8_t *)place - c->memory.base) >> 6);
+    undo_log *u = &c->undo;
+    const size_t line = (size_t)((const uint8_t *)place - c->memory.base) >> 6;
+    uint64_t *noted = &u->noted[line >> 6];
+    const uint64_t bit = (uint64_t)1 << (line & 63);
+    u->lines[u->n] = (uint32_t)line;
+    u->n += !(*noted & bit);
+    *noted |= bit;
 }
 
 /* The byte at a place of a lane, which the dictionary stands right before. */

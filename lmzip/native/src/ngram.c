@@ -134,10 +134,10 @@ static void ngram_resume(struct lmz_coder *c, const struct lmz_coder *learner)
     }
 }
 
-/* Lines of both nibbles for each context, cells of maps, entries of matches. */
+/* Lines of both nibbles for each context, cells of maps and of order 1, entries of matches and of what followed. */
 static size_t ngram_notes(const struct lmz_coder *c)
 {
-    return 2 * (size_t)c->ngram.shape->n_contexts + 8 * (size_t)c->ngram.shape->n_apms + 2;
+    return 2 * (size_t)c->ngram.shape->n_contexts + 8 * (size_t)c->ngram.shape->n_apms + 8 + 2 + 1;
 }
 
 #define COPY(array, n) memcpy(to->array, from->array, (n) * sizeof *to->array)
@@ -147,13 +147,11 @@ static void ngram_copy_small(struct lmz_coder *c, const struct lmz_coder *learne
     const ngram_state *to = &c->ngram, *from = &learner->ngram;
     COPY(map, (size_t)to->shape->n_contexts);
     COPY(direct0, 256);
-    COPY(direct1, 65536);
     COPY(match_map, 2);
     for (int i = 0; i < to->shape->n_sets; i++)
         COPY(weights[i], set_size[i] * (size_t)N_INPUTS(to->shape->n_contexts, c->expert));
     COPY(final_weights, 256 * MAX_SETS);
     COPY(indirect1, 256);
-    COPY(indirect2, 65536);
     COPY(stride_score, MAX_STRIDE + 1);
 }
 

@@ -158,8 +158,10 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     return bounded(p) << 8;
 }
 
-static APART void note_maps(struct lmz_coder *c, const prediction *r, int n_apms)
+/* Note the cells of large tables that the bit changes. */
+static APART void note_cells(struct lmz_coder *c, const prediction *r, int n_apms)
 {
+    note_write(c, r->direct[1]);
     for (int a = 0; a < n_apms; a++)
         note_write(c, r->apm[a]);
 }
@@ -169,8 +171,8 @@ INLINE void learn(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, c
                   const int flags, const int n_sets, const int n_apms)
 {
     const int n_inputs = N_INPUTS(n, HAS_EXPERT(flags));
-    if (n_apms && UNLIKELY(c->undo.is_on))
-        note_maps(c, r, n_apms);
+    if (UNLIKELY(c->undo.is_on))
+        note_cells(c, r, n_apms);
     for (int a = 0; a < n_apms; a++) {
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));
