@@ -174,16 +174,22 @@ def _check(options: Options) -> None:
             raise click.UsageError("the name after --plot must end in .png")
     if options.patch_from is not None:
         _check_patch(options)
-    if options.dictionary_size is not None:
-        if options.dictionary is None:
-            raise click.UsageError("--dictionary-size is for --dictionary")
-        try:
-            check_size(options.dictionary_size)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
+    check_dictionary(options.dictionary, options.dictionary_size)
     # What is stored costs 25 bytes a block: in smaller ones data would grow by more than 0.6 %.
     if options.block_size is not None and not 1 << 12 <= options.block_size <= 1 << 30:
         raise click.UsageError("the block size must be 4 KiB to 1 GiB")
+
+
+def check_dictionary(name: str | None, size: int | None) -> None:
+    """Raise click.UsageError for a size without a dictionary, or one that none has."""
+    if size is None:
+        return
+    if name is None:
+        raise click.UsageError("--dictionary-size is for --dictionary")
+    try:
+        check_size(size)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _check_batch(options: Options) -> None:

@@ -10,6 +10,7 @@ from lmzip.block import BYTES, BlockSpec, Content
 from lmzip.codec.block import check_takes, no_memory
 from lmzip.codec.memory import check_model
 from lmzip.codec.settings import settings_for
+from lmzip.dictionary import Dictionary
 from lmzip.levels import DEFAULT_LEVEL, MAX_BLOCK_SIZE
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
@@ -26,13 +27,14 @@ def sample(
     model: Model | None = None,
     registry: Registry | None = None,
     content: Content | None = None,
+    dictionary: Dictionary | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> bytes:
     """Return n_bytes that a model says follow the prompt, drawn by a seed: what a decoder makes of random bits.
 
-    level, model, registry, content: as of compress_stream(); the prompt and what follows are one block of one lane, so
-    an image or sound goes on where the prompt is of one.  progress: called with bytes done, the prompt's among them.
-    The result depends on all but registry and progress, and on nothing else.
+    level, model, registry, content, dictionary: as of compress_stream(); the prompt and what follows are one block of
+    one lane, so an image or sound goes on where the prompt is of one.  progress: called with bytes done, the prompt's
+    among them.  The result depends on all but registry and progress, and on nothing else.
 
     Raises ValueError and TypeError for bad arguments, ModelMissingError, UnsupportedError, MemoryLimitError, and what
     progress raises.
@@ -40,7 +42,7 @@ def sample(
     size = len(prompt) + arguments.integer("n_bytes", n_bytes)
     if n_bytes < 1 or size > MAX_BLOCK_SIZE:
         raise ValueError(f"prompt and sample have at most {MAX_BLOCK_SIZE} bytes, and the sample at least one")
-    settings, chosen = settings_for(level, model, registry)
+    settings, chosen = settings_for(level, model, registry, dictionary)
     content = _content_of(prompt, n_bytes) if content is None else content
     if content != BYTES:
         spec = BlockSpec(size, settings.profile, False, content=content)

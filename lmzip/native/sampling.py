@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lmzip.block import DEFAULT_RUN, BlockSpec
+from lmzip.block import BlockSpec, Run
 from lmzip.native import TOKENS, _c_spec, _handle, _new_bytes, _set_tokens
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
@@ -26,10 +26,11 @@ def sample_block(
 ) -> bytes:
     """Return a block of spec.raw_size bytes that begins with `given`, the rest drawn from what a coder predicts there.
 
-    bits: what it is drawn by, random bytes; about as many as a payload of what is drawn would have are used.  spec: of
-    one lane.  token_sizes: for an expert of tokens, how `given` is cut.  progress: called with bytes done.  The result
-    depends on all but progress, and on nothing else.  Raises ValueError for bad arguments, among them samples of which
-    only a part is given, and bits that are used up; MemoryError, and what progress raises.
+    bits: what it is drawn by, random bytes; about as many as a payload of what is drawn would have are used. spec: of
+    one lane. token_sizes: for an expert of tokens, how `given` is cut. progress: called with bytes done, and with 0
+    while a dictionary is learned. The result depends on all but progress, and on nothing else. Raises ValueError for
+    bad arguments, among them samples of which only a part is given, and bits that are used up; MemoryError, and what
+    progress raises.
     """
     c_spec = _c_spec(spec, expert)
     n_given = len(given)
@@ -46,7 +47,7 @@ def sample_block(
         raise MemoryError("not enough memory for a block")
     try:
         if spec.dictionary:
-            begin_behind(coder, c_spec, spec, expert, DEFAULT_RUN)
+            begin_behind(coder, c_spec, spec, expert, Run(progress))
         if expert and expert.unit == TOKENS:
             _set_tokens(coder, token_sizes)
         _advance(coder, n_given, 1, progress)

@@ -11,6 +11,7 @@ from media_tools import picture
 from tiny_net import tiny_weights
 
 from lmzip.codec import sample
+from lmzip.dictionary import Dictionary
 from lmzip.models.registry import Registry
 
 TEXT = SAMPLE.read_bytes()[:1000]
@@ -51,9 +52,22 @@ def test_a_net_draws(prompt, tmp_path) -> None:
     assert len(with_net) == 50 and with_net != drawn("--prompt", prompt, "--bytes", 50, "--model", "ngram")
 
 
+def test_it_goes_on_behind_a_dictionary(prompt, tmp_path) -> None:
+    (tmp_path / "d").write_bytes(TEXT * 3)
+    given = ("--prompt", prompt, "--bytes", 60, "-2")
+    behind = drawn(*given, "-D", tmp_path / "d")
+    assert behind == sample(TEXT, 60, level=2, dictionary=Dictionary(TEXT * 3))
+    end = drawn(*given, "-D", tmp_path / "d", "--dictionary-size=1k")
+    assert end == sample(TEXT, 60, level=2, dictionary=Dictionary(TEXT * 3, 1024))
+    assert drawn(*given) not in (behind, end)
+
+
 @pytest.mark.parametrize(
     "arguments, status, text",
     [
+        (["-D", "missing"], 3, "cannot use the dictionary missing"),
+        (["--dictionary-size", "1k"], 1, "is for --dictionary"),
+        (["-D", "missing", "--dictionary-size", "3k"], 1, "power of two"),
         (["--prompt", "missing"], 1, "missing: No such file"),
         (["--prompt", ""], 1, "empty"),
         (["--bytes", "0"], 1, "at least one"),

@@ -11,6 +11,7 @@ from media_tools import picture, recording
 from lmzip.block import BYTES
 from lmzip.codec import sample
 from lmzip.contents import parse_content
+from lmzip.dictionary import Dictionary
 from lmzip.errors import MemoryLimitError, UnsupportedError
 from lmzip.models.base import Model
 from lmzip.models.registry import Registry
@@ -54,6 +55,17 @@ def test_a_picture_goes_on_as_a_picture() -> None:
 def test_what_is_drawn_is_like_the_prompt() -> None:
     drawn = sample(b"ab" * 5000, 200, model=built_in())
     assert drawn.count(b"ab") > 90
+
+
+@pytest.mark.parametrize("level", [1, 6])
+def test_a_dictionary_is_learned_first(level: int) -> None:
+    record = b"the quick brown fox %d jumps over\n"
+    dictionary, calls = Dictionary(b"".join(record % (i * i * 7919 % 997) for i in range(200))), []
+    drawn = [sample(b"the quick", 200, level=level, dictionary=dictionary, progress=calls.append) for _ in range(2)]
+    assert drawn[0] == drawn[1] and drawn[0].count(b"jumps") > 3 and sum(calls) == 2 * 209
+    assert sample(b"the quick", 200, level=level, dictionary=Dictionary(dictionary.data)) == drawn[0]
+    assert sample(b"the quick", 200, level=level) != drawn[0]
+    assert sample(b"the quick", 200, level=level, dictionary=dictionary, seed=1) != drawn[0]
 
 
 @pytest.mark.parametrize("n_bytes", [0, -1, 1 << 30])

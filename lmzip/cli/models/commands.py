@@ -213,6 +213,8 @@ def _bench(reporter: Reporter, names: tuple[str, ...], json: bool) -> str:
         *_LEVELS,
         _MODEL,
         _CONTENT,
+        value("-D --dictionary", "FILE", FileType(), "What is learned before the prompt: the last 8 MiB of FILE."),
+        value("--dictionary-size", "SIZE", SizeType(), "Use the last SIZE of the dictionary: 1k, 2k, 4k to 128m."),
         _QUIET,
         *_PROGRESS,
     ],
@@ -221,7 +223,9 @@ def _sample(reporter: Reporter, prompt: str | None, **options: Any) -> bytes:
     if prompt == "":
         raise click.UsageError("the name after --prompt is empty")
     from lmzip.cli.models.sampling import sample
+    from lmzip.cli.options import check_dictionary
 
+    check_dictionary(options["dictionary"], options["dictionary_size"])
     return sample(reporter, prompt, **options)
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from lmzip import codec, levels
 from lmzip.block import Content
 from lmzip.cli import signals
+from lmzip.cli.chosen_dictionary import ChosenDictionary
 from lmzip.cli.completing import AUTO
 from lmzip.cli.messages import UNSUPPORTED, CallError, Reporter, printable, reason
 from lmzip.cli.option_table import STANDARD_OUTPUT
 from lmzip.cli.progress import Meter
-from lmzip.errors import MemoryLimitError, ModelMissingError, UnsupportedError
+from lmzip.errors import DictionaryMissingError, MemoryLimitError, ModelMissingError, UnsupportedError
 from lmzip.models.hf.numerics import PREFIX
 from lmzip.models.registry import Registry
 
@@ -28,14 +29,17 @@ def sample(
     level: str | None,
     model: str | None,
     content: Content | None,
+    dictionary: str | None,
+    dictionary_size: int | None,
 ) -> bytes:
-    """Return the bytes; prompt: name of its file, None for none.  Raises CallError."""
+    """Return the bytes; prompt, dictionary: names of files, None for none.  Raises CallError."""
     if model and model.startswith(PREFIX):
         raise CallError("models of Hugging Face in floating point do not sample here; import them", UNSUPPORTED)
     given = _read(prompt)
     n_bytes = DEFAULT_SIZE if n_bytes is None else n_bytes
     registry = Registry()
     try:
+        learned = ChosenDictionary(dictionary, dictionary_size).to_compress() if dictionary else None
         chosen = None if model in (None, AUTO) else registry.model(str(model))
         meter = Meter(reporter, prompt or "sample", ("sample",), len(given) + n_bytes)
         with meter, signals.reporting(meter.report):
@@ -47,9 +51,10 @@ def sample(
                 model=chosen,
                 registry=registry,
                 content=content,
+                dictionary=learned,
                 progress=lambda n: meter.advance("sample", n),
             )
-    except (ModelMissingError, UnsupportedError) as error:
+    except (DictionaryMissingError, ModelMissingError, UnsupportedError) as error:
         raise CallError(reason(error), UNSUPPORTED) from None
     except (MemoryLimitError, ValueError) as error:
         raise CallError(reason(error)) from None
