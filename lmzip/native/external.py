@@ -8,10 +8,17 @@ from lmzip.native._kernel import lib
 from lmzip.native.expert import Expert
 
 
-class ExternalBytes(Expert):
+class External(Expert):
+    """Predicts as the caller tells."""
+
+    start: int  # what counts as a lane's symbol before its first
+    n_symbols: int
+
+
+class ExternalBytes(External):
     """Predicts bytes as the caller tells: weights within 1 .. 2^23, in the place of a byte-level net's."""
 
-    start = 0  # what counts as a lane's symbol before its first
+    start = 0
     n_symbols = 256
 
     def __init__(self) -> None:
@@ -19,7 +26,7 @@ class ExternalBytes(Expert):
         super().__init__("", lib.lmz_external_bytes_new)
 
 
-class ExternalTokens(Expert):
+class ExternalTokens(External):
     """Predicts tokens as the caller tells: weights within 1 .. 2^31, in the place of a transformer's."""
 
     def __init__(self, token_bytes: Sequence[bytes]) -> None:

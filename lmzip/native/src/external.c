@@ -51,20 +51,69 @@ static int are_weights(const uint32_t *weights, size_t n, uint32_t limit)
     return !beyond;
 }
 
+/* Advance by a step; rows of weights are those of the n lanes that have not ended, or of all if by_lane. */
+static int advance(lmz_coder *c, const uint32_t *weights, const uint32_t *lanes, int n, int by_lane)
+{
+    const int has_tokens = has_unit(c, LMZ_TOKENS);
+    const size_t n_symbols = n_symbols_of(c->expert);
+    for (int i = 0; i < n; i++) {
+        const uint32_t *row = weights + (by_lane ? lanes[i] : (uint32_t)i) * n_symbols;
+        if (!are_weights(row, n_symbols, has_tokens ? MAX_TOKEN_WEIGHT : MAX_BYTE_WEIGHT))
+            return LMZ_E_ARGUMENT;
+    }
+    c->external = weights;
+    c->external_by_lane = by_lane;
+    const int status = coder_run(c, 1);
+    c->external = NULL;
+    return status;
+}
+
+static uint32_t last_symbol(const lmz_coder *c, uint32_t lane)
+{
+    return has_unit(c, LMZ_TOKENS) ? c->tokens.last[lane] : (uint32_t)c->lanes[lane].history & 255;
+}
+
 int lmz_coder_run_external(lmz_coder *c, const uint32_t *weights, uint32_t *symbols)
 {
     uint32_t lanes[LMZ_MAX_LANES];
-    const int n = lmz_coder_lanes(c, lanes), has_tokens = has_unit(c, LMZ_TOKENS);
+    const int n = lmz_coder_lanes(c, lanes);
     if (!c->expert || !c->expert->ops->is_external || !n)
         return LMZ_E_ARGUMENT;
-    if (!are_weights(weights, (size_t)n * n_symbols_of(c->expert), has_tokens ? MAX_TOKEN_WEIGHT : MAX_BYTE_WEIGHT))
-        return LMZ_E_ARGUMENT;
-    c->external = weights;
-    const int status = coder_run(c, 1);
-    c->external = NULL;
-    for (int i = 0; i < n; i++)
-        symbols[i] = has_tokens ? c->tokens.last[lanes[i]] : (uint32_t)c->lanes[lanes[i]].history & 255;
+    const int status = advance(c, weights, lanes, n, 0);
+    for (int i = 0; i < n && status != LMZ_E_ARGUMENT; i++)
+        symbols[i] = last_symbol(c, lanes[i]);
     return status;
+}
+
+static void run_steps(lmz_external_run *run)
+{
+    lmz_coder *c = run->coder;
+    uint32_t lanes[LMZ_MAX_LANES];
+    int n = 0;
+    run->status = c->expert && c->expert->ops->is_external ? LMZ_MORE : LMZ_E_ARGUMENT;
+    for (uint64_t step = 0; step < run->n_steps && run->status == LMZ_MORE; step++) {
+        n = lmz_coder_lanes(c, lanes);
+        run->status = n ? advance(c, run->weights + step * run->step_size, lanes, n, 1) : LMZ_E_ARGUMENT;
+    }
+    for (int i = 0; i < n && run->status != LMZ_E_ARGUMENT; i++)
+        run->symbols[lanes[i]] = last_symbol(c, lanes[i]);
+}
+
+typedef struct {
+    lmz_external_run *runs;
+    int n;
+} some_runs;
+
+static void take_runs(const crew_worker *me, void *argument)
+{
+    const some_runs *all = argument;
+    for (int i; (i = crew_next_item(me)) < all->n;)
+        run_steps(&all->runs[i]);
+}
+
+void lmz_run_externals(lmz_external_run *runs, int n_runs, int n_threads)
+{
+    crew_run(take_runs, &(some_runs){runs, n_runs}, n_threads < n_runs ? n_threads : n_runs);
 }
 
 /* Lanes of bytes end in order of their number, the last first, so that a lane's place is its number. */
@@ -102,7 +151,8 @@ static void step_tokens(struct lmz_coder *c, int n, column_work *then)
 
 static const uint32_t *token_weights(const struct lmz_coder *c, int column)
 {
-    return c->external + (size_t)column * c->expert->vocab.n_tokens;
+    const size_t row = (size_t)(c->external_by_lane ? c->columns[column].lane : column);
+    return c->external + row * c->expert->vocab.n_tokens;
 }
 
 static const expert_ops external_bytes_ops = {

@@ -131,7 +131,8 @@ struct lmz_coder {
     int n_columns;            /* of bytes one of each lane, or so many of each stretch; of tokens those of a step */
     uint32_t *trees;          /* (n_columns, 512), see byte_tree.h; of tokens (n_columns, 2, 512): of the byte to come,
                                  and of that behind the largest first byte, made with the first */
-    const uint32_t *external; /* (active lanes, n_vocab or 256) the caller's weights, in lmz_coder_run_external */
+    const uint32_t *external; /* (lanes, n_vocab or 256) the caller's weights, in lmz_coder_run_external */
+    int external_by_lane;     /* whether these are all lanes, or those that have not ended */
     token_state tokens;
     lookahead lookahead;
     ahead ahead;

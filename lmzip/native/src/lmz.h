@@ -63,6 +63,11 @@ int lmz_walk_learn(lmz_coder *walk, const uint32_t *symbols);
 lmz_expert *lmz_external_bytes_new(void);
 lmz_expert *lmz_external_tokens_new(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab);
 
+/* Tables of ARITHMETIC 10.4 (193), TRANSFORMER 8 (1025) and 5 (1025), for those who compute as experts do. */
+const uint32_t *lmz_rsqrt_numbers(void);
+const uint16_t *lmz_sigmoid_numbers(void);
+const int16_t *lmz_cosine_numbers(void);
+
 /* --- the byte-level net (ARITHMETIC 10) --------------------------------------------------------------------------- */
 
 typedef struct {
@@ -262,6 +267,18 @@ int lmz_coder_lanes(const lmz_coder *coder, uint32_t *lanes);
    bytes or tokens that were coded, if the block is not failed.  Return as lmz_coder_run, LMZ_E_ARGUMENT for weights
    beyond that and for other experts. */
 int lmz_coder_run_external(lmz_coder *coder, const uint32_t *weights, uint32_t *symbols);
+
+typedef struct { /* a coder with an external expert, and what it is told of some steps */
+    lmz_coder *coder;
+    const uint32_t *weights; /* for each step one row for each of the block's lanes, by its number; rows as above */
+    uint64_t step_size;      /* numbers from the first row of a step to that of the next */
+    uint64_t n_steps;        /* to advance by, at least 1 */
+    uint32_t *symbols;       /* (n_lanes) of the last step, by lane; those of lanes that had ended stay as they are */
+    int status;              /* of the last step; the first that is not LMZ_MORE ends the run */
+} lmz_external_run;
+
+/* Advance many coders, which up to n_threads threads share.  Rows of lanes that have ended are not looked at. */
+void lmz_run_externals(lmz_external_run *runs, int n_runs, int n_threads);
 
 /* Raw bytes coded so far. */
 size_t lmz_coder_position(const lmz_coder *coder);

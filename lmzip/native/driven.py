@@ -1,0 +1,123 @@
+"""Blocks with an external expert that are driven from outside, any number of them at once (lmz_run_externals).
+
+Whoever computes distributions for many blocks at a time, on a GPU, hands them out step by step; the coders' work is
+shared by threads of the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from lmzip.block import BlockSpec
+from lmzip.errors import DamagedError
+from lmzip.native import TOKENS, _c_spec, _handle, _new_bytes, _set_tokens
+from lmzip.native._kernel import ffi, lib
+from lmzip.native.cpu import simd_number
+from lmzip.native.external import External
+
+
+class DrivenBlock:
+    """A block in the middle of being coded; used by one thread at a time."""
+
+    def __init__(self, spec: BlockSpec, expert: External) -> None:
+        """Raises ValueError for a block that there cannot be."""
+        self.spec, self.expert = spec, expert
+        self._c_spec = _c_spec(spec, expert)
+        self.symbols = ffi.new("uint32_t[]", [expert.start] * spec.n_lanes)  # the last of each lane
+        self._status: int = lib.LMZ_MORE
+        self.coder: Any = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there are no more steps: all is coded, or nothing good will come of it."""
+        return self._status != lib.LMZ_MORE
+
+    @property
+    def position(self) -> int:
+        """Raw bytes coded so far."""
+        return lib.lmz_coder_position(self.coder)
+
+    @property
+    def reached(self) -> int:
+        """How many bytes of every lane's chunk are coded."""
+        return lib.lmz_coder_reached(self.coder)
+
+    def last_symbols(self) -> Any:
+        """Return the last byte or token of each lane, a buffer (n_lanes,) uint32 that changes with each step."""
+        return ffi.buffer(self.symbols)
+
+    def _take(self, coder: Any) -> None:
+        if coder == ffi.NULL:
+            raise MemoryError("not enough memory for a block")
+        self.coder = ffi.gc(coder, lib.lmz_coder_free)
+
+    def _check(self) -> None:
+        if self._status == lib.LMZ_E_ARGUMENT:
+            raise ValueError("weights of an external expert are missing or out of range")
+
+
+class DrivenEncoder(DrivenBlock):
+    """A block that is encoded."""
+
+    def __init__(self, raw, spec: BlockSpec, expert: External, token_sizes: bytes = b"") -> None:
+        """The arguments are those of native.encode_block(); raises ValueError, MemoryError."""
+        super().__init__(spec, expert)
+        if not len(raw) or memoryview(raw).nbytes != spec.raw_size:
+            raise ValueError(f"a block of {spec.raw_size} bytes cannot be made of {len(raw)}")
+        capacity = spec.raw_size - 1
+        self._payload = _new_bytes("uint8_t[]", capacity + 1)
+        self._kept = raw, ffi.from_buffer("uint8_t[]", raw), token_sizes
+        arguments = (self._c_spec, _handle(expert), simd_number(), self._kept[1], self._payload, capacity)
+        self._take(lib.lmz_encoder_new(*arguments))
+        if expert.unit == TOKENS:
+            _set_tokens(self.coder, token_sizes)
+
+    def payload(self) -> bytes | None:
+        """Return the payload of a block that is done, None where it would not be smaller than the block."""
+        self._check()
+        size = lib.lmz_coder_payload_size(self.coder)
+        return bytes(ffi.buffer(self._payload, size)) if self._status == lib.LMZ_DONE else None
+
+
+class DrivenDecoder(DrivenBlock):
+    """A block that is decoded."""
+
+    def __init__(self, payload: bytes, spec: BlockSpec, expert: External) -> None:
+        """The arguments are those of native.decode_block(); raises ValueError, MemoryError."""
+        super().__init__(spec, expert)
+        self._raw = _new_bytes("uint8_t[]", spec.raw_size)
+        self.view = memoryview(ffi.buffer(self._raw))  # the raw bytes, those that are not decoded yet are arbitrary
+        self._kept = ffi.from_buffer("uint8_t[]", payload)
+        size = len(self._kept)
+        self._take(lib.lmz_decoder_new(self._c_spec, _handle(expert), simd_number(), self._kept, size, self._raw))
+
+    def raw(self) -> memoryview:
+        """Return the raw bytes of a block that is done, or of which no more is wanted; raises DamagedError."""
+        self._check()
+        if self._status not in (lib.LMZ_DONE, lib.LMZ_MORE):
+            raise DamagedError("damaged payload")
+        return self.view
+
+
+class Steps(NamedTuple):
+    """Some steps of a block: where their weights lie, and how many there are."""
+
+    block: DrivenBlock
+    address: int  # of the first row (lmz_external_run)
+    step_size: int
+    n_steps: int
+
+
+def drive(steps: Sequence[Steps], n_threads: int) -> None:
+    """Advance each block by its steps, at least one and no more than it has left, on up to n_threads threads.
+
+    The memory at the addresses is the caller's, who keeps it as long as this takes.
+    """
+    runs = ffi.new("lmz_external_run[]", len(steps))
+    for run, (block, address, step_size, n_steps) in zip(runs, steps, strict=True):
+        run.coder, run.weights, run.symbols = block.coder, ffi.cast("uint32_t *", address), block.symbols
+        run.step_size, run.n_steps = step_size, n_steps
+    lib.lmz_run_externals(runs, len(steps), n_threads)
+    for run, (block, *_) in zip(runs, steps, strict=True):
+        block._status = run.status
