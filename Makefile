@@ -34,7 +34,7 @@ CC_musl ?= musl-gcc
 C_FLAGS := -std=c99 -D_GNU_SOURCE -g -O2 -fno-omit-frame-pointer -DLMZ_CHECKED -Ilmzip/native/src -pthread
 SANITIZERS := address,undefined
 
-.PHONY: demo paper test test-training test-llm test-hf test-remote test-integrations test-cluster
+.PHONY: demo paper test test-training test-llm test-hf test-remote test-integrations test-cluster test-cuda
 .PHONY: test-32bit test-arm64 test-s390x test-musl test-elsewhere
 .PHONY: build wheel sdist lint lint-c vectors sizes share asan fuzz bench clean distclean
 .DELETE_ON_ERROR:
@@ -64,6 +64,11 @@ test-llm: $(VENV)/.dev
 test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS)
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
+
+# After a change of lmzip/twin or of what codes with it: on a GPU if torch finds one, else on torch's CPU device.
+test-cuda: $(VENV)/.train
+	$(BIN)/python -c "from lmzip.twin.device import torch_device as d; print('device:', d('auto') or 'cpu, in torch')"
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/twin tests/models/test_on_device.py tests/cli/test_cli_device.py
 
 # After a change of lmzip/remote or lmzip/fileio: URLs, on an S3 server and a web server of the tests' own.
 test-remote: $(VENV)/.dev

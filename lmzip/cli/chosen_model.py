@@ -14,6 +14,7 @@ from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, MemoryLimitError
 from lmzip.models.hf.numerics import Settings
 from lmzip.models.registry import BUILT_IN, Registry
+from lmzip.twin.device import PROCESSOR
 
 if TYPE_CHECKING:
     from lmzip.models.base import Model
@@ -26,9 +27,7 @@ class ChosenModel:
         self.model: Model | None = None  # None: the level's own
         self._options, self._reporter = options, reporter
         self._compresses = options.mode == "compress" and options.action != "test"
-        # Decompression takes the threads from the frame: with others, other sums come out.
-        threads = options.threads or None if self._compresses else None
-        self.registry = Registry(Settings(options.device, options.dtype, threads, options.allow_download))
+        self.registry = self._new_registry()
         self.dictionary: ChosenDictionary | None = None
         if options.dictionary is not None:
             self.dictionary = ChosenDictionary(options.dictionary, options.dictionary_size)
@@ -37,6 +36,12 @@ class ChosenModel:
             self.original = ChosenOriginal(options.patch_from, options.memory_limit)
         self._was_looked_for = False
         self._lock = threading.Lock()
+
+    def _new_registry(self) -> Registry:
+        options = self._options
+        # Decompression takes the threads from the frame: with others, other sums come out.
+        threads = options.threads or None if self._compresses else None
+        return Registry(Settings(options.device, options.dtype, threads, options.allow_download))
 
     def find(self) -> None:
         """Find a model that was named or given by path, also for decompression, and the dictionary or file to
@@ -64,6 +69,8 @@ class ChosenModel:
                 raise CallError(f"--patch-from {reason(error)}", ERROR) from None
             except LmzipError as error:
                 raise CallError(reason(error), UNSUPPORTED) from None
+        if self._compresses and not options.is_float_model:
+            self._check_device()
         try:
             if self._compresses:
                 self._find_to_compress(options.model)
@@ -75,6 +82,18 @@ class ChosenModel:
                 raise CallError(reason(error), ERROR if lacks_memory else UNSUPPORTED) from None
             self._reporter.warning(None, f"{options.model_variable}={options.model!r} ignored: {reason(error)}", 0)
             options.model, self.model = AUTO, None
+
+    def _check_device(self) -> None:
+        """Raise CallError for a device that was said and is not here; warn of one from the environment."""
+        options = self._options
+        try:
+            self.registry.check_device()
+        except LmzipError as error:
+            if options.device_variable is None:
+                raise CallError(reason(error), UNSUPPORTED) from None
+            self._reporter.warning(None, f"{options.device_variable}={options.device} ignored: {reason(error)}", 0)
+            options.device = PROCESSOR
+            self.registry = self._new_registry()
 
     def _find_to_compress(self, name: str) -> None:
         """Find a model and load it: only that tells whether its weights are whole."""

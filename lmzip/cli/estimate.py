@@ -93,7 +93,8 @@ def estimate(source: Source, options: Options, chosen: ChosenModel) -> Estimate:
     window = 1 << window_log(options.long) if options.long and n_blocks > 1 else 0
     need = encode_need(model, settings, block_size, window=window)  # unpacks the net
     loading = time.monotonic() - start
-    threads = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit).that_fit(need)
+    allowed = Threads(options.threads if n_blocks > 1 else 1, options.memory_limit, model.blocks_at_once)
+    threads = allowed.that_fit(need)
     threads = max(1, min(threads, n_blocks))
     if content != BYTES:
         pieces = pieces_of_lines(source, raw_size, content_start, content.line_size)

@@ -55,12 +55,10 @@ def _refuse_call(options: Options) -> None:
     """Raise CallError for a call that cannot be right, before anything is read or loaded."""
     if not is_device(options.device):
         raise CallError(f"no device {printable(options.device)}; --device may be {', '.join(DEVICES)} or cuda:N")
-    if options.mode == "compress" and options.action in (None, "bench", "estimate") and not options.is_float_model:
-        if options.device not in ("auto", "cpu"):
-            raise CallError("no model here has a CUDA path but --model hf:PATH; --device may be auto or cpu")
-        if options.dtype or options.allow_download:
-            name = "--dtype" if options.dtype else "--allow-download"
-            raise CallError(f"{name} is for models of Hugging Face: --model hf:PATH")
+    compresses = options.mode == "compress" and options.action in (None, "bench", "estimate")
+    if compresses and not options.is_float_model and (options.dtype or options.allow_download):
+        name = "--dtype" if options.dtype else "--allow-download"
+        raise CallError(f"{name} is for models of Hugging Face: --model hf:PATH")
     if options.action:
         return
     reads_stdin = not (options.names or options.files0_from or options.files_from)

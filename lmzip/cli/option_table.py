@@ -139,7 +139,7 @@ OPTIONS: dict[str, list[click.Option]] = {
             "--model, --ultra counts.",
         ),
         value("--content", "WHAT", ContentType(), "Input is image:WIDTHxCHANNELS, audio:CHANNELSxBITS or bytes."),
-        value("--device", "NAME", DeviceType(), "Where to compute hf: models: auto (default), cpu, cuda, cuda:N."),
+        value("--device", "NAME", DeviceType(), "Where models compute: auto (default), cpu, cuda, cuda:N."),
         value(
             "--dtype",
             "TYPE",

@@ -15,8 +15,9 @@ from lmzip.cli.option_table import DEFAULT_WINDOW_LOG, LONG, STANDARD_OUTPUT, ma
 from lmzip.dictionary import check_size
 from lmzip.fileio import SUFFIX
 from lmzip.models.hf.numerics import PREFIX
+from lmzip.twin.device import TORCH_CPU
 
-_DEVICE = re.compile(r"auto|cpu|cuda(:[0-9]{1,2})?")
+_DEVICE = re.compile(rf"auto|cpu|cuda(:[0-9]{{1,2}})?|{TORCH_CPU}")
 
 
 def is_device(name: str) -> bool:
@@ -53,6 +54,7 @@ class Options:
     model: str = AUTO  # name, path of a weight file, hf: and a path, AUTO or ULTRA
     model_variable: str | None = None  # the environment variable that `model` is from, None: it was said or is AUTO
     device: str = "auto"
+    device_variable: str | None = None  # the environment variable that `device` is from
     dtype: str | None = None  # of models of Hugging Face
     allow_download: bool = False  # of such
     verification: str | None = None  # "on", "off", None: not said
@@ -143,8 +145,8 @@ def _from_environment(options: Options, given: set[str], environment: Mapping[st
     if value and "device" not in given:
         if not is_device(value):
             options.warnings.append(f"LMZIP_DEVICE={value!r} ignored: there is {', '.join(DEVICES)} and cuda:N")
-        elif options.mode != "compress" or options.is_float_model:  # other models have no choice
-            options.device = value
+        else:
+            options.device, options.device_variable = value, "LMZIP_DEVICE"
     value = environment.get("LMZIP_THREADS")
     if value and "threads" not in given:
         if value.isascii() and value.isdigit() and int(value[:5]) <= 4096:

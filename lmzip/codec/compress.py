@@ -265,7 +265,7 @@ def compress_stream(
     raw, _, is_all = blocks[0]
     if raw:
         check_model(chosen, settings, memory_limit)
-    allowed = Threads(1 if is_all else threads, memory_limit)
+    allowed = Threads(1 if is_all else threads, memory_limit, chosen.blocks_at_once)
     far = None if is_all or not log else FarCopies(log, size, proves=verify is not None)
     need = encode_need(chosen, settings, len(raw) if is_all else size, n_lanes, window=1 << log if far else 0)
     if engine:

@@ -136,7 +136,7 @@ class FrameReader:
             self._submit_hole(Hole(block.offset, 0, block.head.raw_size, f"{block_name(block)}: {error}"))
             return
         most = self._engine.n_jobs if self._engine else self._workers.limit
-        self._workers.limit = min(most, self._threads.that_fit(need))
+        self._workers.limit = min(most, self._threads.that_fit(need, model))
         early_sink, past = None if self._salvage else self._put_early, self._past
         self._workers.submit(
             lambda early=None: self._decode(model, block, early),
@@ -346,12 +346,13 @@ def decompress_stream(
     source = SalvageSource(read) if salvage else Source(read)
     if engine and salvage:
         raise ValueError("an engine salvages nothing")
-    allowed = Threads(MAX_JOBS if engine else threads, memory_limit)
+    registry = registry or Registry()
+    allowed = Threads(MAX_JOBS if engine else threads, memory_limit, registry.blocks_at_once)
     with Workers(allowed.most) as workers:
         reader = FrameReader(
             write,
             workers,
-            registry=registry or Registry(),
+            registry=registry,
             threads=allowed,
             progress=progress,
             salvage=salvage,

@@ -45,16 +45,24 @@ class Threads:
     rest there is always one.
     """
 
-    def __init__(self, wanted: int | None, memory_limit: int | None) -> None:
-        """wanted: None or 0 for the default."""
-        self.most = wanted or available_threads()
+    def __init__(self, wanted: int | None, memory_limit: int | None, on_device: int = 0) -> None:
+        """wanted: None or 0 for the default.  on_device: how many blocks are worth to be coded together on a device
+        (Model.blocks_at_once), by default as many if that is more than there are processors.
+        """
+        self.most = wanted or max(available_threads(), on_device)
         self.memory_limit = memory_limit
         self._is_default = not wanted
         self._room: _Room | None = None
 
-    def that_fit(self, need: Need) -> int:
-        """Return how many may code blocks like this one, whose weights are loaded; raises MemoryLimitError if none."""
-        n = fitting_threads(self.most, need, self.memory_limit)
+    def that_fit(self, need: Need, model: Model | None = None) -> int:
+        """Return how many may code blocks like this one, whose weights are loaded; raises MemoryLimitError if none.
+
+        model: of the blocks, where it is not known before whether it is one for a device.
+        """
+        most = self.most
+        if model and self._is_default and not model.blocks_at_once:
+            most = min(most, available_threads())
+        n = fitting_threads(most, need, self.memory_limit)
         if n == 1:
             return n
         if self._room is None:
@@ -234,7 +242,7 @@ def encoding_threads(
     """
     check_model(model, settings, memory_limit)
     need = encode_need(model, settings, block_size, window=window)
-    return Threads(threads, memory_limit).that_fit(need)
+    return Threads(threads, memory_limit, model.blocks_at_once).that_fit(need)
 
 
 def compress_memory(
@@ -254,4 +262,4 @@ def compress_memory(
     check_model(chosen, settings, memory_limit)
     size = block_size or settings.block_size
     need = encode_need(chosen, settings, size)
-    return need.of_threads(threads or Threads(None, None).that_fit(need))
+    return need.of_threads(threads or Threads(None, None, chosen.blocks_at_once).that_fit(need))

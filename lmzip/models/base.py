@@ -43,6 +43,7 @@ class Model(ABC):
     has_tokens: bool = False  # whether a step of it is a token, not a byte
     takes_dictionary: bool = True  # whether its blocks may begin behind one
     prefers_batching: bool = False  # whether many lanes at once take hardly longer than one: on a GPU
+    blocks_at_once: int = 0  # that are worth to be coded together, on a device; 0 for as many as there are processors
     numerics: str = ""  # what the arithmetic is bound to, in words; "" for one that is exact
     dictionary: Dictionary | None = None  # what its blocks of bytes begin behind
     original: Original | None = None  # what its blocks may have copies of

@@ -21,6 +21,7 @@ from lmzip.format.header import FLOAT_KIND, DictionaryRecord, ModelRecord, Origi
 from lmzip.models.base import Model, readable
 from lmzip.models.hf.numerics import PREFIX, Settings
 from lmzip.original import Original
+from lmzip.twin.device import PROCESSOR, blocks_at_once, check_device, may_be_device
 
 if TYPE_CHECKING:
     from lmzip.models.hf.directory import ModelFiles
@@ -61,8 +62,11 @@ class Registry:
     """
 
     def __init__(self, settings: Settings | None = None, environment: Mapping[str, str] = _ENVIRONMENT) -> None:
-        """settings: how models in floating point are run; environment: where the user says what is where."""
+        """settings: how models in floating point are run, and on which device the exact ones: without, in the kernel;
+        environment: where the user says what is where.
+        """
         self._settings = settings or Settings()
+        self._device = settings.device if settings else PROCESSOR
         self._environment = environment
         self._given: list[Path] = []  # weight files
         self._given_floats: list[Path] = []  # models in floating point
@@ -71,6 +75,15 @@ class Registry:
         self._by_digest: dict[bytes, Model] = {}
         self._dictionaries: dict[DictionaryRecord, Dictionary] = {}
         self._originals: dict[OriginalRecord, Original] = {}
+
+    def check_device(self) -> None:
+        """Raise UnsupportedError where the device that was asked for by name is not here, or torch for it."""
+        check_device(self._device)
+
+    @property
+    def blocks_at_once(self) -> int:
+        """How many blocks are worth to be coded together where models are exact (Model.blocks_at_once)."""
+        return blocks_at_once(self._device)
 
     def built_in(self) -> Model:
         """Return the model without weights, which every frame may use."""
@@ -279,16 +292,24 @@ class Registry:
             from lmzip.models import weights
 
             config, _ = weights.inspect(path)
-            if config["format"] == weights.FORMAT:
-                from lmzip.models.bytelm import ByteLmModel
-
-                found = ByteLmModel(path)
-            else:
-                from lmzip.models.llama import LlamaModel
-
-                found = LlamaModel(path)
-            found = self._by_path.setdefault(path, found)
+            found = self._by_path.setdefault(path, self._new_model(path, config["format"]))
         return found
+
+    def _new_model(self, path: Path, file_format: str) -> Model:
+        from lmzip.models import weights
+
+        is_net = file_format == weights.FORMAT
+        if may_be_device(self._device):
+            from lmzip.models.on_device import NetOnDevice, TransformerOnDevice
+
+            return (NetOnDevice if is_net else TransformerOnDevice)(path, self._device)
+        if is_net:
+            from lmzip.models.bytelm import ByteLmModel
+
+            return ByteLmModel(path)
+        from lmzip.models.llama import LlamaModel
+
+        return LlamaModel(path)
 
     @cached_property
     def _floats(self) -> FloatModels:

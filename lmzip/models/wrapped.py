@@ -15,6 +15,7 @@ class WrappedModel(Model):
         self.name, self.kind = model.name, model.kind
         self.has_tokens, self.takes_dictionary = model.has_tokens, model.takes_dictionary
         self.prefers_batching, self.numerics = model.prefers_batching, model.numerics
+        self.blocks_at_once = model.blocks_at_once
         self._model = model
 
     @property

@@ -29,6 +29,7 @@ ALLOWED = {
     "reference": set(),
     "packages": {"errors"},
     "weights": {"errors", "packages"},
+    "twin": {"errors", "native", "packages"},
     "tokenizers": {"errors", "packages", "weights"},
     "models": {
         "errors",
@@ -41,6 +42,7 @@ ALLOWED = {
         "packages",
         "weights",
         "tokenizers",
+        "twin",
     },
     "convert": {"errors", "system", "packages", "weights", "tokenizers", "models"},
     "codec": {
@@ -84,6 +86,7 @@ ALLOWED = {
         "training",
         "plot",
         "cluster",
+        "twin",
     },
     "__init__": {"errors", "_version", "dictionary", "original", "codec", "stream"},
     "__main__": {"cli"},

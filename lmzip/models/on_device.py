@@ -1,0 +1,137 @@
+"""Exact models whose distributions come from a device: the same bytes as the kernel's, in both directions.
+
+The kernel keeps what does not pay on a device or what that does not do: small blocks, and blocks behind a dictionary.
+What a device predicts is compared with the kernel before it is used.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.errors import UnsupportedError
+from lmzip.models.base import readable
+from lmzip.models.bytelm import ByteLmModel
+from lmzip.models.driving import Drive
+from lmzip.models.llama import LlamaModel
+from lmzip.models.ngram import NgramModel
+from lmzip.native.external import ExternalBytes
+from lmzip.twin.device import TORCH_CPU, blocks_at_once, torch_device
+from lmzip.weights.safetensors import SafetensorsFile
+
+_NUMPY = {"I8": np.int8, "U8": np.uint8, "I16": np.int16, "I32": np.int32, "U32": np.uint32}
+
+
+class OnDevice(NgramModel):
+    """The part of a model that has a device; a class before that of the model."""
+
+    least_size = 1 << 20  # raw bytes of blocks for which a device is asked; smaller ones have few lanes
+
+    def __init__(self, path: Path, wanted: str) -> None:
+        """wanted: a device as for torch_device().  Raises as the model does."""
+        super().__init__(path)  # type: ignore[call-arg]
+        self._wanted = wanted
+        self._drives: dict[int, Drive | None] = {}  # by context
+        self._device_lock = threading.Lock()
+        self.blocks_at_once = blocks_at_once(wanted)
+        if wanted == TORCH_CPU:
+            self.least_size = 0
+
+    def drive_for(self, spec: BlockSpec) -> Drive | None:
+        """Return what codes such a block; None: the kernel does.  Raises UnsupportedError for a device that was asked
+        for by name and does not do it.
+        """
+        if not spec.uses_model or spec.dictionary or spec.raw_size < self.least_size:
+            return None
+        with self._device_lock:
+            if spec.context not in self._drives:
+                self._drives[spec.context] = self._new_drive(spec.context)
+        found = self._drives[spec.context]
+        return found if found and found.has_room(spec.n_lanes) else None
+
+    def _new_drive(self, context: int) -> Drive | None:
+        try:
+            device = torch_device(self._wanted)
+            if device is None:
+                return None
+            return self._drive_on(device, context)
+        except UnsupportedError:
+            if self._wanted == "auto":
+                return None
+            raise
+
+    @abstractmethod
+    def _drive_on(self, device: str, context: int) -> Drive:
+        """Return what codes on a device, which was found to predict what the kernel does; raises UnsupportedError."""
+
+    def _wrong(self, device: str) -> UnsupportedError:
+        return UnsupportedError(f"{device} does not predict what {self.name} does; --device cpu does without")
+
+
+def _tensors(path: Path) -> Mapping[str, Any]:
+    """Return the arrays of a weight file by name; raises OSError, UnsupportedError."""
+    with SafetensorsFile(path) as file:
+        return {
+            name: np.frombuffer(file.raw(name), _NUMPY[tensor.dtype]).reshape(tensor.shape)
+            for name, tensor in file.tensors.items()
+        }
+
+
+class NetOnDevice(OnDevice, ByteLmModel):
+    """A byte-level net (ARITHMETIC 10)."""
+
+    _ROWS = 4096  # lanes
+    _COLUMNS = 1 << 14
+    _STEPS = 64
+
+    def _drive_on(self, device: str, context: int) -> Drive:
+        from lmzip.twin.net import NetTwin
+        from lmzip.twin.stepping import Stepper
+
+        with readable(self.path):
+            twin = NetTwin(_tensors(self.path), self.config, device)
+        rng = np.random.default_rng(1)
+        n_steps, n_lanes = 24, 5
+        data = rng.integers(0, 256, (n_steps, n_lanes), np.uint8)
+        data[:, 1::2] = rng.choice(np.frombuffer(b" etaoin", np.uint8), data[:, 1::2].shape)
+        trees = np.asarray(self.expert().run(data.tobytes(), n_lanes)).reshape(n_steps, n_lanes, 512)
+        stepper = Stepper(twin, self._ROWS)
+        rows, before = np.arange(n_lanes), np.zeros((n_steps, n_lanes), np.int64)
+        before[1:] = data[:-1]
+        for at, size in ((0, 1), (1, 1), (2, 16), (18, 4), (22, 2)):
+            found = stepper.predict(rows, before[at : at + size]).wait()
+            if not np.array_equal(found, trees[at : at + size, :, 256:]):
+                raise self._wrong(device)
+        columns = self._COLUMNS if device != "cpu" else 1024
+        return Drive(stepper, ExternalBytes(), self.name, most_columns=columns, most_steps=self._STEPS)
+
+    def encode(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> bytes | None:
+        drive = self.drive_for(spec)
+        return super().encode(raw, spec, run) if drive is None else drive.encode(raw, spec, run, _by_steps(raw, spec))
+
+    def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
+        drive = self.drive_for(spec)
+        if drive is None:
+            return super().decode(payload, spec, run)
+        known = None if run.expected is None else _by_steps(run.expected, spec)
+        return drive.decode(bytes(payload), spec, run, known)
+
+
+def _by_steps(raw, spec: BlockSpec) -> np.ndarray:
+    """Return the bytes of a block (n_steps, n_lanes) uint8, those of shorter chunks filled up."""
+    data = np.zeros(spec.n_lanes * spec.chunk_size, np.uint8)
+    data[: spec.raw_size] = np.frombuffer(raw, np.uint8)
+    return data.reshape(spec.n_lanes, spec.chunk_size).T
+
+
+class TransformerOnDevice(OnDevice, LlamaModel):
+    """A transformer (TRANSFORMER)."""
+
+    def _drive_on(self, device: str, context: int) -> Drive:
+        raise UnsupportedError(f"transformers do not run on {device} yet; --device cpu does without")
