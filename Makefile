@@ -68,7 +68,8 @@ test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 # After a change of lmzip/twin or of what codes with it: on a GPU if torch finds one, else on torch's CPU device.
 test-cuda: $(VENV)/.train
 	$(BIN)/python -c "from lmzip.twin.device import torch_device as d; print('device:', d('auto') or 'cpu, in torch')"
-	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/twin tests/models/test_on_device.py tests/cli/test_cli_device.py
+	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/twin $(wildcard tests/models/test_*on_device.py) \
+		tests/cli/test_cli_device.py
 
 # After a change of lmzip/remote or lmzip/fileio: URLs, on an S3 server and a web server of the tests' own.
 test-remote: $(VENV)/.dev

@@ -14,14 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from lmzip.block import DEFAULT_RUN, BlockSpec, Run
+from lmzip.block import BlockSpec
 from lmzip.errors import UnsupportedError
-from lmzip.models.base import readable
-from lmzip.models.bytelm import ByteLmModel
 from lmzip.models.driving import Drive
-from lmzip.models.llama import LlamaModel
 from lmzip.models.ngram import NgramModel
-from lmzip.native.external import ExternalBytes
 from lmzip.twin.device import TORCH_CPU, blocks_at_once, torch_device
 from lmzip.weights.safetensors import SafetensorsFile
 
@@ -70,68 +66,14 @@ class OnDevice(NgramModel):
     def _drive_on(self, device: str, context: int) -> Drive:
         """Return what codes on a device, which was found to predict what the kernel does; raises UnsupportedError."""
 
-    def _wrong(self, device: str) -> UnsupportedError:
+    def wrong(self, device: str) -> UnsupportedError:
         return UnsupportedError(f"{device} does not predict what {self.name} does; --device cpu does without")
 
 
-def _tensors(path: Path) -> Mapping[str, Any]:
+def tensors_of(path: Path) -> Mapping[str, Any]:
     """Return the arrays of a weight file by name; raises OSError, UnsupportedError."""
     with SafetensorsFile(path) as file:
         return {
             name: np.frombuffer(file.raw(name), _NUMPY[tensor.dtype]).reshape(tensor.shape)
             for name, tensor in file.tensors.items()
         }
-
-
-class NetOnDevice(OnDevice, ByteLmModel):
-    """A byte-level net (ARITHMETIC 10)."""
-
-    _ROWS = 4096  # lanes
-    _COLUMNS = 1 << 14
-    _STEPS = 64
-
-    def _drive_on(self, device: str, context: int) -> Drive:
-        from lmzip.twin.net import NetTwin
-        from lmzip.twin.stepping import Stepper
-
-        with readable(self.path):
-            twin = NetTwin(_tensors(self.path), self.config, device)
-        rng = np.random.default_rng(1)
-        n_steps, n_lanes = 24, 5
-        data = rng.integers(0, 256, (n_steps, n_lanes), np.uint8)
-        data[:, 1::2] = rng.choice(np.frombuffer(b" etaoin", np.uint8), data[:, 1::2].shape)
-        trees = np.asarray(self.expert().run(data.tobytes(), n_lanes)).reshape(n_steps, n_lanes, 512)
-        stepper = Stepper(twin, self._ROWS)
-        rows, before = np.arange(n_lanes), np.zeros((n_steps, n_lanes), np.int64)
-        before[1:] = data[:-1]
-        for at, size in ((0, 1), (1, 1), (2, 16), (18, 4), (22, 2)):
-            found = stepper.predict(rows, before[at : at + size]).wait()
-            if not np.array_equal(found, trees[at : at + size, :, 256:]):
-                raise self._wrong(device)
-        columns = self._COLUMNS if device != "cpu" else 1024
-        return Drive(stepper, ExternalBytes(), self.name, most_columns=columns, most_steps=self._STEPS)
-
-    def encode(self, raw, spec: BlockSpec, run: Run = DEFAULT_RUN) -> bytes | None:
-        drive = self.drive_for(spec)
-        return super().encode(raw, spec, run) if drive is None else drive.encode(raw, spec, run, _by_steps(raw, spec))
-
-    def decode(self, payload, spec: BlockSpec, run: Run = DEFAULT_RUN) -> memoryview:
-        drive = self.drive_for(spec)
-        if drive is None:
-            return super().decode(payload, spec, run)
-        known = None if run.expected is None else _by_steps(run.expected, spec)
-        return drive.decode(bytes(payload), spec, run, known)
-
-
-def _by_steps(raw, spec: BlockSpec) -> np.ndarray:
-    """Return the bytes of a block (n_steps, n_lanes) uint8, those of shorter chunks filled up."""
-    data = np.zeros(spec.n_lanes * spec.chunk_size, np.uint8)
-    data[: spec.raw_size] = np.frombuffer(raw, np.uint8)
-    return data.reshape(spec.n_lanes, spec.chunk_size).T
-
-
-class TransformerOnDevice(OnDevice, LlamaModel):
-    """A transformer (TRANSFORMER)."""
-
-    def _drive_on(self, device: str, context: int) -> Drive:
-        raise UnsupportedError(f"transformers do not run on {device} yet; --device cpu does without")

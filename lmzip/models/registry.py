@@ -300,9 +300,13 @@ class Registry:
 
         is_net = file_format == weights.FORMAT
         if may_be_device(self._device):
-            from lmzip.models.on_device import NetOnDevice, TransformerOnDevice
+            if is_net:
+                from lmzip.models.bytelm_on_device import NetOnDevice
 
-            return (NetOnDevice if is_net else TransformerOnDevice)(path, self._device)
+                return NetOnDevice(path, self._device)
+            from lmzip.models.llama_on_device import TransformerOnDevice
+
+            return TransformerOnDevice(path, self._device)
         if is_net:
             from lmzip.models.bytelm import ByteLmModel
 

@@ -20,15 +20,17 @@ Multiply = Callable[[Tensor], Tensor]  # (n, n_in) int8 to sums (n, n_out) int32
 
 
 def by_integers(weight: Tensor) -> Multiply:
-    """Return the product by `torch._int_mm` with a matrix (n_out, n_in) int8, both multiples of 8."""
-    columns = weight.t()  # of the memory's order that tensor cores take as it is
+    """Return the product by `torch._int_mm` with a matrix (n_out, n_in) int8, n_in a multiple of 8."""
+    n_out = len(weight)
+    padded = torch.nn.functional.pad(weight, (0, 0, 0, -n_out % _LEAST_ROWS))
+    columns = padded.t()  # of the memory's order that tensor cores take as it is
 
     def multiply(q: Tensor) -> Tensor:
         n = len(q)
         rows = max(_LEAST_ROWS, -(-n // _LEAST_ROWS) * _LEAST_ROWS)
         if rows != n:
             q = torch.nn.functional.pad(q, (0, 0, 0, rows - n))
-        return torch._int_mm(q, columns)[:n]
+        return torch._int_mm(q, columns)[:n, :n_out]
 
     return multiply
 

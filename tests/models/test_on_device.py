@@ -20,8 +20,8 @@ from lmzip.block import BlockSpec, Run  # noqa: E402
 from lmzip.codec import compress_stream, decompress_stream  # noqa: E402
 from lmzip.dictionary import Dictionary  # noqa: E402
 from lmzip.errors import DamagedError, UnsupportedError  # noqa: E402
+from lmzip.models.bytelm_on_device import NetOnDevice  # noqa: E402
 from lmzip.models.hf.numerics import Settings  # noqa: E402
-from lmzip.models.on_device import NetOnDevice  # noqa: E402
 from lmzip.models.registry import Registry  # noqa: E402
 
 TEXT = SAMPLE.read_bytes()

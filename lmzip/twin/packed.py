@@ -1,0 +1,79 @@
+"""Packed vectors of the transformer in torch, and how products come back to units (TRANSFORMER 1, 3)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from lmzip.twin.integers import Tables, shifted
+from lmzip.twin.products import Matrix
+
+KEPT = 1 << 30
+_WIDE_LIMIT = 16319
+
+
+class Packed(NamedTuple):
+    """Vectors near (128 high + low) * top / 127 * 2^shift; 8 bits are low alone, and high is None."""
+
+    high: Tensor | None  # (..., n) int8
+    low: Tensor  # (..., n) int8
+    top: Tensor  # (..., 1) int64
+    shift: Tensor  # (..., 1) int64
+
+    def by_steps(self, n_steps: int, n_lanes: int) -> Packed:
+        """Return vectors of 8 bits (n_steps * n_lanes, ...) as (n_steps, n_lanes, ...)."""
+        return Packed(None, *(part.view(n_steps, n_lanes, *part.shape[1:]) for part in self[1:]))
+
+
+def saturate(x: Tensor) -> Tensor:
+    """Return x within what every number is kept; in place."""
+    return x.clamp_(-KEPT, KEPT)
+
+
+def scale(y: Tensor, a: Tensor, n: Tensor) -> Tensor:
+    """Return y * a / 2^n, rounded and kept (TRANSFORMER 1)."""
+    right = n.clamp(min=0)
+    return saturate(((y * a << (-n).clamp(min=0)) + (1 << right >> 1)) >> right)
+
+
+def shift_to(v: Tensor, n_bits: int, tables: Tables) -> tuple[Tensor, Tensor]:
+    """Return (v', shift): v' of as many bits, and a sign, as the largest |v_i| of a vector needs (TRANSFORMER 3)."""
+    largest = v.abs().amax(-1, keepdim=True)
+    shift = torch.where(largest == 0, 0, tables.bits(largest) - n_bits)
+    return shifted(v, shift), shift
+
+
+def quantize_int8(v: Tensor, tables: Tables) -> Packed:
+    """Return vectors v (..., n) int64 in 8 bits (TRANSFORMER 3)."""
+    v, shift = shift_to(v, 15, tables)
+    top = v.abs().amax(-1, keepdim=True).clamp_(min=1)
+    q = (v * ((127 << 24) // top)).add_(1 << 23).bitwise_right_shift_(24)
+    return Packed(None, q.to(torch.int8), top, shift)
+
+
+def quantize_int15(v: Tensor, tables: Tables) -> Packed:
+    """Return vectors v (..., n) int64 in 15 bits (TRANSFORMER 3)."""
+    v, shift = shift_to(v, 14, tables)
+    w = v.clamp(-_WIDE_LIMIT, _WIDE_LIMIT)
+    high = w + 64 >> 7
+    return Packed(high.to(torch.int8), (w - (high << 7)).to(torch.int8), torch.full_like(shift, 127), shift)
+
+
+def quantize(v: Tensor, int15: bool, tables: Tables) -> Packed:
+    return (quantize_int15 if int15 else quantize_int8)(v, tables)
+
+
+def product(matrix: Matrix, packed: Packed) -> Tensor:
+    """Return matrix * packed (n, n_out) int64 before `top` and `shift` are applied (TRANSFORMER 3)."""
+    if packed.high is None:
+        return matrix(packed.low)
+    high, low = matrix(torch.cat([packed.high, packed.low])).chunk(2)
+    return (high << 7) + low
+
+
+def apply(matrix: Matrix, v: Tensor, int15: bool, tables: Tables) -> Tensor:
+    """Return matrix * v in units (TRANSFORMER 3)."""
+    packed = quantize(v, int15, tables)
+    return scale(product(matrix, packed), packed.top, 16 - packed.shift)

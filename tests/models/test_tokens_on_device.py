@@ -1,0 +1,124 @@
+"""Transformers on a device write and read the kernel's bytes, whichever blocks are together; tried on torch's CPU."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import pytest
+import tiny_llama
+
+from lmzip.block import BlockSpec, Run
+from lmzip.codec import compress_stream, decompress_stream
+from lmzip.convert import import_model
+from lmzip.errors import UnsupportedError
+from lmzip.models.hf.numerics import Settings
+from lmzip.models.llama import LlamaModel
+from lmzip.models.registry import Registry
+
+pytest.importorskip("tokenizers")
+pytest.importorskip("torch")
+
+from lmzip.models.llama_on_device import TransformerOnDevice  # noqa: E402
+
+TEXT = "the thin thing in the inn, then <s> the \u00e9 in ".encode() * 8
+UNEVEN = TEXT[:300] + b"\xff\x00q?" * 20 + b"the " * 30
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    tensors, config = tiny_llama.tiny_llama()
+    tensors["model.norm.weight"] /= 128
+    source = tiny_llama.save_directory(folder / "tiny", tensors, config)
+    import_model(source, folder / "tiny.safetensors", name="tiny-tokens", window=256)
+    return folder / "tiny.safetensors"
+
+
+@pytest.fixture(scope="module")
+def kernel(path: Path) -> LlamaModel:
+    return LlamaModel(path)
+
+
+@pytest.fixture(scope="module")
+def device(path: Path) -> TransformerOnDevice:
+    model = Registry(Settings("torch-cpu")).model(str(path))
+    assert isinstance(model, TransformerOnDevice)
+    return model
+
+
+def spec_of(raw: bytes, n_lanes: int, context: int = 0) -> BlockSpec:
+    return BlockSpec(len(raw), 6, True, n_lanes, context)
+
+
+@pytest.mark.parametrize(("n_lanes", "context"), [(3, 3), (16, 0), (64, 2)])
+@pytest.mark.parametrize("raw", [TEXT, UNEVEN], ids=["text", "uneven"])
+def test_blocks_are_the_kernels(kernel, device, raw: bytes, n_lanes: int, context: int) -> None:
+    spec = spec_of(raw, n_lanes, context)
+    assert device.drive_for(spec) is not None
+    payload = kernel.encode(raw, spec)
+    assert payload is not None
+    assert device.encode(raw, spec) == payload
+    assert device.decode(payload, spec) == raw
+    assert device.decode(payload, spec, Run(expected=raw)) == raw
+
+
+def test_blocks_of_all_kinds_are_coded_together(kernel, device) -> None:
+    raws = [UNEVEN[i * 20 : 300 + 30 * i] for i in range(6)]
+    specs = [spec_of(raw, (16, 9)[i % 2]) for i, raw in enumerate(raws)]
+    expected = [kernel.encode(raw, spec) for raw, spec in zip(raws, specs, strict=True)]
+    found: list = [None] * len(raws)
+
+    def work(i: int) -> None:
+        if i % 3 == 0:
+            found[i] = device.encode(raws[i], specs[i]) == expected[i]
+        else:
+            run = Run(expected=raws[i]) if i % 3 == 1 else Run()
+            found[i] = device.decode(expected[i], specs[i], run) == raws[i]
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(raws))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * len(raws)
+
+
+def test_files_are_the_same(path: Path) -> None:
+    raw, files = TEXT[:900] + UNEVEN, {}
+    for name in ("cpu", "torch-cpu"):
+        registry, out = Registry(Settings(name)), bytearray()
+        model = registry.model(str(path))
+        options = {"level": 6, "model": model, "block_size": 400, "n_lanes": 16, "verify": True}
+        compress_stream(io.BytesIO(raw).read, out.extend, **options)
+        files[name] = bytes(out)
+    assert files["cpu"] == files["torch-cpu"] and len(files["cpu"]) < len(raw)
+    for name in ("cpu", "torch-cpu"):
+        registry, out = Registry(Settings(name)), bytearray()
+        registry.add_path(str(path))
+        decompress_stream(io.BytesIO(files["cpu"]).read, out.extend, registry=registry)
+        assert out == raw
+
+
+def test_what_the_twin_does_not_know_is_the_kernels(path: Path, kernel) -> None:
+    """A model of a later TRANSFORMER: with auto the kernel goes on, by name it is refused in a line."""
+    spec = spec_of(TEXT, 4)
+    by_name, auto = TransformerOnDevice(path, "torch-cpu"), TransformerOnDevice(path, "auto")
+    auto.least_size = 0
+    for model in (by_name, auto):
+        model.config = model.config | {"sandwich": True}
+    with pytest.raises(UnsupportedError, match="tiny-tokens has sandwich, which does not run on"):
+        by_name.encode(TEXT, spec)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lmzip.models.on_device.torch_device", lambda wanted: "cpu")
+        assert auto.encode(TEXT, spec) == kernel.encode(TEXT, spec)
+
+
+def test_a_device_that_predicts_something_else_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lmzip.twin import transformer
+
+    saturate = transformer.saturate
+    monkeypatch.setattr(transformer, "saturate", lambda x: saturate(x + 40))
+    with pytest.raises(UnsupportedError, match="does not predict what tiny-tokens does"):
+        TransformerOnDevice(path, "torch-cpu").encode(TEXT, spec_of(TEXT, 4))
