@@ -21,10 +21,12 @@ from typing import Any
 from vector_files import bad, contents, copies, dictionaries, far, good, patches
 from vector_files.frames import DICTIONARY, FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
 from vector_files.nets import FORMULA_NETS, LIMIT, ORDERS
+from vector_files.transformers import CONFIG, FORMULA_TRANSFORMER
 
 from lmzip.reference import container, faults
 
 SHIPPED = Path(container.__file__).parent.parent / "models" / "data"
+FORMULAS = FORMULA_NETS | {CONFIG["name"]: FORMULA_TRANSFORMER}
 DAMAGED, UNSUPPORTED = "damaged", "unsupported"
 RESULTS = {"good": None, "bad": DAMAGED, "unsupported": UNSUPPORTED}  # by the first word of a name
 
@@ -38,7 +40,7 @@ def vectors() -> list[Vector]:
 def weights(digest: bytes) -> bytes:
     """Return the file of weights with this digest that is here; raises KeyError."""
     paths = (WEIGHTS, *sorted(SHIPPED.glob("*.safetensors")))
-    for weight_file in (*FORMULA_NETS.values(), *(path.read_bytes() for path in paths)):
+    for weight_file in (*FORMULAS.values(), *(path.read_bytes() for path in paths)):
         if hashlib.sha256(weight_file).digest() == digest:
             return weight_file
     raise KeyError(digest)
@@ -90,6 +92,8 @@ def readme(results: dict[str, str]) -> str:
             f"{net_sentence(LIMIT)}.",
             "Of the latter all multipliers but the head's are the largest that ARITHMETIC 10.3 admits.",
             "",
+            f"`{CONFIG['name']}` is the transformer that TRANSFORMER 14 has the formula of; `--weights` writes it too.",
+            "",
             "The dictionary, or the original, of the files that have one is its lines 21 to 42,",
             f"{len(DICTIONARY):,} bytes with the SHA-256 `{DICTIONARY.digest.hex()}`.",
             "",
@@ -119,10 +123,10 @@ def main() -> None:
     """Write all files, remove those that are no longer made."""
     parser = argparse.ArgumentParser(description="write the test vectors")
     parser.add_argument("--all", action="store_true", help="ask the decoder in plain Python about every file")
-    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="write the files of the formula nets, no more")
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="write what a formula makes, no more")
     options = parser.parse_args()
     if options.weights:
-        for name, weight_file in FORMULA_NETS.items():
+        for name, weight_file in FORMULAS.items():
             (options.weights / f"{name}.safetensors").write_bytes(weight_file)
         return
     FOLDER.mkdir(parents=True, exist_ok=True)

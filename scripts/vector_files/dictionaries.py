@@ -29,6 +29,7 @@ from vector_files.frames import (
     recoded,
     stored,
     stored_frame,
+    token_model,
 )
 
 NAMED = record_of_dictionary(DICTIONARY)
@@ -54,6 +55,10 @@ def good() -> Iterator[Vector]:
         data = coded_frame(FEW, profile, n, short=short, model=net_model(), dictionary=DICTIONARY)
         sentence = f"300 bytes of the text, profile {profile} with the net of `{WEIGHTS.name}`, {lanes(n)}"
         yield vector(f"net-{profile}-lanes-{n}", data, sentence, FEW)
+    few = FEW[:150]
+    for n, is_short in ((1, True), (4, False)):
+        data = coded_frame(few, 6, n, short=is_short, model=token_model(), dictionary=DICTIONARY)
+        yield vector(f"tokens-lanes-{n}", data, f"150 bytes of the text with the transformer, {lanes(n)}", few)
     raw = DICTIONARY.data
     yield vector("same", coded_frame(raw, 4, dictionary=DICTIONARY), "The dictionary itself, profile 4", raw)
     raw = DICTIONARY.data[-7:] + NOTE[:200]

@@ -20,6 +20,7 @@ from lmzip.models.base import Model
 from lmzip.models.dictionary import behind
 from lmzip.models.registry import Registry
 from vector_files.nets import FORMULA_NETS
+from vector_files.transformers import CONFIG, FORMULA_TRANSFORMER, LongestTokens
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "tests" / "vectors"
 WEIGHTS = FOLDER / "vectors-v1.safetensors"
@@ -77,9 +78,21 @@ def formula_model(name: str) -> Model:
     return model
 
 
+@cache
+def token_model() -> Model:
+    """Return the model of the transformer of TRANSFORMER 14."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{CONFIG['name']}.safetensors"
+        path.write_bytes(FORMULA_TRANSFORMER)
+        model = LongestTokens(path)
+        assert model.digest
+        model.load()
+    return model
+
+
 def record_of(model: Model) -> ModelRecord:
-    """Return the record that names a net."""
-    return ModelRecord(1, model.digest, name=model.name)
+    """Return the record that names a net or a transformer."""
+    return ModelRecord(model.kind, model.digest, name=model.name)
 
 
 @cache
@@ -133,7 +146,7 @@ def coded_frame(
     model: Model | None = None,
     dictionary: Dictionary | None = None,
 ) -> bytes:
-    """Return raw in coded blocks; model: the net, which the header names by its record."""
+    """Return raw in coded blocks; model: the net or transformer, which the header names by its record."""
     record, named = record_of(model) if model else None, record_of_dictionary(dictionary) if dictionary else None
     header = pack_header(profile, record, short=short, n_lanes=n_lanes if short else 1, dictionary=named)
     places = range(0, len(raw), block_size)

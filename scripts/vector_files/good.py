@@ -23,6 +23,7 @@ from vector_files.frames import (
     painted,
     stored,
     stored_frame,
+    token_model,
 )
 
 ALL_LANES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -214,6 +215,14 @@ def good_formula_nets() -> Iterator[Vector]:
             yield good(f"net-{name.removeprefix('vectors-')}-lanes-{n}", data, text, raw)
 
 
+def good_tokens() -> Iterator[Vector]:
+    """Yield frames with the transformer whose weights the formula of TRANSFORMER gives."""
+    raw = NOTE[:200]
+    for n, short in ((1, False), (4, True), (16, False)):
+        data = coded_frame(raw, 6, n, short=short, model=token_model())
+        yield good(f"tokens-lanes-{n}", data, f"200 bytes of the text with the transformer, {lanes(n)}.", raw)
+
+
 def good_references() -> Iterator[Vector]:
     """Yield frames of the models that are named by reference; none of their blocks needs the weights."""
     for digest, (name, kind) in REFERENCED.items():
@@ -227,5 +236,7 @@ def good_references() -> Iterator[Vector]:
 
 def vectors() -> Iterator[Vector]:
     """Yield all good files."""
-    for group in (good_stored, good_base, good_contexts, good_stripes, good_net, good_formula_nets, good_references):
+    for group in (good_stored, good_base, good_contexts, good_stripes, good_net, good_formula_nets):
         yield from group()
+    yield from good_tokens()
+    yield from good_references()

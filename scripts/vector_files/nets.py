@@ -31,15 +31,20 @@ def largest_multipliers(weight: np.ndarray) -> np.ndarray:
     return np.minimum((1 << 31) - 1, ((1 << 50) - 1) // (127 * np.abs(weight).sum(1)))
 
 
+def formula_hashes(number: int, n: int) -> np.ndarray:
+    """Return hash2(j, number) for j = 0 .. n - 1, as int64."""
+    j = np.arange(n, dtype=np.uint32)
+    h = j * np.uint32(0x9E3779B1) + np.uint32((number * 0x85EBCA6B + 0x2F0B4C47) & 0xFFFFFFFF)
+    h ^= h >> np.uint32(15)
+    assert int(h[-1]) == hash2(int(j[-1]), number)
+    return h.astype(np.int64)
+
+
 def weight_file(config: dict[str, Any], *, at_limit: bool = False) -> bytes:
     """Return the weight file of a net; at_limit: with the largest multipliers in all matrices but the head."""
     tensors: dict[str, np.ndarray] = {}
     for s, (name, shape) in enumerate(shapes(config).items(), 1):
-        j = np.arange(int(np.prod(shape)), dtype=np.uint32)
-        h = j * np.uint32(0x9E3779B1) + np.uint32((s * 0x85EBCA6B + 0x2F0B4C47) & 0xFFFFFFFF)
-        h ^= h >> np.uint32(15)
-        assert int(h[-1]) == hash2(int(j[-1]), s)
-        h = h.astype(np.int64)
+        h = formula_hashes(s, int(np.prod(shape)))
         if name.endswith(".multiplier"):
             values = ((1 << 22) + (h >> 12)).astype(np.int32)
             if at_limit and not name.startswith("head"):

@@ -18,7 +18,6 @@ from lmzip.stream import shared
 sys.path.insert(0, str(ROOT / "scripts"))
 import make_vectors  # noqa: E402 - the path is set first
 from vector_files.frames import DICTIONARY, LINES, NOTE, TEXT  # noqa: E402
-from vector_files.nets import FORMULA_NETS  # noqa: E402
 from vector_files.patches import ORIGINAL  # noqa: E402
 
 FOLDER = make_vectors.FOLDER
@@ -35,7 +34,7 @@ LARGE = ("bad-claims-1-gib", "bad-stripe-check-first", "bad-stripe-check-second"
 def weights(tmp_path_factory):
     """The weights beside the vectors and those of a formula, known to this process by their paths."""
     folder = tmp_path_factory.mktemp("weights")
-    for name, weight_file in FORMULA_NETS.items():
+    for name, weight_file in make_vectors.FORMULAS.items():
         (folder / f"{name}.safetensors").write_bytes(weight_file)
     for path in (make_vectors.WEIGHTS, *folder.iterdir()):
         shared.registry.model(str(path))
@@ -98,7 +97,8 @@ def test_vectors_do_not_hang_on_what_ships():
     """Beside the frames with a reference, whose blocks are stored: no file names a model that lmzip ships."""
     for frame in frames_of(GOOD):
         is_referenced = frame.model is not None and frame.model.digest.hex() in REFERENCED
-        assert frame.model is None or is_referenced or frame.model.name in {make_vectors.WEIGHTS.stem, *FORMULA_NETS}
+        here = {make_vectors.WEIGHTS.stem, *make_vectors.FORMULAS}
+        assert frame.model is None or is_referenced or frame.model.name in here
         assert not is_referenced or frame.n_stored == len(frame.blocks)
 
 
