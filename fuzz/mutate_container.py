@@ -3,7 +3,8 @@
 Mutations are deterministic for a seed.  Half of them repair the checks they break (FORMAT: block heads, trailers), as
 an attacker would, so that they reach what lies behind the checks.  Run by `make fuzz`; ends with status 1 and the
 file's hexadecimal digits at the first surprise.  It reads the layout by itself, apart from lmzip.format.  Frames are
-short and long, with and without a net: the one beside the test vectors; some are of pictures and sound.
+short and long, with and without a net: the one beside the test vectors; some are of pictures and sound, some begin
+behind a dictionary, alone, beside the net and beside a tiny transformer, and some have copies of an original.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import random
 import resource
 import struct
 import sys
+import tempfile
 import time
 import zlib
 from pathlib import Path
@@ -23,7 +25,12 @@ from lmzip import codec
 from lmzip.errors import LmzipError
 from lmzip.stream import shared
 
-VECTORS = Path(__file__).resolve().parent.parent / "tests" / "vectors"
+ROOT = Path(__file__).resolve().parent.parent
+VECTORS = ROOT / "tests" / "vectors"
+# The dictionary and original of the test vectors.
+LINES = b"".join(f"{n} green bottles, hanging on the wall; {n * n} Füße\n".encode() for n in range(79, 57, -1))
+FOLDER = tempfile.TemporaryDirectory()  # for what the registry reads
+GIVEN = {"dictionary": lmzip.Dictionary(LINES), "patch_from": lmzip.Original(LINES)}
 MAGIC = b"\x89LMZ"
 HEADER_SIZES = {0: 6, 0x20: 10, 0x40: 129, 0x60: 16}  # by bits 5 and 6 of byte 4
 SHORT, DICTIONARY = 0x10, 0x80  # bits 4 and 7
@@ -45,16 +52,30 @@ def contents() -> list[bytes]:
 def seeds() -> list[tuple[bytes, list[bytes]]]:
     """Return files and what their frames hold: short frames, blocks, with a net, of pictures and sound, and joined."""
     shared.registry.add_path(str(VECTORS / "vectors-v1.safetensors"))
+    _add_transformer()
     names = ("good-net-5-lanes-1", "good-net-4-short-lanes-8", "good-net-4097", "good-net-and-others")
     names += ("good-contents-long", "good-image-rgb", "good-image-16-bits-big", "good-sound-float")
+    names += ("good-dictionary-2-short", "good-dictionary-2-lanes-2", "good-dictionary-net-5-lanes-4")
+    names += ("good-dictionary-blocks", "good-dictionary-tokens-lanes-1", "good-dictionary-tokens-lanes-4")
+    names += ("good-tokens-lanes-4", "good-patch-1", "good-patch-blocks", "good-patch-net", "good-patch-steps")
     names += ("good-copies-mixed", "good-copies-net", "good-copies-distance-0", "good-far", "good-far-net")
     files = [lmzip.compress(raw, level=1) for raw in contents()]
     files += [lmzip.compress(contents()[0], level=3, block_size=1024)]
     files += [(VECTORS / f"{name}.lmz").read_bytes() for name in names]
-    seeds = [(data, [lmzip.decompress(data)]) for data in files]
+    seeds = [(data, [lmzip.decompress(data, **GIVEN)]) for data in files]
     for joined in ((5, 3, 1), (6, 5, 0), (4, 4, 7, 3, 8)):
         seeds.append((b"".join(files[i] for i in joined), [seeds[i][1][0] for i in joined]))
     return seeds
+
+
+def _add_transformer() -> None:
+    """Let the library know the transformer of the test vectors, whose weights are not there."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from vector_files.transformers import FORMULA_TRANSFORMER
+
+    path = Path(FOLDER.name) / "tokens.safetensors"
+    path.write_bytes(FORMULA_TRANSFORMER)
+    shared.registry.add_path(str(path))
 
 
 def is_made_of(content: bytes, pieces: list[bytes]) -> bool:
@@ -148,7 +169,7 @@ def surprise(data: bytes, pieces: list[bytes]) -> str | None:
     """
     start = time.perf_counter()
     try:
-        if not is_made_of(lmzip.decompress(data), pieces):
+        if not is_made_of(lmzip.decompress(data, **GIVEN), pieces):
             return "wrong bytes without an error"
     except LmzipError:
         pass
@@ -161,7 +182,8 @@ def surprise(data: bytes, pieces: list[bytes]) -> str | None:
     except Exception as error:  # noqa: BLE001
         return f"list_frames raised {error!r}"
     try:
-        codec.decompress_stream(io.BytesIO(data).read, lambda raw: None, registry=shared.registry, salvage=True)
+        given = {"registry": shared.registry, "salvage": True, **GIVEN}
+        codec.decompress_stream(io.BytesIO(data).read, lambda raw: None, **given)
     except LmzipError:
         pass
     except Exception as error:  # noqa: BLE001
