@@ -55,7 +55,7 @@ static void make_experts(void)
             if (!lmz_simd_available(i))
                 continue;
             all_experts[LMZ_BYTES][kind][i] = lmz_bytelm_new(&tiny_shape, &weights[kind].weights, i);
-            all_experts[LMZ_TOKENS][kind][i] = tiny_transformer_make(&tiny_transformer, tokens, kind, i);
+            all_experts[LMZ_TOKENS][kind][i] = tiny_transformer_make(tiny_shape_of(kind), tokens, kind, i);
             require(all_experts[LMZ_BYTES][kind][i] && all_experts[LMZ_TOKENS][kind][i], "sound weights");
         }
     }

@@ -39,18 +39,22 @@ static void refuse(int simd)
     uint8_t byte = 'e';
     now = (test_case){lmz_n_profiles(), LMZ_TOKENS, 1, 1, "transformers", 1, 0, {0}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        lmz_llama_shape s[6];
-        for (int k = 0; k < 6; k++)
+        lmz_llama_shape s[9];
+        for (int k = 0; k < 9; k++)
             s[k] = tiny_transformer;
+        s[6].embed_scale = wrong[i] > 0 && wrong[i] < 1 << 17 ? -wrong[i] : wrong[i];
+        s[7].score_cap = wrong[i] ? wrong[i] & 4095 : -1;
+        s[8].local_window = wrong[i] ? wrong[i] : 129;
         s[0].n_embd = s[1].n_hidden = s[3].window = wrong[i];
         s[2].n_vocab = wrong[i] > 255 ? 1 << 18 : wrong[i];
         s[4].n_kv_head = wrong[i] == 1 ? 3 : wrong[i];
         s[5].int15 = wrong[i] < 0 ? wrong[i] : 32 + (wrong[i] & 31);
-        for (int k = 0; k < 6; k++) { /* the buffers are those of the right shape: it is refused before they are read */
+        s[7].score_cap += !s[7].score_cap;
+        for (int k = 0; k < 9; k++) { /* the buffers are those of the right shape: it is refused before they are read */
             int16_t norms;
             uint8_t unit;
             uint32_t frequency;
-            CHECK(!lmz_llama_new(&s[k], &norms, &unit, &frequency, simd));
+            CHECK(!lmz_llama_new(&s[k], &norms, &unit, &frequency, &unit, simd));
             n_checked++;
         }
     }
@@ -139,7 +143,7 @@ void make_transformers(int kind)
 {
     tiny_tokens_make(tokens);
     FOR_EACH_VARIANT(simd)
-        CHECK((experts[LMZ_TOKENS][simd] = tiny_transformer_make(&tiny_transformer, tokens, kind, simd)) != NULL);
+        CHECK((experts[LMZ_TOKENS][simd] = tiny_transformer_make(tiny_shape_of(kind), tokens, kind, simd)) != NULL);
 }
 
 void free_transformers(void)

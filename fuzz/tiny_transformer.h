@@ -14,7 +14,19 @@ typedef struct {
 
 static const lmz_llama_shape tiny_transformer = {
     .n_embd = 32, .n_hidden = 64, .n_layer = 2, .n_head = 2, .n_kv_head = 1, .head_dim = 32, .n_vocab = TINY_N_STRINGS,
-    .window = 128, .int15 = 1 << LMZ_W_DOWN, .epsilon = 5369, .scale_of_scores = 1086};
+    .window = 128, .int15 = 1 << LMZ_W_DOWN, .epsilon = 5369, .scale_of_scores = 1086, .embed_scale = 256};
+
+/* All that only some models have; its first layer is local. */
+static const lmz_llama_shape tiny_with_all = {
+    .n_embd = 32, .n_hidden = 64, .n_layer = 2, .n_head = 2, .n_kv_head = 1, .head_dim = 32, .n_vocab = TINY_N_STRINGS,
+    .window = 256, .int15 = 1 << LMZ_W_DOWN, .epsilon = 5369, .scale_of_scores = 1086, .embed_scale = 1448,
+    .has_gelu = 1, .has_head_norms = 1, .has_post_norms = 1, .score_cap = 4096, .logit_cap = 177269,
+    .local_window = 128};
+
+static const lmz_llama_shape *tiny_shape_of(int kind)
+{
+    return kind == TINY_EXTREME ? &tiny_with_all : &tiny_transformer;
+}
 
 static int tiny_compare(const void *a, const void *b)
 {
@@ -94,18 +106,26 @@ static int tiny_set_matrix(lmz_expert *t, uint64_t *random, int kind, int matrix
 static lmz_expert *tiny_without_matrices(const lmz_llama_shape *s, int kind, int simd)
 {
     uint64_t random = 77;
-    const size_t n_norms = 2 * (size_t)s->n_layer + 1, n_numbers = n_norms * (size_t)s->n_embd;
+    const size_t n_layer = (size_t)s->n_layer, n_wide = 2 + 2 * (size_t)(s->has_post_norms != 0);
+    const size_t n_narrow = 2 * (size_t)(s->has_head_norms != 0), n_norms = n_layer * (n_wide + n_narrow) + 1;
+    const size_t n_embd = (size_t)s->n_embd, of_layer = n_wide * n_embd + n_narrow * (size_t)s->head_dim;
+    const size_t n_numbers = n_layer * of_layer + n_embd;
+    const size_t n_angles = (size_t)s->head_dim / (s->local_window ? 1 : 2);
     int16_t *norms = tiny_allocate(n_numbers * sizeof *norms);
     uint8_t *units = tiny_allocate(n_norms);
-    uint32_t *inv_freq = tiny_allocate((size_t)s->head_dim / 2 * sizeof *inv_freq);
+    uint32_t *inv_freq = tiny_allocate(n_angles * sizeof *inv_freq);
+    uint8_t *is_local = tiny_allocate(n_layer);
+    for (size_t i = 0; i < n_layer; i++)
+        is_local[i] = i % 2 == 0;
     for (size_t i = 0; i < n_numbers; i++)
         norms[i] =
             kind == TINY_EXTREME ? (int16_t)tiny_random(&random) : (int16_t)(8000 + tiny_random(&random) % 20000);
     for (size_t i = 0; i < n_norms; i++)
         units[i] = kind == TINY_EXTREME ? (uint8_t)(i % 3 * 12) : 14;
-    for (int i = 0; i < s->head_dim / 2; i++)
+    for (size_t i = 0; i < n_angles; i++)
         inv_freq[i] = tiny_random(&random) >> i;
-    lmz_expert *t = lmz_llama_new(s, norms, units, inv_freq, simd);
+    lmz_expert *t = lmz_llama_new(s, norms, units, inv_freq, is_local, simd);
+    free(is_local);
     free(norms);
     free(units);
     free(inv_freq);

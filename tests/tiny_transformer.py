@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from tiny_net import Tensors, largest_multipliers, weight_file
 
-from lmzip.native.llama import Transformer, TransformerShape
+from lmzip.models.transformer_file import shape_of
+from lmzip.native.llama import Transformer
 
 MATRICES = ("qkv", "o", "gate_up", "down", "lm_head")
 CONFIG: dict[str, Any] = {
@@ -29,6 +30,27 @@ CONFIG: dict[str, Any] = {
     "int15": [],
 }
 GAIN_SHIFT = 14
+# What Qwen 3, Gemma 2 and Gemma 3 have beside that; `head_norms` and `post_norms` are told by tensors alone.
+QWEN3: dict[str, Any] = {"head_norms": True}
+GEMMA2: dict[str, Any] = {
+    "post_norms": True,
+    "activation": "gelu",
+    "embed_scale": 2048,
+    "query_scale": 48,
+    "score_cap": 295448,
+    "logit_cap": 177269,
+    "local_layers": [0],
+    "local_window": 128,
+}
+GEMMA3: dict[str, Any] = {
+    "head_norms": True,
+    "post_norms": True,
+    "activation": "gelu",
+    "embed_scale": 2048,
+    "n_layer": 3,
+    "local_layers": [0, 2],
+    "local_window": 128,
+}
 
 
 def vocabulary(n_vocab: int, random: np.random.Generator) -> list[bytes]:
@@ -115,13 +137,42 @@ def extreme(config: dict[str, Any], tied: bool, bias: bool, random: np.random.Ge
     return tensors
 
 
+def add_norms(
+    tensors: Tensors, config: dict[str, Any], names: list[str], kind: str, random: np.random.Generator
+) -> None:
+    """Put more norms into each layer, and their shifts where they are in the order of use."""
+    gains = [-1 << 15, -300, 0, 1, (1 << 15) - 1] if kind == "extreme" else [9000, 12000, 16000, 20000]
+    shifts = [0, 12, 24] if kind == "extreme" else [GAIN_SHIFT]
+    for i in range(config["n_layer"]):
+        for name in names:
+            width = config["head_dim"] if name in ("q", "k") else config["n_embd"]
+            tensors[f"layers.{i}.{name}.norm"] = random.choice(np.array(gains, np.int16), width)
+    there = [f"layers.0.{name}.norm" in tensors for name in ("qkv", "q", "k", "o", "gate_up", "down")]
+    n_shifts = sum(there) * config["n_layer"] + 1
+    head = tensors["gain_shifts"][-1:]
+    tensors["gain_shifts"] = np.append(random.choice(np.array(shifts, np.uint8), n_shifts - 1), head)
+
+
 def tiny_transformer(
-    seed: int = 0, kind: str = "plausible", tied: bool = True, bias: bool = False, **changes: Any
+    seed: int = 0,
+    kind: str = "plausible",
+    tied: bool = True,
+    bias: bool = False,
+    head_norms: bool = False,
+    post_norms: bool = False,
+    **changes: Any,
 ) -> tuple[Tensors, dict[str, Any]]:
     """Return the tensors and the metadata of a tiny transformer; changes are other values of CONFIG."""
     config = CONFIG | changes
-    make = {"plausible": plausible, "ties": ties, "extreme": extreme}[kind]
-    return make(config, tied, bias, np.random.default_rng(seed)), config
+    random = np.random.default_rng(seed)
+    tensors = {"plausible": plausible, "ties": ties, "extreme": extreme}[kind](config, tied, bias, random)
+    names = [*(["q", "k"] if head_norms else []), *(["o", "down"] if post_norms else [])]
+    if names:
+        add_norms(tensors, config, names, kind, random)
+    if "local_layers" in config:
+        angles = 100.0 ** (-np.arange(config["head_dim"] // 2) / (config["head_dim"] // 2))
+        tensors["inv_freq.local"] = np.rint(angles * 2.0**32 / (2 * np.pi)).astype(np.uint32)
+    return tensors, config
 
 
 def tiny_transformer_weights(seed: int = 0, **changes: Any) -> bytes:
@@ -131,12 +182,10 @@ def tiny_transformer_weights(seed: int = 0, **changes: Any) -> bytes:
 
 def without_matrices(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Transformer:
     """Start a transformer in the kernel past what reads weight files; it lacks matrices and vocabulary."""
-    fields = {field: config[field] for field in TransformerShape._fields if field not in ("int15", "has_lm_head")}
-    shape = TransformerShape(**fields, int15=tuple(config["int15"]), has_lm_head="lm_head.weight" in tensors)
-    layers = [f"layers.{i}.{name}.norm" for i in range(config["n_layer"]) for name in ("qkv", "gate_up")]
-    norms = b"".join(tensors[name].tobytes() for name in [*layers, "lm_head.norm"])
-    numbers = {"gain_shifts": tensors["gain_shifts"], "inv_freq": tensors["inv_freq"]}
-    return Transformer(shape, norms=norms, **numbers, simd=simd)
+    shape = shape_of(config, tensors)
+    norms = b"".join(tensors[f"{name}.norm"].tobytes() for name, _ in shape.norms())
+    inv_freq = b"".join(tensors[name].tobytes() for name in ("inv_freq", "inv_freq.local") if name in tensors)
+    return Transformer(shape, norms=norms, gain_shifts=tensors["gain_shifts"], inv_freq=inv_freq, simd=simd)
 
 
 def kernel_transformer(tensors: Tensors, config: dict[str, Any], simd: str | None = None) -> Transformer:

@@ -71,6 +71,18 @@ def epsilon_of(n_embd: int, rms_epsilon: float) -> int:
     return round(n_embd * Fraction(rms_epsilon) * (1 << 24))
 
 
+def embed_scale_of(scale: float) -> int:
+    """Return the scale of embeddings in units of 2^-8 (TRANSFORMER 2)."""
+    return round(Fraction(scale) * 256)
+
+
+def cap_of(cap: float) -> int:
+    """Return a soft cap, in nats, in units of 2^-12 octaves (TRANSFORMER 6)."""
+    context = Context(prec=40, rounding=ROUND_HALF_EVEN)
+    octaves = context.divide(Decimal(cap), context.ln(Decimal(2)))
+    return int(context.multiply(octaves, Decimal(1 << 12)).to_integral_value(ROUND_HALF_EVEN))
+
+
 def inv_freq_of(theta: float, head_dim: int) -> np.ndarray:
     """Return the rotary frequencies (head_dim / 2,) uint32: theta^(-2 i / head_dim) radians, a turn being 2^32."""
     context = Context(prec=40, rounding=ROUND_HALF_EVEN)

@@ -1,8 +1,9 @@
 """What a model's files give whatever their format is: shape, tensors by canonical names, tokenizer (TRANSFORMER).
 
 Canonical names: `embed`, `lm_head`, `lm_head.norm`, and for each layer `layers.i.` with `q`, `k`, `v`, `o`, `gate`,
-`up`, `down`, `qkv.norm`, `gate_up.norm`, `q.bias`, `k.bias`, `v.bias`.  In q and k, number j is turned with
-number j + head_dim / 2.
+`up`, `down`, `qkv.norm`, `gate_up.norm`, and in some models `q.bias`, `k.bias`, `v.bias`, `q.norm`, `k.norm` (of a
+head), `o.norm`, `down.norm` (of what attention and MLP give).  In q and k, number j is turned with number
+j + head_dim / 2.
 """
 
 from __future__ import annotations
@@ -40,6 +41,17 @@ class Config:
     has_bias: bool  # of queries, keys and values
     name: str
     licence: str
+    is_gelu: bool = False  # gates go through GELU in its form with tanh, not SiLU
+    has_head_norms: bool = False  # of queries and keys
+    has_post_norms: bool = False  # of what attention and MLP give
+    adds_one: bool = False  # the files' norms are 1 less than what is multiplied with
+    embed_scale: float = 1.0
+    query_scale: int | None = None  # what scores are divided by the root of; None: head_dim
+    score_cap: float | None = None  # soft, in nats
+    logit_cap: float | None = None
+    local_window: int = 0  # tokens that local layers see
+    local_layers: tuple[int, ...] = ()
+    local_rope_theta: float = 10000.0
 
 
 _NAMES = [  # canonical, of Hugging Face, of GGUF; in a layer, then those outside
@@ -52,6 +64,10 @@ _NAMES = [  # canonical, of Hugging Face, of GGUF; in a layer, then those outsid
     ("down", "mlp.down_proj.weight", "ffn_down.weight"),
     ("qkv.norm", "input_layernorm.weight", "attn_norm.weight"),
     ("gate_up.norm", "post_attention_layernorm.weight", "ffn_norm.weight"),
+    ("q.norm", "self_attn.q_norm.weight", "attn_q_norm.weight"),
+    ("k.norm", "self_attn.k_norm.weight", "attn_k_norm.weight"),
+    ("o.norm", None, "post_attention_norm.weight"),
+    ("down.norm", "post_feedforward_layernorm.weight", "post_ffw_norm.weight"),
     ("q.bias", "self_attn.q_proj.bias", "attn_q.bias"),
     ("k.bias", "self_attn.k_proj.bias", "attn_k.bias"),
     ("v.bias", "self_attn.v_proj.bias", "attn_v.bias"),
@@ -59,15 +75,17 @@ _NAMES = [  # canonical, of Hugging Face, of GGUF; in a layer, then those outsid
     ("lm_head", "lm_head.weight", "output.weight"),
     ("lm_head.norm", "model.norm.weight", "output_norm.weight"),
 ]
-_CANONICAL = {other: canonical for canonical, *others in _NAMES for other in others}
+_CANONICAL = {other: canonical for canonical, *others in _NAMES for other in others if other}
+# What has another meaning in Gemma's files of Hugging Face.
+GEMMA_NAMES = {"post_attention_layernorm.weight": "o.norm", "pre_feedforward_layernorm.weight": "gate_up.norm"}
 _LAYER = re.compile(r"(?:model\.layers|blk)\.(0|[1-9][0-9]{0,3})\.(.+)")
 
 
-def _canonical(name: str) -> str:
-    """Return the canonical name of a tensor; one that is not known stays as it is."""
+def _canonical(name: str, own: dict[str, str]) -> str:
+    """Return the canonical name of a tensor; one that is not known stays as it is.  own: names that come first."""
     match = _LAYER.fullmatch(name)
-    if match and match[2] in _CANONICAL:
-        return f"layers.{match[1]}.{_CANONICAL[match[2]]}"
+    if match and match[2] in _CANONICAL | own:
+        return f"layers.{match[1]}.{(_CANONICAL | own)[match[2]]}"
     return _CANONICAL.get(name, name)
 
 
@@ -77,6 +95,7 @@ class Source(ABC):
     config: Config
     bpe: Bpe
     weight_files: list[Path]
+    names: dict[str, str] = {}  # noqa: RUF012 - of tensors, where they have another meaning than elsewhere
 
     def __init__(self, path: Path) -> None:
         """Raises ModelMissingError, OSError, UnsupportedError."""
@@ -95,7 +114,7 @@ class Source(ABC):
     def _add(self, file: TensorFile) -> None:
         self._files.append(file)
         for place in file.shapes:
-            name = _canonical(place)
+            name = _canonical(place, self.names)
             if name in self._places:
                 raise UnsupportedError(f"the tensor {shown(place)} is there twice")
             if not place.endswith(".rotary_emb.inv_freq"):  # old files have them; the configuration says the same
@@ -110,10 +129,10 @@ class Source(ABC):
         """Return the shapes of all tensors by canonical name; names that are not known stay as the file has them."""
         return {name: file.shapes[place] for name, (file, place) in self._places.items()}
 
-    def load(self, name: str) -> np.ndarray:
-        """Return a tensor in float32; raises UnsupportedError for a damaged file, OSError."""
+    def load(self, name: str, first: int = 0, n: int | None = None) -> np.ndarray:
+        """Return a tensor, or n of its rows, in float32; raises UnsupportedError for a damaged file, OSError."""
         file, place = self._places[name]
-        return file.load(place)
+        return file.load(place, first, n)
 
     def close(self) -> None:
         """Close the files."""
@@ -138,7 +157,16 @@ def check_config(config: Config) -> Config:
         integer(config.bos_id, "the start token", 0, (1 << 31) - 1)
     integer(config.context_size, "the context size", WINDOW_UNIT, 1 << 31)
     real(config.rope_theta, "the base of rotary positions", 1, 1e12)
+    real(config.local_rope_theta, "the base of rotary positions", 1, 1e12)
     real(config.rms_epsilon, "the epsilon of norms", 0, 256 / config.n_embd)
+    real(config.embed_scale, "the scale of embeddings", 1 / 256, 256)
+    if config.query_scale is not None:
+        integer(config.query_scale, "the scale of queries", 16, 8192)
+    for cap in (config.score_cap, config.logit_cap):
+        if cap is not None:
+            real(cap, "a soft cap", 1, 10000)
+    if config.local_layers:
+        integer(config.local_window, "the window of local layers", WINDOW_UNIT, 1 << 31)
     return config
 
 
@@ -163,6 +191,10 @@ def check_shapes(source: Source) -> int:
         "qkv.norm": (c.n_embd,),
         "gate_up.norm": (c.n_embd,),
     }
+    if c.has_head_norms:
+        layer |= {"q.norm": (c.head_dim,), "k.norm": (c.head_dim,)}
+    if c.has_post_norms:
+        layer |= {"o.norm": (c.n_embd,), "down.norm": (c.n_embd,)}
     if c.has_bias:
         layer |= {"q.bias": (queries,), "k.bias": (keys,), "v.bias": (keys,)}
     expected = {"embed": (n_vocab, c.n_embd), "lm_head.norm": (c.n_embd,)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -17,6 +17,9 @@ from lmzip.weights.values import integer
 
 _LIMITS = {"n_embd": 8192, "n_hidden": 8192, "n_layer": 128, "n_head": 128, "n_kv_head": 128, "head_dim": 256}
 _LIMITS |= {"n_vocab": 262143, "window": 8192, "epsilon": 1 << 32}
+_OPTIONAL = {"query_scale": 8192, "embed_scale": 1 << 16, "score_cap": 1 << 26, "logit_cap": 1 << 26}
+_OPTIONAL |= {"local_window": 8192}
+_ACTIVATIONS = {"silu": False, "gelu": True}
 
 
 def load(path: Path, config: dict[str, Any], simd: str | None = None) -> Transformer:
@@ -27,16 +30,16 @@ def load(path: Path, config: dict[str, Any], simd: str | None = None) -> Transfo
     """
     with _opened(path) as file:
         there = file.tensors.keys()
-        s = shape_of(config, has_lm_head="lm_head.weight" in there)
+        s = shape_of(config, there)
         layout = layout_of(s, sum(file.raw("vocabulary.size")))
         # Before memory is taken for what the file does not have.
         file.expect({name: layout[name] for name in layout if name in there or not name.endswith(".bias")})
-        norms = [f"layers.{i}.{name}.norm" for i in range(s.n_layer) for name in ("qkv", "gate_up")] + ["lm_head.norm"]
+        frequencies = ["inv_freq", "inv_freq.local"] if s.local_window else ["inv_freq"]
         model = Transformer(
             s,
-            norms=b"".join(map(file.raw, norms)),
+            norms=b"".join(file.raw(f"{name}.norm") for name, _ in s.norms()),
             gain_shifts=file.raw("gain_shifts"),
-            inv_freq=file.raw("inv_freq"),
+            inv_freq=b"".join(map(file.raw, frequencies)),
             simd=simd,
         )
         model.set_vocabulary(file.raw("vocabulary"), file.raw("vocabulary.size"))
@@ -74,13 +77,25 @@ def _opened(path: Path) -> Iterator[SafetensorsFile]:
         raise UnsupportedError(f"{path}: not a transformer that this lmzip runs ({error})") from None
 
 
-def shape_of(config: dict[str, Any], *, has_lm_head: bool) -> TransformerShape:
-    """Return the shape that metadata tell; raises KeyError, ValueError, UnsupportedError."""
+def shape_of(config: dict[str, Any], tensors: Container[str]) -> TransformerShape:
+    """Return the shape that metadata and names of tensors tell; raises KeyError, ValueError, UnsupportedError."""
     numbers = {key: integer(config[key], key, 0, limit) for key, limit in _LIMITS.items()}
-    int15 = config["int15"]
+    numbers["query_scale"] = numbers["head_dim"]
+    numbers |= {key: integer(config[key], key, 1, limit) for key, limit in _OPTIONAL.items() if key in config}
+    int15, local_layers = config["int15"], config.get("local_layers", [])
     if not isinstance(int15, list) or not all(name in MATRICES for name in int15):
         raise ValueError("`int15` names products")
-    return TransformerShape(**numbers, int15=tuple(int15), has_lm_head=has_lm_head)
+    if not isinstance(local_layers, list) or bool(local_layers) != ("local_window" in numbers):
+        raise ValueError("`local_layers` and `local_window` go together")
+    return TransformerShape(
+        **numbers,
+        int15=tuple(int15),
+        has_lm_head="lm_head.weight" in tensors,
+        has_gelu=_ACTIVATIONS[config.get("activation", "silu")],
+        has_head_norms="layers.0.q.norm" in tensors,
+        has_post_norms="layers.0.o.norm" in tensors,
+        local_layers=tuple(integer(i, "a local layer", 0, numbers["n_layer"] - 1) for i in local_layers),
+    )
 
 
 def matrices_of(s: TransformerShape) -> dict[str, tuple[int, int]]:
@@ -100,13 +115,12 @@ def layout_of(s: TransformerShape, vocabulary_size: int) -> dict[str, Layout]:
         "vocabulary": Layout("U8", (vocabulary_size,)),
         "vocabulary.size": Layout("U8", (s.n_vocab,)),
         "inv_freq": Layout("U32", (s.head_dim // 2,)),
-        "gain_shifts": Layout("U8", (2 * s.n_layer + 1,)),
-        "lm_head.norm": Layout("I16", (s.n_embd,)),
+        "gain_shifts": Layout("U8", (len(s.norms()),)),
     }
+    tensors |= {"inv_freq.local": Layout("U32", (s.head_dim // 2,))} if s.local_window else {}
+    tensors |= {f"{name}.norm": Layout("I16", (width,)) for name, width in s.norms()}
     for matrix, shape in matrices_of(s).items():
         tensors |= {f"{matrix}.weight": Layout("I8", shape), f"{matrix}.multiplier": Layout("I32", shape[:1])}
-        if matrix.endswith((".qkv", ".gate_up")):
-            tensors[f"{matrix}.norm"] = Layout("I16", (s.n_embd,))
         if matrix.endswith(".qkv"):
             tensors[f"{matrix}.bias"] = Layout("I32", shape[:1])
     return tensors

@@ -27,32 +27,57 @@ class TransformerShape(NamedTuple):
     int15: tuple[str, ...]
     has_lm_head: bool
     epsilon: int
+    query_scale: int  # head_dim, or what a model has in its place
+    embed_scale: int = 256
+    has_gelu: bool = False
+    has_head_norms: bool = False
+    has_post_norms: bool = False
+    score_cap: int = 0
+    logit_cap: int = 0
+    local_window: int = 0
+    local_layers: tuple[int, ...] = ()
+
+    def norms(self) -> list[tuple[str, int]]:
+        """Return name and width of all norms, in the order of use."""
+        heads = [("q", self.head_dim), ("k", self.head_dim)] if self.has_head_norms else []
+        names = [("qkv", self.n_embd), *heads, ("o", self.n_embd), ("gate_up", self.n_embd), ("down", self.n_embd)]
+        if not self.has_post_norms:
+            names = [(name, width) for name, width in names if name not in ("o", "down")]
+        layers = [(f"layers.{i}.{name}", width) for i in range(self.n_layer) for name, width in names]
+        return [*layers, ("lm_head", self.n_embd)]
 
 
-def scale_of_scores(head_dim: int) -> int:
-    """Return round(2^36 log2(e) / (127^2 sqrt(head_dim))) (TRANSFORMER 6)."""
+def scale_of_scores(query_scale: int) -> int:
+    """Return round(2^36 log2(e) / (127^2 sqrt(query_scale))) (TRANSFORMER 6)."""
     with localcontext() as context:
         context.prec = 40
         octaves = 1 / Decimal(2).ln()
-        return int((Decimal(2**36) * octaves / (127**2 * Decimal(head_dim).sqrt())).to_integral_value())
+        return int((Decimal(2**36) * octaves / (127**2 * Decimal(query_scale).sqrt())).to_integral_value())
 
 
 class Transformer(Expert):
     """A transformer in the kernel; complete, and then read only, once all is set.  run() returns exponentials."""
 
     def __init__(self, shape: TransformerShape, *, norms, gain_shifts, inv_freq, simd: str | None = None) -> None:
-        """Start without matrices: contiguous buffers as in lmz_transformer_new (lmz.h).
+        """Start without matrices: contiguous buffers as in lmz_llama_new (lmz.h).
 
         simd: as for native.Net.  Raises UnsupportedError for a variant that this processor does not have, ValueError
         for a shape or numbers beyond the budget, MemoryError.
         """
         variant = simd_number(simd, for_experts=True)
         int15 = sum(1 << MATRICES.index(name) for name in set(shape.int15))
-        n_norms = 2 * shape.n_layer + 1
-        expected = (n_norms * shape.n_embd * 2, n_norms, shape.head_dim // 2 * 4)
-        if tuple(memoryview(x).nbytes for x in (norms, gain_shifts, inv_freq)) != expected:
+        widths = [width for _, width in shape.norms()]
+        n_angles = shape.head_dim // (1 if shape.local_window else 2)
+        if tuple(memoryview(x).nbytes for x in (norms, gain_shifts, inv_freq)) != (
+            sum(widths) * 2,
+            len(widths),
+            n_angles * 4,
+        ):
             raise ValueError("norms or frequencies of another shape")
-        numbers = [*shape[:8], int15, shape.has_lm_head, shape.epsilon, scale_of_scores(max(1, shape.head_dim))]
+        is_local = bytes(i in shape.local_layers for i in range(shape.n_layer))
+        numbers = [*shape[:8], int15, shape.has_lm_head, shape.epsilon, scale_of_scores(max(1, shape.query_scale))]
+        numbers += [shape.embed_scale, shape.has_gelu, shape.has_head_norms, shape.has_post_norms]
+        numbers += [shape.score_cap, shape.logit_cap, shape.local_window]
         self.shape = shape
         self.n_predicted = shape.n_vocab
         super().__init__(
@@ -62,6 +87,7 @@ class Transformer(Expert):
             ffi.from_buffer("int16_t[]", norms),
             ffi.from_buffer("uint8_t[]", gain_shifts),
             ffi.from_buffer("uint32_t[]", inv_freq),
+            ffi.from_buffer("uint8_t[]", is_local),
             variant,
         )
 

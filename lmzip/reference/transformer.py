@@ -25,6 +25,7 @@ EXPONENTIAL_LIMIT = 30 << 12
 OCTAVES = 94548  # 2^16 log2(e), rounded down
 MAX_EPSILON = 1 << 32
 MAX_GAIN_SHIFT = 24
+GELU_LIMIT = 20480
 WINDOW_UNIT = 128
 NARROW_FROM = 3  # halvings of the window
 N_KEPT = 4  # first tokens of a lane, which attention always sees
@@ -140,8 +141,8 @@ class Norm(NamedTuple):
     epsilon: int
 
 
-def rmsnorm(x: np.ndarray, norm: Norm, int15: bool) -> Normed:
-    """Return x (n,) with a root mean square of 1, times the gain (TRANSFORMER 4)."""
+def apply_gains(x: np.ndarray, norm: Norm) -> tuple[np.ndarray, int, int]:
+    """Return t (n,), ratio and places: x (n,) normalised, times the gain, is t * ratio / 2^places (TRANSFORMER 4)."""
     n = len(x)
     factor = (isqrt(4 * n << 24) + 1) // 2  # round(2^12 sqrt(n))
     v, s = shift_to(x, 15)
@@ -154,9 +155,20 @@ def rmsnorm(x: np.ndarray, norm: Norm, int15: bool) -> Normed:
     i, f = (m >> 24) - 64, (m >> 8) % 65536
     root = RSQRT[i] - ((RSQRT[i] - RSQRT[i + 1]) * f >> 16)
     assert root * factor < 1 << 63
-    packed = quantize(int32(v * norm.gain), int15)
-    n_shift = 16 + norm.unit - packed.shift + e // 2
-    return Normed(packed, root * factor >> 31, min(max(n_shift, 1), 62))
+    return int32(v * norm.gain), root * factor >> 31, norm.unit + e // 2
+
+
+def rmsnorm(x: np.ndarray, norm: Norm, int15: bool) -> Normed:
+    """Return x (n,) with a root mean square of 1, times the gain, packed (TRANSFORMER 4)."""
+    t, ratio, places = apply_gains(x, norm)
+    packed = quantize(t, int15)
+    return Normed(packed, ratio, min(max(16 + places - packed.shift, 1), 62))
+
+
+def normalise(x: np.ndarray, norm: Norm) -> np.ndarray:
+    """Return x (n,) with a root mean square of 1, times the gain, in units (TRANSFORMER 4)."""
+    t, ratio, places = apply_gains(x, norm)
+    return scale(t, ratio, min(max(places, 1), 62))
 
 
 def apply_normed(matrix: Matrix, normed: Normed) -> np.ndarray:
@@ -194,22 +206,33 @@ def rotate(v: np.ndarray, t: int, inv_freq: np.ndarray) -> Packed:
 # --- attention, TRANSFORMER 6 and 7
 
 
-def scale_of_scores(head_dim: int) -> int:
-    """Return round(2^36 log2(e) / (127^2 sqrt(head_dim))) (TRANSFORMER 6)."""
+def scale_of_scores(query_scale: int) -> int:
+    """Return round(2^36 log2(e) / (127^2 sqrt(query_scale))) (TRANSFORMER 6)."""
     getcontext().prec = 40
-    exact = Decimal(1 << 36) / (Decimal(2).ln() * 127**2 * Decimal(head_dim).sqrt())
+    exact = Decimal(1 << 36) / (Decimal(2).ln() * 127**2 * Decimal(query_scale).sqrt())
     return int(exact.to_integral_value(ROUND_HALF_EVEN))
 
 
-def scores(query: Packed, keys: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return the scores (n,) of a query for keys (n, head_dim) with sizes (n,) (TRANSFORMER 6)."""
+def soft_cap(x: np.ndarray, cap: int) -> np.ndarray:
+    """Return cap * tanh(x / cap), x for a cap of 0; in units of 2^-12 octaves (TRANSFORMER 6)."""
+    if not cap:
+        return x
+    s = sigmoid(int64(x, (1 << 37) // cap) + (1 << 23) >> 24)
+    return int32(int64(s - (1 << 14), cap) + (1 << 13) >> 14)
+
+
+def scores(query: Packed, keys: np.ndarray, sizes: np.ndarray, query_scale: int = 0, cap: int = 0) -> np.ndarray:
+    """Return the scores (n,) of a query for keys (n, head_dim) with sizes (n,) (TRANSFORMER 6).
+
+    query_scale: 0 for head_dim; cap: a soft one, or 0.
+    """
     dot = int32(keys @ query.low)
     assert np.all(np.abs(dot) <= 1 << 22) and np.all(sizes <= SIZE_LIMIT)
     z = int32(dot * sizes + (1 << 15) >> 16)  # |dot * sizes| <= 2^44
-    factor = query.top * scale_of_scores(keys.shape[1]) >> 12
+    factor = query.top * scale_of_scores(query_scale or keys.shape[1]) >> 12
     n = 20 - query.shift
     assert 1 <= n <= 62
-    return np.clip(int64(z, factor) + (1 << n - 1) >> n, -SCORE_LIMIT, SCORE_LIMIT)
+    return soft_cap(np.clip(int64(z, factor) + (1 << n - 1) >> n, -SCORE_LIMIT, SCORE_LIMIT), cap)
 
 
 def softmax_weights(scores: np.ndarray) -> np.ndarray:
@@ -240,15 +263,27 @@ def attend(scores: np.ndarray, values: np.ndarray, sizes: np.ndarray) -> np.ndar
 # --- from gates, TRANSFORMER 8, and from logits, 9
 
 
-def swiglu(g: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Return g * sigmoid(g) * u (TRANSFORMER 8)."""
+def sigmoid(g: np.ndarray) -> np.ndarray:
+    """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8)."""
     size = np.abs(g)
     i, f = np.minimum(size >> 6, 1023), size & 63
     s = SIGMOID[i] + ((SIGMOID[i + 1] - SIGMOID[i]) * f + 32 >> 6)
     s = np.where(size >= 1 << 16, 1 << 15, s)
-    s = np.where(g < 0, (1 << 15) - s, s)
-    silu = int32(g * s + (1 << 14) >> 15)  # |g * s| <= 2^45
-    return saturate(silu * u + (1 << 11) >> 12)  # |silu * u| <= 2^60
+    return np.where(g < 0, (1 << 15) - s, s)
+
+
+def gelu_argument(g: np.ndarray) -> np.ndarray:
+    """Return what GELU takes the sigmoid of: sqrt(8 / pi) (g + 0.044715 g^3) (TRANSFORMER 8)."""
+    a = np.minimum(np.abs(g), GELU_LIMIT)
+    square = a * a + (1 << 11) >> 12
+    x = int32(a * (26145 + (int32(1169 * square) + (1 << 11) >> 12))) + (1 << 13) >> 14
+    return np.where(g < 0, -x, x)
+
+
+def glu(g: np.ndarray, u: np.ndarray, is_gelu: bool = False) -> np.ndarray:
+    """Return g * sigmoid(g) * u, SwiGLU, or GeGLU (TRANSFORMER 8)."""
+    gated = int32(g * sigmoid(gelu_argument(g) if is_gelu else g) + (1 << 14) >> 15)  # |g * s| <= 2^45
+    return saturate(gated * u + (1 << 11) >> 12)  # |gated * u| <= 2^60
 
 
 def token_weights(logits: np.ndarray) -> np.ndarray:
@@ -259,14 +294,17 @@ def token_weights(logits: np.ndarray) -> np.ndarray:
     return weights.astype(np.uint32)
 
 
-def lm_head(head: Matrix, normed: Normed) -> np.ndarray:
+def lm_head(head: Matrix, normed: Normed, cap: int = 0) -> np.ndarray:
     """Return (n_vocab,) uint32: the weights of all tokens (TRANSFORMER 9)."""
     factor = normed.packed.top * normed.ratio * OCTAVES
     assert factor < 1 << 63
-    return token_weights(scale(product(head, normed.packed), factor >> 16, normed.n))
+    return token_weights(soft_cap(scale(product(head, normed.packed), factor >> 16, normed.n), cap))
 
 
 # --- the transformer
+
+
+NORMS = ("qkv", "q", "k", "o", "gate_up", "down")  # of a layer, in the order of use
 
 
 class Layer(NamedTuple):
@@ -275,8 +313,8 @@ class Layer(NamedTuple):
     w_o: Matrix  # (n_embd, n_head * head_dim)
     w_gate_up: Matrix  # (2 n_hidden, n_embd)
     w_down: Matrix  # (n_embd, n_hidden)
-    qkv_norm: Norm
-    gate_up_norm: Norm
+    norms: dict[str, Norm]  # of qkv and gate_up; in some models also q and k, o and down
+    is_local: bool
 
 
 class State:
@@ -312,25 +350,35 @@ class Transformer:
         self.n_vocab: int = config["n_vocab"]
         self.window: int = config["window"]
         self.int15: list[str] = config["int15"]
-        self.inv_freq = tensors["inv_freq"]  # (head_dim / 2,)
+        self.query_scale: int = config.get("query_scale", self.head_dim)
+        self.embed_scale: int = config.get("embed_scale", 256)
+        self.is_gelu = config.get("activation", "silu") == "gelu"
+        self.score_cap: int = config.get("score_cap", 0)
+        self.logit_cap: int = config.get("logit_cap", 0)
+        self.local_window: int = config.get("local_window", 0)
+        self.inv_freq = tensors["inv_freq"], tensors.get("inv_freq.local")  # (head_dim / 2,) each
         assert 0 <= config["epsilon"] <= MAX_EPSILON
 
         def matrix(name: str) -> Matrix:
             return Matrix(tensors[f"{name}.weight"], tensors[f"{name}.multiplier"])
 
         units = [int(unit) for unit in tensors["gain_shifts"]]
-        assert len(units) == 2 * config["n_layer"] + 1 and max(units) <= MAX_GAIN_SHIFT
+        assert max(units) <= MAX_GAIN_SHIFT
 
         def norm(name: str) -> Norm:
-            return Norm(tensors[f"{name}.norm"].astype(np.int64), units.pop(0), config["epsilon"])
+            gain = tensors[f"{name}.norm"].astype(np.int64)
+            return Norm(gain, units.pop(0), config["epsilon"] * len(gain) // config["n_embd"])
 
         self.layers = []
         for i in range(config["n_layer"]):
             w_qkv, w_o, w_gate_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("qkv", "o", "gate_up", "down"))
             bias = tensors.get(f"layers.{i}.qkv.bias", np.zeros(len(w_qkv.weight))).astype(np.int64)
-            qkv_norm, gate_up_norm = norm(f"layers.{i}.qkv"), norm(f"layers.{i}.gate_up")
-            self.layers.append(Layer(w_qkv, bias, w_o, w_gate_up, w_down, qkv_norm, gate_up_norm))
+            names = [name for name in NORMS if f"layers.{i}.{name}.norm" in tensors]
+            norms = {name: norm(f"layers.{i}.{name}") for name in names}
+            is_local = i in config.get("local_layers", [])
+            self.layers.append(Layer(w_qkv, bias, w_o, w_gate_up, w_down, norms, is_local))
         self.head_norm = norm("lm_head")
+        assert not units
         self.embed = matrix("embed")
         if "lm_head.weight" in tensors:
             self.head = matrix("lm_head")
@@ -354,30 +402,40 @@ class Transformer:
 
     def embedded(self, token: int) -> np.ndarray:
         """Return the embedding (n_embd,) of a token or, n_vocab, of the start (TRANSFORMER 2)."""
-        return int32(int64(self.embed.weight[token], int(self.embed.multiplier[token]), 127) + (1 << 27) >> 28)
+        factor = int(self.embed.multiplier[token]) * 127 * self.embed_scale
+        return saturate(int64(self.embed.weight[token].astype(np.int64), factor) + (1 << 35) >> 36)
 
     def attention(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
         """Return what layer i adds to x (n_embd,); keys and values go into the state (TRANSFORMER 5 to 7)."""
         layer, keys, values = self.layers[i], state.keys[i], state.values[i]
-        normed = rmsnorm(x, layer.qkv_norm, "qkv" in state.int15)
+        normed = rmsnorm(x, layer.norms["qkv"], "qkv" in state.int15)
         heads = saturate(apply_normed(layer.w_qkv, normed) + layer.bias).reshape(-1, self.head_dim)
         queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
-        keys.append([rotate(key, state.n_tokens, self.inv_freq) for key in new_keys])
+        if "q" in layer.norms:
+            queries = [normalise(query, layer.norms["q"]) for query in queries]
+            new_keys = [normalise(key, layer.norms["k"]) for key in new_keys]
+        inv_freq = self.inv_freq[layer.is_local]
+        keys.append([rotate(key, state.n_tokens, inv_freq) for key in new_keys])
         values.append([quantize_int8(value) for value in new_values])
-        if len(keys) > state.window:
-            del keys[N_KEPT], values[N_KEPT]
+        if len(keys) > (min(self.local_window, state.window) if layer.is_local else state.window):
+            oldest = 0 if layer.is_local else N_KEPT
+            del keys[oldest], values[oldest]
         outputs = []
         for n, query in enumerate(queries):
             shared = n * self.n_kv_head // self.n_head
-            packed = rotate(query, state.n_tokens, self.inv_freq)
-            outputs.append(attend(scores(packed, *stacked(keys, shared)), *stacked(values, shared)))
-        return apply(layer.w_o, np.concatenate(outputs), "o" in state.int15)
+            packed = rotate(query, state.n_tokens, inv_freq)
+            z = scores(packed, *stacked(keys, shared), self.query_scale, self.score_cap)
+            outputs.append(attend(z, *stacked(values, shared)))
+        y = apply(layer.w_o, np.concatenate(outputs), "o" in state.int15)
+        return normalise(y, layer.norms["o"]) if "o" in layer.norms else y
 
     def mlp(self, x: np.ndarray, i: int, state: State) -> np.ndarray:
         """Return what layer i adds to x (n_embd,) behind its attention (TRANSFORMER 8)."""
         layer = self.layers[i]
-        g, u = np.split(apply_normed(layer.w_gate_up, rmsnorm(x, layer.gate_up_norm, "gate_up" in state.int15)), 2)
-        return apply(layer.w_down, swiglu(g, u), "down" in state.int15)
+        normed = rmsnorm(x, layer.norms["gate_up"], "gate_up" in state.int15)
+        g, u = np.split(apply_normed(layer.w_gate_up, normed), 2)
+        y = apply(layer.w_down, glu(g, u, self.is_gelu), "down" in state.int15)
+        return normalise(y, layer.norms["down"]) if "down" in layer.norms else y
 
     def step(self, token: int, state: State) -> np.ndarray:
         """Return the weights (n_vocab,) uint32 before a lane's next token and bring its state up to date.
@@ -389,7 +447,7 @@ class Transformer:
             x = saturate(x + self.attention(x, i, state))
             x = saturate(x + self.mlp(x, i, state))
         state.n_tokens += 1
-        return lm_head(self.head, rmsnorm(x, self.head_norm, "lm_head" in state.int15))
+        return lm_head(self.head, rmsnorm(x, self.head_norm, "lm_head" in state.int15), self.logit_cap)
 
 
 def run(model: Transformer, tokens: np.ndarray, n_lanes: int) -> np.ndarray:

@@ -20,7 +20,7 @@ _QWEN2 = (
 _LLAMA3 = _QWEN2.replace(r"|\p{N}|", r"|\p{N}{1,3}|")
 _BEHAVIOURS = ("Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous")  # without "Removed", which loses text
 _LEFT_OUT = ("NFC", "NFD", "NFKC", "NFKD", "Prepend")
-_NORMAL, _BYTE = 1, 6  # types of tokens of GGUF with a text; others are unknown, control, user-defined, unused ones
+_NORMAL, _USER_DEFINED, _BYTE = 1, 4, 6  # types of tokens of GGUF with a text; others: unknown, control, unused ones
 SPACES = {"type": "Replace", "pattern": {"String": " "}, "content": SPACE}
 
 Json = dict[str, Any]
@@ -58,6 +58,7 @@ class Bpe:
     pre_tokenizer: dict[str, Any] | None
     ignores_merges: bool = False  # a word that is a token is taken as it is
     controls: dict[str, int] = field(default_factory=dict)  # numbers of those tokens that have a name, but no text
+    isolated: frozenset[int] = frozenset()  # numbers of tokens that are found before merges, and are in none
 
 
 def _merges_of(value: Any) -> list[tuple[str, str]]:
@@ -95,6 +96,9 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
         raise UnsupportedError("a tokenizer that marks the ends of words is not supported")
     tokens: list[str | None] = [None] * n_vocab
     added = [t for t in as_list(data.get("added_tokens")) if isinstance(t, dict)]
+    # Gemma finds line ends, runs of blanks and HTML tags first; they are tokens of its vocabulary like others.
+    found_first = [t for t in added if t.get("special") is False and t.get("content") in model["vocab"]]
+    added = [t for t in added if t not in found_first]
     no_text = {text for text in [*(t.get("content") for t in added), model.get("unk_token")] if isinstance(text, str)}
     numbers = [(t.get("content"), t.get("id", model["vocab"].get(str(t.get("content"))))) for t in added]
     controls = {text: n for text, n in numbers if isinstance(text, str) and type(n) is int and 0 <= n < n_vocab}
@@ -115,6 +119,7 @@ def from_hugging_face(data: Json, n_vocab: int) -> Bpe:
         pre_tokenizer,
         ignores_merges=model.get("ignore_merges") is True,
         controls=controls,
+        isolated=frozenset(model["vocab"][t["content"]] for t in found_first),
     )
 
 
@@ -127,6 +132,8 @@ def from_gguf(fields: dict[str, Any]) -> Bpe:
     if not all(isinstance(token, str) for token in tokens):
         raise UnsupportedError("the vocabulary is no list of texts")
     usable = (_NORMAL,) if model == "gpt2" else (_NORMAL, _BYTE)
+    if str(fields.get("general.architecture")).startswith("gemma"):  # as in from_hugging_face()
+        usable += (_USER_DEFINED,)
     texts = [token if kind in usable else None for token, kind in zip(tokens, types, strict=True)]
     controls = {token: number for number, token in enumerate(tokens) if types[number] not in usable}
     if model == "gpt2":
@@ -140,7 +147,10 @@ def from_gguf(fields: dict[str, Any]) -> Bpe:
         scores = fields.get("tokenizer.ggml.scores")
         if not isinstance(scores, list) or len(scores) != len(tokens):
             raise UnsupportedError("the scores of tokens are missing")
-        return Bpe(False, texts, _merges_of_scores(texts, scores), SPACES, None, controls=controls)
+        isolated = frozenset(i for i, text in enumerate(texts) if text is not None and types[i] == _USER_DEFINED)
+        merged = [None if i in isolated else text for i, text in enumerate(texts)]
+        merges = _merges_of_scores(merged, scores)
+        return Bpe(False, texts, merges, SPACES, None, controls=controls, isolated=isolated)
     raise UnsupportedError(f"the tokenizer {shown(model)} is not supported, only gpt2 and llama are")
 
 
@@ -218,11 +228,16 @@ def tokenizer_json(model: Json, normalizer: Json | None, pre_tokenizer: Json | N
 def to_json(bpe: Bpe, vocabulary: Vocabulary) -> bytes:
     """Return the JSON of a tokenizer whose numbers are those of a sorted vocabulary; raises UnsupportedError."""
     numbers: dict[str, int] = {}
+    added: list[Json] = []
     for number, (string, source) in enumerate(zip(vocabulary.token_bytes, vocabulary.sources, strict=True)):
         token = token_of_byte(string[0], bpe.is_byte_level) if source is None else bpe.tokens[source]
         assert token is not None
+        if source in bpe.isolated:
+            token = string.decode()  # found in the text as it is, before spaces are replaced
+            flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+            added.append({"id": number, "content": token} | flags)
         numbers[token] = number
-    data = tokenizer_json(bpe_model(bpe, numbers), bpe.normalizer, bpe.pre_tokenizer, [])
+    data = tokenizer_json(bpe_model(bpe, numbers), bpe.normalizer, bpe.pre_tokenizer, added)
     try:
         return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:

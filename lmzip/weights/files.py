@@ -71,8 +71,11 @@ class TensorFile(ABC):
         """Read and check what is before the tensors; raises UnsupportedError, OSError."""
 
     @abstractmethod
-    def load(self, name: str) -> np.ndarray:
-        """Return a tensor in float32; raises UnsupportedError for one of another kind of numbers, OSError."""
+    def load(self, name: str, first: int = 0, n: int | None = None) -> np.ndarray:
+        """Return a tensor, or n of its rows, in float32.
+
+        Raises UnsupportedError for one of another kind of numbers, OSError.
+        """
 
     def check(self, start: int, size: int) -> None:
         """Raise UnsupportedError if the file does not have these bytes."""

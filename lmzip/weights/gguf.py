@@ -40,7 +40,7 @@ class Tensor(NamedTuple):
 class GgufFile(TensorFile):
     """A GGUF file: `fields` by key, `tensors` by name."""
 
-    def load(self, name: str) -> np.ndarray:
+    def load(self, name: str, first: int = 0, n: int | None = None) -> np.ndarray:
         import numpy as np
 
         quants, constants = gguf_package()
@@ -54,20 +54,24 @@ class GgufFile(TensorFile):
             raise UnsupportedError(f"the tensor {shown(name)} is no whole number of blocks of {kind.name}")
         n_rows, width = math.prod(tensor.shape[:-1]), tensor.shape[-1]
         row_size = width // block_size * type_size
-        self.check(tensor.start, n_rows * row_size)
+        shape, start = tensor.shape, tensor.start + first * row_size
+        if n is not None:  # of a matrix
+            n_rows = min(n, n_rows - first)
+            shape = (n_rows, width)
+        self.check(start, n_rows * row_size)
         values = np.empty((n_rows, width), np.float32)
         step = max(1, _PIECE_SIZE // width)
         for row in range(0, n_rows, step):
-            n = min(step, n_rows - row)
-            data = np.frombuffer(self.read(n * row_size, tensor.start + row * row_size), np.uint8)
+            m = min(step, n_rows - row)
+            data = np.frombuffer(self.read(m * row_size, start + row * row_size), np.uint8)
             try:
                 with np.errstate(all="ignore"):  # what is not finite is refused by those who use it
-                    values[row : row + n] = quants.dequantize(data.reshape(n, row_size), kind)
+                    values[row : row + m] = quants.dequantize(data.reshape(m, row_size), kind)
             except NotImplementedError:
                 raise UnsupportedError(
                     f"the tensor {shown(name)} is of the type {kind.name}, unknown to gguf"
                 ) from None
-        return values.reshape(tensor.shape)
+        return values.reshape(shape)
 
     def _parse(self) -> None:
         if self.read(4) != b"GGUF":

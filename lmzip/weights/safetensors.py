@@ -104,20 +104,24 @@ class SafetensorsFile(TensorFile):
             data = numbers.tobytes()
         return data
 
-    def load(self, name: str) -> np.ndarray:
+    def load(self, name: str, first: int = 0, n: int | None = None) -> np.ndarray:
         import numpy as np
 
         tensor = self.tensors[name]
         if tensor.dtype not in ("F32", "F16", "BF16"):
             raise UnsupportedError(f"{self.name}: {shown(name)} is of the type {tensor.dtype}, not F32, F16 or BF16")
-        data = self.read(tensor.size, tensor.start)
+        shape, row_size = tensor.shape, tensor.size // max(1, tensor.shape[0]) if tensor.shape else tensor.size
+        if n is not None:
+            shape = (min(n, shape[0] - first), *shape[1:])
+        size = tensor.size if n is None else shape[0] * row_size
+        data = self.read(size, tensor.start + first * row_size)
         if tensor.dtype == "BF16":  # the upper half of a float32; NumPy has no such type
             wide = np.frombuffer(data, "<u2").astype(np.uint32)
             wide <<= 16
             values = wide.view(np.float32)
         else:
             values = np.frombuffer(data, _NUMPY[tensor.dtype]).astype(np.float32, copy=False)
-        return values.reshape(tensor.shape)
+        return values.reshape(shape)
 
 
 class Writer:

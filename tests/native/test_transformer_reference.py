@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tiny_net import weight_file
-from tiny_transformer import MATRICES, tiny_transformer, tiny_transformer_weights
+from tiny_transformer import GEMMA2, GEMMA3, MATRICES, QWEN3, tiny_transformer, tiny_transformer_weights
 
 from lmzip.reference import tables
 from lmzip.reference import transformer as reference
@@ -19,7 +19,8 @@ WINDOW = 32  # less than 9.11 admits, for speed
 N_STEPS = 44
 
 
-# --- a Llama in floating point, after Touvron et al. 2023 and the code of transformers; it shares nothing with lmzip
+# --- a Llama in floating point, after Touvron et al. 2023 and the code of transformers, with what Qwen 3, Gemma 2 and
+# Gemma 3 have beside that; it shares nothing with lmzip
 
 
 def real_matrix(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
@@ -62,28 +63,45 @@ def llama(
     n, n_head, n_kv_head, head_dim = len(inputs), config["n_head"], config["n_kv_head"], config["head_dim"]
     epsilon = config["epsilon"] / config["n_embd"] / 2**24
     units = list(tensors["gain_shifts"])
-    angles = np.arange(n)[:, None] * (tensors["inv_freq"] / 2**32 * 2 * math.pi)
     age = np.arange(n)[:, None] - np.arange(n)
-    seen = (age >= 0) & ((age < config["window"] - 4) | (np.arange(n) < 4))
+    windows = {
+        "inv_freq": (age >= 0) & ((age < config["window"] - 4) | (np.arange(n) < 4)),
+        "inv_freq.local": (age >= 0) & (age < min(config["window"], config.get("local_window", 0))),
+    }
 
-    def normed(x: np.ndarray, name: str) -> np.ndarray:
+    def normed(x: np.ndarray, name: str, is_optional: bool = False) -> np.ndarray:
+        if is_optional and f"{name}.norm" not in tensors:
+            return x
         return rms_norm(x, tensors[f"{name}.norm"] / 2.0 ** units.pop(0), epsilon)
 
+    def capped(x: np.ndarray, key: str) -> np.ndarray:
+        cap = config.get(key, 0) / 4096 * math.log(2)
+        return cap * np.tanh(x / cap) if cap else x
+
     embed = real_matrix(tensors, "embed")
-    x = embed[inputs]
+    x = embed[inputs] * config.get("embed_scale", 256) / 256
     for i in range(config["n_layer"]):
         name = f"layers.{i}"
+        rope_name = "inv_freq.local" if i in config.get("local_layers", []) else "inv_freq"
+        seen, angles = windows[rope_name], np.arange(n)[:, None] * (tensors[rope_name] / 2**32 * 2 * math.pi)
         heads = normed(x, f"{name}.qkv") @ real_matrix(tensors, f"{name}.qkv").T
         heads = (heads + tensors.get(f"{name}.qkv.bias", np.zeros(1)) / 4096).reshape(n, -1, head_dim)
         q, k, v = np.split(heads, [n_head, n_head + n_kv_head], 1)
+        q, k = normed(q, f"{name}.q", True), normed(k, f"{name}.k", True)
         q, k, v = round_heads(rope(q, angles)), round_heads(rope(k, angles)), round_heads(v)
         k, v = (np.repeat(each, n_head // n_kv_head, 1) for each in (k, v))
-        weights = softmax(np.where(seen, np.einsum("ihd,jhd->hij", q, k) / math.sqrt(head_dim), -np.inf))
-        x = x + np.einsum("hij,jhd->ihd", weights, v).reshape(n, -1) @ real_matrix(tensors, f"{name}.o").T
+        scores = np.einsum("ihd,jhd->hij", q, k) / math.sqrt(config.get("query_scale", head_dim))
+        weights = softmax(np.where(seen, capped(scores, "score_cap"), -np.inf))
+        y = np.einsum("hij,jhd->ihd", weights, v).reshape(n, -1) @ real_matrix(tensors, f"{name}.o").T
+        x = x + normed(y, f"{name}.o", True)
         gate, up = np.split(normed(x, f"{name}.gate_up") @ real_matrix(tensors, f"{name}.gate_up").T, 2, -1)
-        x = x + (gate / (1 + np.exp(-gate)) * up) @ real_matrix(tensors, f"{name}.down").T
+        if config.get("activation") == "gelu":
+            gate = gate / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (gate + 0.044715 * gate**3)))
+        else:
+            gate = gate / (1 + np.exp(-gate))
+        x = x + normed((gate * up) @ real_matrix(tensors, f"{name}.down").T, f"{name}.down", True)
     head = real_matrix(tensors, "lm_head") if "lm_head.weight" in tensors else embed[: config["n_vocab"]]
-    return normed(x, "lm_head") @ head.T
+    return capped(normed(x, "lm_head") @ head.T, "logit_cap")
 
 
 # --- closeness
@@ -115,8 +133,11 @@ def divergences(
         {"seed": 4, "tied": False, "epsilon": 1 << 30},
         {"seed": 5, "tied": False, "bias": True, "n_layer": 3},
         {"seed": 6, "n_layer": 1, "n_head": 6, "n_kv_head": 3, "head_dim": 64},
+        {"seed": 7, **QWEN3},
+        {"seed": 8, **GEMMA2, "local_window": 16, "embed_scale": 512},
+        {"seed": 9, **GEMMA3, "local_window": 16, "embed_scale": 512},
     ],
-    ids=["tied", "separate head, epsilon of 1", "biases", "heads of 64"],
+    ids=["tied", "separate head, epsilon of 1", "biases", "heads of 64", "Qwen 3", "Gemma 2", "Gemma 3"],
 )
 def test_probabilities_are_those_of_floating_point(changes: dict[str, Any]) -> None:
     changes = changes | {"window": WINDOW}
@@ -201,7 +222,8 @@ def test_norm_is_rms_norm(x_limit: int, epsilon: int) -> None:
     exact = real_matrix(tensors, "layers.0.gate_up") @ rms_norm(x / 4096, gain, epsilon / config["n_embd"] / 2**24)
     layer = model.layers[0]
     for int15, tolerance in ((False, 0.02), (True, 0.0006)):
-        ours = reference.apply_normed(layer.w_gate_up, reference.rmsnorm(x, layer.gate_up_norm, int15)) / 4096
+        normed = reference.rmsnorm(x, layer.norms["gate_up"], int15)
+        ours = reference.apply_normed(layer.w_gate_up, normed) / 4096
         assert relative_error(ours, exact) < tolerance + 0.3 / 4096 / np.sqrt(np.mean(exact**2))
 
 
@@ -286,9 +308,34 @@ def test_attention_hears_many_that_score_low() -> None:
 def test_swiglu_is_a_gate() -> None:
     g, u = random_integers(1 << 17, 4000, 8), random_integers(30_000, 4000, 9)
     exact = g / (1 + np.exp(-g / 4096)) * u / 4096
-    assert np.max(np.abs(reference.swiglu(g, u) - exact)) < 16
+    assert np.max(np.abs(reference.glu(g, u) - exact)) < 16
     ends = np.array([0, 1, -1, 65535, 65536, -65535, -65536, 1 << 30, -1 << 30])
-    assert reference.swiglu(ends, np.full(9, 4096)).tolist() == [0, 1, 0, 65535, 65536, 0, 0, 1 << 30, 0]
+    assert reference.glu(ends, np.full(9, 4096)).tolist() == [0, 1, 0, 65535, 65536, 0, 0, 1 << 30, 0]
+
+
+def test_geglu_is_a_gate() -> None:
+    g, u = random_integers(1 << 15, 4000, 8), random_integers(30_000, 4000, 9)
+    x = g / 4096
+    exact = x / 2 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) * u
+    assert np.max(np.abs(reference.glu(g, u, True) - exact)) < 16
+    ends = np.array([0, 1, -1, 20480, -20480, 1 << 30, -1 << 30])
+    assert reference.glu(ends, np.full(7, 4096), True).tolist() == [0, 1, 0, 20480, 0, 1 << 30, 0]
+
+
+@pytest.mark.parametrize("cap", [4096, 177269, 295448, 1 << 26])
+def test_soft_caps_are_tanh(cap: int) -> None:
+    x = np.append(random_integers(4 * min(cap, 1 << 26), 4000, 10), [0, 1 << 30, -1 << 30])
+    exact = cap * np.tanh(x / cap)
+    assert np.max(np.abs(reference.soft_cap(x, cap) - exact)) < 1 + cap / 2**13
+    assert reference.soft_cap(x, 0) is x
+
+
+@pytest.mark.parametrize("unit", [7, 14])
+def test_normalised_heads_are_in_units(unit: int) -> None:
+    gain, x = random_integers(30_000, 256, 11), random_integers(1 << 20, 256, 12)
+    exact = rms_norm(x / 4096, gain / 2.0**unit, 0.01) * 4096
+    ours = reference.normalise(x, reference.Norm(gain, unit, round(256 * 0.01 * 2**24)))
+    assert relative_error(ours, exact) < 0.001
 
 
 def test_exponentials_are_of_logits() -> None:

@@ -57,7 +57,8 @@ def read_tokens(files: ModelFiles, n_vocab: int) -> Tokens:
     if files.is_gguf:
         with GgufFile(files.path) as gguf:
             bpe = from_gguf(gguf.fields)
-        return _of_bpe(bpe, bpe.tokens[:n_vocab], [])
+        texts = [{"id": i, "content": bpe.tokens[i]} for i in sorted(bpe.isolated) if i < n_vocab]
+        return _of_bpe(bpe, bpe.tokens[:n_vocab], texts)
     if files.has("tokenizer_config.json"):
         name = read_json(files.path / "tokenizer_config.json").get("tokenizer_class")
         if name == "ByT5Tokenizer":

@@ -12,10 +12,17 @@
 #define MAX_WINDOW 8192
 #define MAX_GAIN_SHIFT 24
 #define MAX_EPSILON ((uint64_t)1 << 32)
+#define MAX_EMBED_SCALE (1 << 16)
+#define MIN_CAP (1 << 12)
+#define MAX_CAP (1 << 26)
 
 static const expert_ops llama_ops; /* below */
 
 static int is_dim(int64_t n, int64_t limit) { return n >= ROW_ALIGN && n <= limit && n % ROW_ALIGN == 0; }
+
+static int is_window(int window) { return window >= VALUE_BLOCK && window <= MAX_WINDOW && !(window % VALUE_BLOCK); }
+
+static int is_cap(int cap) { return !cap || (cap >= MIN_CAP && cap <= MAX_CAP); }
 
 static int is_shape(const lmz_llama_shape *s)
 {
@@ -23,9 +30,10 @@ static int is_shape(const lmz_llama_shape *s)
            s->n_layer >= 1 && s->n_layer <= LLAMA_MAX_LAYERS && s->n_head >= 1 && s->n_head <= MAX_HEADS &&
            s->n_kv_head >= 1 && s->n_kv_head <= s->n_head && s->n_head % s->n_kv_head == 0 &&
            s->n_head / s->n_kv_head <= MAX_GROUP && is_dim((int64_t)s->n_head * s->head_dim, MAX_DIM) &&
-           s->n_vocab >= 256 && s->n_vocab <= MAX_VOCABULARY && s->window >= VALUE_BLOCK && s->window <= MAX_WINDOW &&
-           s->window % VALUE_BLOCK == 0 && s->int15 >= 0 && s->int15 < 1 << LMZ_W_EMBED && s->epsilon <= MAX_EPSILON &&
-           s->scale_of_scores >= 0 && s->scale_of_scores < 1 << 21;
+           s->n_vocab >= 256 && s->n_vocab <= MAX_VOCABULARY && is_window(s->window) &&
+           (!s->local_window || is_window(s->local_window)) && is_cap(s->score_cap) && is_cap(s->logit_cap) &&
+           s->embed_scale >= 1 && s->embed_scale <= MAX_EMBED_SCALE && s->int15 >= 0 &&
+           s->int15 < 1 << LMZ_W_EMBED && s->epsilon <= MAX_EPSILON && s->scale_of_scores >= 0 && s->scale_of_scores < 1 << 21;
 }
 
 static size_t larger_of(size_t a, size_t b) { return a > b ? a : b; }
@@ -35,11 +43,25 @@ static int64_t norm_factor(int n) { return (root((int64_t)n << 26) + 1) / 2; }
 
 static int width_of(const lmz_llama_shape *s) { return s->n_head * s->head_dim; }
 
+static int has_norm(const lmz_llama_shape *s, int which)
+{
+    const int is_head = which == NORM_Q || which == NORM_K, is_post = which == NORM_O || which == NORM_DOWN;
+    return is_head ? s->has_head_norms : is_post ? s->has_post_norms : 1;
+}
+
+/* Take a norm's gains out of t->memory; epsilon is that of n_embd numbers. */
+static void take_norm(struct llama *t, rms_norm *norm, int n)
+{
+    norm->n = n;
+    norm->gains = arena_take(&t->memory, (size_t)n * sizeof *norm->gains);
+    norm->epsilon = t->shape.epsilon * (uint64_t)n / (uint64_t)t->shape.n_embd;
+    norm->factor = norm_factor(n);
+}
+
 /* Take all numbers out of t->memory. */
 static void layout(struct llama *t)
 {
     const lmz_llama_shape *s = &t->shape;
-    const size_t n_norms = 2 * (size_t)s->n_layer + 1;
     arena *a = &t->memory;
     for (llama_layer *layer = t->layers; layer < t->layers + s->n_layer; layer++) {
         matrix_take(&layer->qkv, t->packing, s->n_embd, t->n_qkv_rows, a);
@@ -47,6 +69,9 @@ static void layout(struct llama *t)
         matrix_take(&layer->gate_up, t->packing, s->n_embd, 2 * s->n_hidden, a);
         matrix_take(&layer->down, t->packing, s->n_hidden, s->n_embd, a);
         layer->bias = arena_take(a, (size_t)t->n_qkv_rows * sizeof *layer->bias);
+        for (int k = 0; k < N_NORMS; k++)
+            if (has_norm(s, k))
+                take_norm(t, &layer->norms[k], k == NORM_Q || k == NORM_K ? s->head_dim : s->n_embd);
     }
     matrix_take(&t->embedding, t->packing, s->n_embd, s->n_vocab + 1, a);
     if (s->has_lm_head)
@@ -54,9 +79,36 @@ static void layout(struct llama *t)
     else /* no product has to do with the start, so it has multipliers of its own */
         t->lm_head = (weight_matrix){.n_in = s->n_embd, .n_rows = s->n_vocab, .packed = t->embedding.packed,
                                      .multiplier = arena_take(a, (size_t)whole_tiles(s->n_vocab) * 4)};
-    t->norms = arena_take(a, n_norms * (size_t)s->n_embd * sizeof *t->norms);
-    t->gain_shifts = arena_take(a, n_norms);
-    t->inv_freq = arena_take(a, (size_t)s->head_dim / 2 * sizeof *t->inv_freq);
+    take_norm(t, &t->head_norm, s->n_embd);
+    t->inv_freq = arena_take(a, (size_t)t->n_angles * sizeof *t->inv_freq);
+}
+
+/* Copy a norm that is there, and go on to the next; returns 0 for a shift beyond the budget. */
+static int fill_norm(rms_norm *norm, const int16_t **norms, const uint8_t **gain_shifts)
+{
+    if (!norm->gains)
+        return 1;
+    memcpy(norm->gains, *norms, (size_t)norm->n * sizeof **norms);
+    *norms += norm->n;
+    norm->gain_shift = *(*gain_shifts)++;
+    return norm->gain_shift <= MAX_GAIN_SHIFT;
+}
+
+static int fill_norms(struct llama *t, const int16_t *norms, const uint8_t *gain_shifts)
+{
+    int is_sound = 1;
+    for (int i = 0; i < t->shape.n_layer; i++)
+        for (int k = 0; k < N_NORMS; k++)
+            is_sound &= fill_norm(&t->layers[i].norms[k], &norms, &gain_shifts);
+    return is_sound & fill_norm(&t->head_norm, &norms, &gain_shifts);
+}
+
+static void set_local(struct llama *t, const uint8_t *is_local)
+{
+    for (int i = 0; is_local && i < t->shape.n_layer; i++) {
+        t->layers[i].n_local_before = t->n_local;
+        t->n_local += t->layers[i].is_local = is_local[i] != 0;
+    }
 }
 
 static void llama_free(lmz_expert *expert)
@@ -68,20 +120,17 @@ static void llama_free(lmz_expert *expert)
 }
 
 lmz_expert *lmz_llama_new(const lmz_llama_shape *s, const int16_t *norms, const uint8_t *gain_shifts,
-                          const uint32_t *inv_freq, int simd)
+                          const uint32_t *inv_freq, const uint8_t *is_local, int simd)
 {
     const cpu_variant *variant = cpu_variant_of(simd);
     if (!is_shape(s) || !variant)
         return NULL;
-    const size_t n_norms = 2 * (size_t)s->n_layer + 1;
-    for (size_t i = 0; i < n_norms; i++)
-        if (gain_shifts[i] > MAX_GAIN_SHIFT)
-            return NULL;
     struct llama *t = calloc(1, sizeof *t);
     if (!t)
         return NULL;
     t->shape = *s;
-    t->norm_factor = norm_factor(s->n_embd);
+    t->n_angles = s->head_dim / (s->local_window ? 1 : 2);
+    set_local(t, s->local_window ? is_local : NULL);
     t->n_qkv_rows = (s->n_head + 2 * s->n_kv_head) * s->head_dim;
     t->max_row = max_of(max_of(t->n_qkv_rows, 2 * s->n_hidden), max_of(s->n_embd, width_of(s)));
     t->n_missing = 4 * s->n_layer + 1 + (s->has_lm_head != 0);
@@ -96,10 +145,11 @@ lmz_expert *lmz_llama_new(const lmz_llama_shape *s, const int16_t *norms, const 
         return NULL;
     }
     layout(t);
-    memcpy(t->norms, norms, n_norms * (size_t)s->n_embd * sizeof *norms);
-    memcpy(t->gain_shifts, gain_shifts, n_norms);
-    memcpy(t->inv_freq, inv_freq, (size_t)s->head_dim / 2 * sizeof *inv_freq);
-    return &t->expert;
+    memcpy(t->inv_freq, inv_freq, (size_t)t->n_angles * sizeof *inv_freq);
+    if (fill_norms(t, norms, gain_shifts))
+        return &t->expert;
+    llama_free(&t->expert);
+    return NULL;
 }
 
 static int set_embedding(struct llama *t, const int8_t *weights, const int32_t *multipliers)
@@ -171,10 +221,11 @@ static void llama_layout(struct lmz_coder *c)
         lanes = &scratch;
     const lmz_llama_shape *s = &t->shape;
     lanes->int15 = n_halvings < NARROW_FROM ? s->int15 : 0;
-    lanes->window = window_of(c);
-    const uint64_t heads =
-        (uint64_t)c->n_lanes * (uint64_t)s->n_layer * (uint64_t)s->n_kv_head * (uint64_t)lanes->window;
-    const size_t n = (size_t)n_columns, width = (size_t)t->max_row, half = (size_t)s->head_dim / 2;
+    lanes->window[0] = window_of(c);
+    lanes->window[1] = s->local_window < lanes->window[0] ? s->local_window : lanes->window[0];
+    lanes->n_slots = slots_before(lanes, s->n_layer, t->n_local);
+    const uint64_t heads = (uint64_t)c->n_lanes * (uint64_t)s->n_kv_head * lanes->n_slots;
+    const size_t n = (size_t)n_columns, width = (size_t)t->max_row, n_angles = (size_t)t->n_angles;
     const size_t group = (size_t)(s->n_head / s->n_kv_head), dim = (size_t)s->head_dim;
     lanes->n_tokens = arena_take(a, (size_t)c->n_lanes * 4);
     lanes->keys = arena_take(a, matrix_size(t->packing, heads, dim));
@@ -189,11 +240,11 @@ static void llama_layout(struct lmz_coder *c)
     lanes->scales = arena_take(a, n * sizeof *lanes->scales);
     lanes->factor = arena_take(a, n * 8);
     lanes->shift = arena_take(a, n * 4);
-    lanes->cosines = arena_take(a, n * half * 2);
-    lanes->sines = arena_take(a, n * half * 2);
+    lanes->cosines = arena_take(a, n * n_angles * 2);
+    lanes->sines = arena_take(a, n * n_angles * 2);
     /* a vector to normalise; or what rows of two matrices give; or a group's queries, their scores, sums by values and
        the weights in two parts (attend_head) */
-    const size_t window = (size_t)lanes->window, attention = group * (window + 4 * dim) + group * window / 2;
+    const size_t window = (size_t)lanes->window[0], attention = group * (window + 4 * dim) + group * window / 2;
     lanes->scratch_size = larger_of(larger_of(width, 2 * sums_size(n_columns)), attention);
     lanes->scratch_size = (lanes->scratch_size + 15) & ~(size_t)15;
     lanes->scratch = arena_take(a, CREW_MAX * lanes->scratch_size * 4);
@@ -206,7 +257,7 @@ static void llama_resume(struct lmz_coder *c, const struct lmz_coder *learner)
     const struct llama *t = (const struct llama *)c->expert;
     llama_lanes *to = c->expert_lanes;
     const llama_lanes *from = learner->expert_lanes;
-    const size_t n = (size_t)t->shape.n_layer * (size_t)t->shape.n_kv_head * (size_t)to->window;
+    const size_t n = (size_t)t->shape.n_kv_head * to->n_slots;
     const size_t size = (size_t)matrix_size(t->packing, n, (size_t)t->shape.head_dim);
     for (size_t i = 0; i < (size_t)c->n_lanes; i++) {
         to->n_tokens[i] = from->n_tokens[0];

@@ -98,13 +98,21 @@ typedef struct {
     int n_embd, n_hidden, n_layer, n_head, n_kv_head, head_dim, n_vocab, window, int15, has_lm_head;
     uint64_t epsilon;
     int64_t scale_of_scores;
+    int embed_scale;         /* 2^8 times what embeddings are scaled by */
+    int has_gelu;            /* gates go through GELU, not SiLU */
+    int has_head_norms;      /* of queries and keys */
+    int has_post_norms;      /* of what attention and MLP give */
+    int score_cap, logit_cap; /* soft caps, 2^-12 octaves; 0: none */
+    int local_window;        /* tokens that attention of local layers sees; 0: no layer is local */
 } lmz_llama_shape;
 
-/* Make a transformer without matrices.  norms: (2 n_layer + 1, n_embd) and gain_shifts (2 n_layer + 1), in the order of
-   use; inv_freq: (head_dim / 2).  All is copied.  Return NULL when there is no memory or for a shape or numbers beyond
-   the budget. */
+/* Make a transformer without matrices.  norms, end to end, and their gain_shifts: for each layer qkv (n_embd), q and k
+   (head_dim) with has_head_norms, o (n_embd) with has_post_norms, gate_up (n_embd), down (n_embd) with has_post_norms,
+   then lm_head (n_embd); inv_freq: (head_dim / 2), and as many for local layers where there may be some; is_local:
+   (n_layer), or NULL.  All is copied.  Return NULL when there is no memory or for a shape or numbers beyond the
+   budget. */
 lmz_expert *lmz_llama_new(const lmz_llama_shape *shape, const int16_t *norms, const uint8_t *gain_shifts,
-                          const uint32_t *inv_freq, int simd);
+                          const uint32_t *inv_freq, const uint8_t *is_local, int simd);
 
 /* Copy a matrix of n_rows rows of n_in weights, and the multipliers of its rows; biases: (n_rows), for LMZ_W_QKV, or
    NULL.  layer: 0 for head and embeddings.  Return LMZ_E_ARGUMENT for one of another shape or beyond the budget. */
