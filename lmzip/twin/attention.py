@@ -76,7 +76,7 @@ class Places(NamedTuple):
 
     rows: Tensor  # (n_lanes,)
     slots: Tensor  # (n_steps, n_lanes): where new tokens go
-    visible: Tensor  # (n_lanes, 1, 1, n_steps, window + n_steps) bool: what each new token sees, old ones before new
+    hidden: Tensor  # (n_lanes, 1, 1, n_steps, window + n_steps) bool: what a new token does not see, old before new
 
 
 def places_of(rows: Tensor, before: Tensor, n_steps: int, window: int) -> Places:
@@ -92,7 +92,7 @@ def places_of(rows: Tensor, before: Tensor, n_steps: int, window: int) -> Places
     oldest = (token - ring + 1).t()[:, :, None]  # that is seen, the sink apart
     old = ((slot < N_SINK) | (held[:, None] >= oldest)) & (last >= 0)[:, None]
     new = (steps[:, None] >= steps).expand(len(rows), n_steps, n_steps)
-    return Places(rows, slots, torch.cat([old, new], 2)[:, None, None])
+    return Places(rows, slots, ~torch.cat([old, new], 2)[:, None, None])
 
 
 def attend(query: Packed, key: Packed, value: Packed, cache: Cache, at: Places, unit: int, tables: Tables) -> Tensor:
@@ -119,7 +119,7 @@ def attend(query: Packed, key: Packed, value: Packed, cache: Cache, at: Places, 
     z = (dot * key_sizes[:, :, None, None]).add_(1 << 15).bitwise_right_shift_(16)
     n = 20 - by_heads(query.shift)
     scores = (z * (by_heads(query.top) * unit >> 12) + (1 << n - 1) >> n).clamp_(-_SCORE_LIMIT, _SCORE_LIMIT)
-    scores = torch.where(at.visible, scores, -2 * _SCORE_LIMIT)  # of no weight beside any score
+    scores.masked_fill_(at.hidden, -2 * _SCORE_LIMIT)  # of no weight beside any score
     x = (scores.amax(-1, keepdim=True) - scores).clamp_(max=EXPONENT_LIMIT)
     p = power(x) << 4 >> (x >> 12)
     out = _mean(p, values, value_sizes, tables)

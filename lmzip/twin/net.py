@@ -115,7 +115,7 @@ class NetTwin:
         """Return (n, size) int8 with a root mean square of 24, as far as ±127 holds it (ARITHMETIC 10.4)."""
         size = x.shape[1]
         largest = x.abs().amax(1, keepdim=True)
-        shift = torch.where(largest == 0, 0, self._integers.bits(largest) - 15)
+        shift = (self._integers.bits(largest) - 15).masked_fill_(largest == 0, 0)
         left = (-shift).clamp_(min=0)
         v = (x << left) >> shift.clamp(min=0)
         total = (size << 2 * left) + (v * v).sum(1, keepdim=True)

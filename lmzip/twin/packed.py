@@ -41,7 +41,7 @@ def scale(y: Tensor, a: Tensor, n: Tensor) -> Tensor:
 def shift_to(v: Tensor, n_bits: int, tables: Tables) -> tuple[Tensor, Tensor]:
     """Return (v', shift): v' of as many bits, and a sign, as the largest |v_i| of a vector needs (TRANSFORMER 3)."""
     largest = v.abs().amax(-1, keepdim=True)
-    shift = torch.where(largest == 0, 0, tables.bits(largest) - n_bits)
+    shift = (tables.bits(largest) - n_bits).masked_fill_(largest == 0, 0)
     return shifted(v, shift), shift
 
 

@@ -37,6 +37,11 @@ class Weights:
         return self._host.numpy().view(np.uint32)[: int(np.prod(self._shape))].reshape(self._shape)
 
 
+def new_pinned(size: int) -> Tensor:
+    """Return (size,) int32 in memory that a GPU can write to by itself."""
+    return torch.empty(size, dtype=torch.int32, pin_memory=True)
+
+
 class Stepper:
     """A twin with states for a number of lanes."""
 
@@ -45,6 +50,7 @@ class Stepper:
         self._state = twin.new_state(n_rows + 1)  # the last is for lanes that fill up a graph
         self._is_cuda = torch.device(twin.device).type == "cuda"
         self._graphs: dict[tuple[int, int], _Graph] = {}
+        self._pool: Any = None  # of memory, which the graphs share, as one runs at a time
         self._buffers: list[Tensor] = []  # pinned, of weights that nobody needs any more
 
     def restart(self, rows: np.ndarray) -> None:
@@ -81,7 +87,9 @@ class Stepper:
         for i, buffer in enumerate(self._buffers):
             if buffer.numel() >= size:
                 return self._buffers.pop(i)
-        return torch.empty(size, dtype=torch.int32, pin_memory=True)
+        if self._buffers:  # a larger one takes its place
+            self._buffers.pop()
+        return new_pinned(1 << (size - 1).bit_length())
 
     def give_back(self, weights: Weights) -> None:
         """Say that weights are not needed any more."""
@@ -100,7 +108,8 @@ class Stepper:
                 self.twin.predict(self._state, rows, symbols)
         torch.cuda.current_stream(device).wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        self._pool = self._pool or torch.cuda.graph_pool_handle()
+        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             weights = self.twin.predict(self._state, rows, symbols)
         found = _Graph(graph, rows, symbols, weights)
         return self._graphs.setdefault((n_steps, size), found)

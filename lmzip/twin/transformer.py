@@ -190,7 +190,7 @@ class TransformerTwin:
         i, f = (size >> 6).clamp_(max=1023), size & 63
         low = self._sigmoid[i]
         s = low + ((self._sigmoid[i + 1] - low) * f + 32 >> 6)
-        s = torch.where(size >= 1 << 16, 1 << 15, s)
+        s.masked_fill_(size >= 1 << 16, 1 << 15)
         s = torch.where(g < 0, (1 << 15) - s, s)
         silu = g * s + (1 << 14) >> 15
         return saturate(silu * u + (1 << 11) >> 12)
