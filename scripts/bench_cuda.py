@@ -92,7 +92,7 @@ def row_of(path: Path, device: str, options: argparse.Namespace) -> str:
         raise ValueError(f"{path}: the device writes another file than the kernel")
     times = (there.seconds_in, there.seconds_out, here.seconds_in, here.seconds_out)
     speeds = " | ".join(f"{len(raw) / seconds / 1e6:.3g}" for seconds in times)
-    model = f"{options.model or 'bytelm3'} -{options.level}"
+    model = f"{options.model or 'bytelm3'} -{options.level}" + (f", {options.lanes} lanes" if options.lanes else "")
     return f"| {name_of(device)} | {model} | {path.name} | {len(raw):,} | {len(here.file):,} | {speeds} |\n"
 
 
