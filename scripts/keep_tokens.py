@@ -83,7 +83,7 @@ def choose(bpe: Bpe, counts: np.ndarray, sizes: np.ndarray, n_strings: int) -> s
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-@click.option("--size", default=32000, show_default=True, help="Byte strings in the vocabulary.")
+@click.option("--size", default=128_000, show_default=True, help="Byte strings in the vocabulary.")
 @click.option("--kind-bytes", default=6_000_000, show_default=True, help="Bytes to read of each kind.")
 def main(model: Path, data: Path, output: Path, size: int, kind_bytes: int) -> None:
     with GgufFile(model) as file:

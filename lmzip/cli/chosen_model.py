@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lmzip.cli.chosen_dictionary import ChosenDictionary
 from lmzip.cli.chosen_original import ChosenOriginal
 from lmzip.cli.completing import AUTO
-from lmzip.cli.messages import ERROR, UNSUPPORTED, CallError, Reporter, reason
+from lmzip.cli.messages import ERROR, UNSUPPORTED, CallError, Reporter, printable, reason
 from lmzip.cli.option_table import ULTRA
 from lmzip.cli.options import Options
 from lmzip.errors import LmzipError, MemoryLimitError
@@ -105,3 +105,5 @@ class ChosenModel:
         check_weights(model, self._options.memory_limit)
         model.load()
         self.model = model
+        if name == ULTRA:
+            self._reporter.warning(None, f"--ultra takes {printable(model.name)}, the largest model here", 0)

@@ -14,7 +14,6 @@ from lmzip.tokenizers.bpe import from_gguf
 from lmzip.weights.gguf import GgufFile, gguf_package
 from lmzip.weights.values import integer, shown
 
-
 _ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma2", "gemma3")
 _PERIODS = {"gemma2": 2, "gemma3": 6}  # each so manieth layer is global, the others are local
 _LOCAL_ROPE_THETA = 10000.0  # of gemma3, where the file does not say it

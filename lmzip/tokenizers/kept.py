@@ -29,7 +29,9 @@ def read_kept(path: Path) -> list[int]:
         data = file.read(_MAX_SIZE)
     try:
         if data.startswith(_GZIP_MAGIC):
-            data = zlib.decompressobj(31).decompress(data, _MAX_SIZE)
+            unpacking = zlib.decompressobj(31)
+            data = unpacking.decompress(data, _MAX_SIZE)
+            data = data if unpacking.eof else b""
         steps = [int(line) for line in data.decode("ascii").split()]
     except (ValueError, zlib.error):
         steps = []

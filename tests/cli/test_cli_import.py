@@ -291,6 +291,10 @@ def wheels(sources, tmp_path_factory) -> Path:
             wheel.writestr("tiny/__init__.py", "")
             if content is not None:
                 wheel.writestr("tiny/tiny.gguf", content)
+    for name, order in {"halves": ("first", "second"), "swapped": ("second", "first")}.items():
+        with zipfile.ZipFile(folder / name, "w") as wheel:  # for both parts, each of which has a member of it
+            for member, half in zip(order, (good[:5000], good[5000:]), strict=True):
+                wheel.writestr(f"tiny/{member}", half)
     (folder / "cut").write_bytes((folder / "good").read_bytes()[:-30])
     packed = bytearray((folder / "good").read_bytes())
     packed[len(packed) // 2] ^= 255
@@ -301,11 +305,26 @@ def wheels(sources, tmp_path_factory) -> Path:
     return folder
 
 
-def get(wheels: Path, sources: Path, tmp_path: Path, what: str, *arguments, digest: str = "", name="tiny"):
+WHOLE = (("tiny==1.0", 1000, "tiny/tiny.gguf"),)
+HALVES = (("tiny==1.0", 500, "tiny/first"), ("tiny==1.0", 500, "tiny/second"))
+
+
+def get(
+    wheels: Path,
+    sources: Path,
+    tmp_path: Path,
+    what: str,
+    *arguments,
+    digest: str = "",
+    name="tiny",
+    parts=WHOLE,
+    licence="Apache-2.0",
+):
     """Start lmzip-models where the model that is known is the tiny one, and pip does `what`."""
     file = sources / "tiny.gguf"
-    known = (name, "tiny==1.0", 1000, "tiny/tiny.gguf", file.stat().st_size, sha256(file), digest, "Apache-2.0")
-    code = f"from lmzip.models import catalog; catalog.KNOWN = {{{name!r}: catalog.KnownModel(*{known!r})}}"
+    code = f"from lmzip.models.catalog import KNOWN, KnownModel, Part\nparts = [Part(*part) for part in {parts!r}]\n"
+    rest = (file.stat().st_size, sha256(file), digest, licence)
+    code += f"KNOWN.clear()\nKNOWN[{name!r}] = KnownModel({name!r}, 'tiny.gguf', parts, *{rest!r})"
     (tmp_path / "tmp").mkdir(exist_ok=True)
     does = str(wheels / what) if (wheels / what).is_file() else what
     env = home(tmp_path, PYTHONPATH=str(wheels), PIP_DOES=does, TMPDIR=str(tmp_path / "tmp"))
@@ -333,6 +352,29 @@ def test_get_downloads_and_imports(wheels, sources, tmp_path):
     assert got("fail", "-f")[0] == 1 and path.read_bytes() == b"old"
     assert got("good", "-f") == (0, line, b"") and sha256(path) == digest
     assert names_in(path.parent) == [path.name]
+
+
+def test_parts_are_joined(wheels, sources, tmp_path):
+    path = tmp_path / "home" / "lmzip" / "models" / "tiny.safetensors"
+    digest = import_model(sources / "tiny.gguf", tmp_path / "expected", name="tiny").hex()
+    status, _, stderr = finish(get(wheels, sources, tmp_path, "halves", "get", "tiny", parts=HALVES, digest=digest))
+    assert (status, stderr) == (0, b"") and sha256(path) == digest and names_in(tmp_path / "tmp") == []
+    status, _, stderr = finish(get(wheels, sources, tmp_path, "swapped", "get", "-f", "tiny", parts=HALVES))
+    assert status == 1 and b"tiny==1.0, tiny==1.0 has another SHA-256" in stderr and sha256(path) == digest
+
+
+def test_terms_are_accepted_before_a_download(wheels, sources, tmp_path):
+    def got(what: str, *options: str):
+        return finish(get(wheels, sources, tmp_path, what, "get", *options, "tiny", licence="gemma", digest="0"))
+
+    status, stdout, stderr = got("good")
+    assert (status, stdout, stderr.count(b"\n")) == (1, b"", 1) and names_in(tmp_path) == ["tmp"]
+    for words in (b"https://ai.google.dev/gemma/terms", b"Prohibited Use Policy", b"--accept-license gemma"):
+        assert words in stderr
+    assert got("good", "--accept-license", "apache")[0] == 1
+    assert got("good", "--accept-license", "gemma")[0] == 0
+    process = get(wheels, sources, tmp_path, "fail", "import", "-f", sources / "tiny.gguf", licence="gemma")
+    assert finish(process)[0] == 0, "who has the file has accepted them elsewhere"
 
 
 def test_a_known_file_gets_its_name_however_it_came(wheels, sources, tmp_path):
@@ -457,7 +499,7 @@ def test_a_signal_ends_a_download_from_the_hub(tmp_path):
         (f"smollm2-135m-base@{COMMIT}\n", "40 hexadecimal digits"),
         (f"smollm2-135m-base@{COMMIT.upper()}", "40 hexadecimal digits"),
         (f"smollm2@{COMMIT}", "no revisions"),
-        (f"gpt@{COMMIT}", "there is smollm2, smollm2-135m-base@REVISION, "),
+        (f"gpt@{COMMIT}", "there is smollm2, gemma3-270m, smollm2-135m-base@REVISION, "),
     ],
 )
 def test_a_model_of_the_hub_takes_a_whole_revision(name, words, tmp_path):
@@ -503,8 +545,13 @@ def test_ultra_takes_the_largest(tmp_path, sources, tiny, data):
     (tmp_path / "broken.safetensors").write_bytes(b"x")
     env = home(tmp_path, LMZIP_MODEL_PATH=f"{tiny}:{tmp_path}")
     (tmp_path / "a").write_bytes(data)
-    record = json.loads(run("lmzip", "--ultra", "--estimate", "--json", "a", cwd=tmp_path, env=env).stdout)
+    done = run("lmzip", "--ultra", "--estimate", "--json", "a", cwd=tmp_path, env=env)
+    assert done.stderr == b"lmzip: --ultra takes larger, the largest model here\n", "it says which"
+    record = json.loads(done.stdout)
     assert (record["model"], record["exact"]) == ("larger", True)
+    assert b"larger" in run("lmzip", "-q", "--ultra", "--estimate", "a", cwd=tmp_path, env=env).stdout
+    done = run("lmzip", "-q", "-k", "--ultra", "a", cwd=tmp_path, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
     (tmp_path / "a").write_bytes(SAMPLE.read_bytes())
     record = json.loads(run("lmzip", "--ultra", "--estimate", "--json", "a", cwd=tmp_path, env=env).stdout)
     assert (record["model"], record["exact"]) == ("larger", False)

@@ -17,8 +17,10 @@ from safetensors import safe_open
 from tiny_llama import save_directory, save_gguf, save_shards, save_tensors
 from tiny_llama import tiny_llama as make
 
-from lmzip.convert import DEFAULT_INT15, import_model
+from lmzip.convert import DEFAULT_INT15, import_model, llama
 from lmzip.convert.quantize import inv_freq_of, quantize_norm, quantize_rows
+from lmzip.errors import UnsupportedError
+from lmzip.tokenizers.kept import read_kept, write_kept
 from lmzip.tokenizers.vocabulary import vocabulary_of
 from lmzip.weights.temporary import published
 
@@ -305,3 +307,63 @@ def test_fsync_that_is_unknown_or_fails(tmp_path, monkeypatch, number):
     with published(tmp_path / "out") as descriptor:
         os.write(descriptor, b"data")
     assert (tmp_path / "out").read_bytes() == b"data" and os.listdir(tmp_path) == ["out"]
+
+
+# --- vocabularies cut down
+
+
+def test_a_list_of_tokens_is_read_back(tmp_path):
+    write_kept(tmp_path / "list", [7, 3, 500, 3])
+    assert read_kept(tmp_path / "list") == [3, 7, 500]
+    (tmp_path / "plain").write_text("3\n4\n493\n")
+    assert read_kept(tmp_path / "plain") == [3, 7, 500]
+    whole = (tmp_path / "list").read_bytes()
+    for bad in (b"", b"x", b"1\n0\n", b"-1\n", b"1\n-5\n", whole[:12], whole[:2] + b"?" + whole[3:]):
+        (tmp_path / "bad").write_bytes(bad)
+        with pytest.raises(UnsupportedError, match="is no list of tokens"):
+            read_kept(tmp_path / "bad")
+
+
+def test_a_vocabulary_is_cut_down_to_what_is_kept(folder, tmp_path, model):
+    """`the` stays with `th`, which it is merged from, and with all bytes; what is left out is spelt."""
+    tokenizers = pytest.importorskip("tokenizers")
+    tokens = tiny_llama.byte_tokens()
+    tensors, metadata = imported(folder, kept=[tokens.index("the"), 100_000])
+    vocabulary = strings(tensors)
+    assert vocabulary == sorted({bytes([byte]) for byte in range(256)} | {b"th", b"the"})
+    assert metadata["n_vocab"] == 258 and len(tensors["embed.weight"]) == 259
+    whole, _ = imported(folder)
+    rows = [strings(whole).index(string) for string in vocabulary]
+    assert np.array_equal(tensors["lm_head.weight"], whole["lm_head.weight"][rows])
+    assert np.array_equal(tensors["embed.multiplier"], whole["embed.multiplier"][[*rows, -1]])
+    tokenizer = tokenizers.Tokenizer.from_str(tensors["tokenizer"].tobytes().decode())
+    cut = [vocabulary[i] for i in tokenizer.encode("in the thin").ids]
+    assert cut == [b"i", b"n", b" ", b"the", b" ", b"th", b"i", b"n"]
+
+
+def test_tokens_that_are_found_first(tmp_path):
+    """Gemma's line ends and runs of blanks are taken out of the text before anything is merged."""
+    tokenizers = pytest.importorskip("tokenizers")
+    first = ["\n", "\n\n", "\u2581\u2581"]
+    tokens = [*tiny_llama.fallback_tokens(), *first]
+    weights, config = make(vocab_size=len(tokens), bos_token_id=1)
+    folder = save_directory(tmp_path / "tiny", weights, config)
+    data = tiny_llama.fallback_json()
+    data["model"]["vocab"] = {token: i for i, token in enumerate(tokens)}
+    data["model"]["merges"] += ["\n \n", "\u2581 \u2581"]
+    data["added_tokens"] += [{"id": tokens.index(text), "content": text, "special": False} for text in first]
+    (folder / "tokenizer.json").write_text(json.dumps(data))
+    tensors, _ = imported(folder)
+    vocabulary = strings(tensors)
+    assert {b"\n\n", b"  "} < set(vocabulary) and len(vocabulary) == 256 + 4 + 2
+    tokenizer = tokenizers.Tokenizer.from_str(tensors["tokenizer"].tobytes().decode())
+    cut = [vocabulary[i] for i in tokenizer.encode("\n\n\n   th th").ids]
+    assert cut == [b"\n\n", b"\n", b"  ", b" th", b" th"]
+    row = restored(tensors, "lm_head")[vocabulary.index(b"\n")]
+    assert np.abs(row - weights["lm_head.weight"][tokens.index("\n")]).max() <= 1 / 254, "not that of <0x0A>"
+
+
+def test_pieces_of_the_matrix_of_tokens_change_nothing(folder, tmp_path, monkeypatch):
+    digest = import_model(folder, tmp_path / "whole", name="tiny")
+    monkeypatch.setattr(llama, "_PIECE_SIZE", 64 * 50)
+    assert import_model(folder, tmp_path / "pieces", name="tiny") == digest

@@ -12,7 +12,8 @@ SAME_NAMES = """
 squash clamp mix_dot mix_gradient mix_train length_bucket find_slot is_known common_length find_matches hash2 hash3
 natural_log tree_stretch tree_top sum_tree gate_sigmoid recur norm_int8 square_int8 end_probability code_token_end
 quantize_int8 quantize_int15 rmsnorm saturate shifted scale rotate cosine softmax_weights quantize_attention_weights
-attend glu normalise apply_gains soft_cap token_weights lm_head power table_row set_contexts update_history update_word update_line update_stride
+attend glu normalise apply_gains soft_cap token_weights lm_head power table_row set_contexts update_history update_word
+update_line update_stride
 """
 
 

