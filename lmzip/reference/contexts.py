@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 M32 = 0xFFFFFFFF
 MAX_FIELDS = 64
 MAX_STRIDE = 2047
+
+SAME, ONE_MORE, MORE, ONE_LESS, LESS, DIFFERENT = range(6)
+WITH_DIGITS = 1  # the hash of every token that has a digit
 
 SPACE, LOWER, UPPER, DIGIT, NEWLINE, OTHER, MARKUP, HIGH = range(8)
 
@@ -35,14 +40,33 @@ def byte_class(byte: int) -> int:
     return MARKUP if char in '<>&=/"' else OTHER
 
 
-class Shared:
-    """What the lanes of a block learn together about followers of bytes and the length of records."""
+def relation_with(relation: int, byte: int, above: int) -> int:
+    """Return how a field that was `relation` to its peer is to it with a byte more, the peer's being `above`."""
+    are_digits = 48 <= byte <= 57 and 48 <= above <= 57
+    more = byte - above
+    if relation == SAME:
+        if more == 0 or not are_digits:
+            return SAME if more == 0 else DIFFERENT
+        if more > 0:
+            return ONE_MORE if more == 1 else MORE
+        return ONE_LESS if more == -1 else LESS
+    if relation == ONE_MORE:
+        return ONE_MORE if are_digits and more == -9 else MORE
+    if relation == ONE_LESS:
+        return ONE_LESS if are_digits and more == 9 else LESS
+    return relation
 
-    def __init__(self) -> None:
+
+class Shared:
+    """What the lanes of a block learn together about followers of bytes, the length of records and fields."""
+
+    def __init__(self, peer_mask: int) -> None:
         self.indirect1 = [0] * 256
         self.indirect2 = [0] * 65536
         self.stride = 0
         self.stride_score = [0] * (MAX_STRIDE + 1)
+        self.peer_mask = peer_mask
+        self.peer_table: list[dict[int, int]] = [{}, {}]
 
 
 class Lane:
@@ -57,18 +81,21 @@ class Lane:
         self.start = self.position = start
         self.end = end
         self.history = 0
-        self.words = [0, 0, 0]
+        self.words = [0, 0]
         self.class_history = 0
         self.line_start = self.above_start = start
         self.first_byte = 0
         self.field = self.field_hash = 0
         self.field_start = start
-        self.field_starts = [start]
-        self.above_fields: list[int] = []
+        self.token = self.last_token = 0
+        self.peer_hash, self.peer = [0, 0], [0, 0]
+        self.peer_byte, self.peer_next = [0, 0], [0, 0]
+        self.relation, self.last_relation = [SAME, SAME], [SAME, SAME]
         self.last_seen = [0] * 256
         self.last_gap = [0] * 256
         self.match_length = [0, 0]
         self.match_pointer = [0, 0]
+        self.match_misses = [0, 0]
 
     def begin_behind(self, other: Lane) -> None:
         """Begin as the lane of the dictionary ended, moved so that it ends where this one begins."""
@@ -77,10 +104,12 @@ class Lane:
         self.line_start, self.above_start = other.line_start + moved, other.above_start + moved
         self.first_byte, self.field, self.field_hash = other.first_byte, other.field, other.field_hash
         self.field_start = other.field_start + moved
-        self.field_starts = [at + moved for at in other.field_starts]
-        self.above_fields = [at + moved for at in other.above_fields]
+        self.token, self.last_token = other.token, other.last_token
+        self.peer_hash, self.peer = list(other.peer_hash), list(other.peer)
+        self.relation, self.last_relation = list(other.relation), list(other.last_relation)
         self.last_seen, self.last_gap = [at + moved for at in other.last_seen], list(other.last_gap)
         self.match_length, self.match_pointer = list(other.match_length), list(other.match_pointer)
+        self.match_misses = list(other.match_misses)
 
     def byte(self, at: int) -> int:
         """Return the byte at a place of the lane, which may be in the dictionary before it."""
@@ -89,24 +118,24 @@ class Lane:
     def byte_before(self, at: int, end: int, otherwise: int) -> int:
         return self.byte(at) if at < end else otherwise
 
-    def set_contexts(self, shared: Shared) -> dict[str, int]:
+    def set_contexts(self, shared: Shared, is_known: Callable[[int], bool]) -> dict[str, int]:
         """Return the value of every kind of context for the byte at self.position."""
+        self.set_peer_bytes(is_known)
         at, history = self.position, self.history
         last, older, c1 = history & M32, history >> 32, history & 255
         column = at - self.line_start
         above = self.byte_before(self.above_start + column, self.line_start, 10)
         field = min(self.field, MAX_FIELDS - 1)
-        field_above = field_above_next = 0
-        if field < len(self.above_fields):
-            p = self.above_fields[field] + at - self.field_start
-            field_above = self.byte_before(p, self.line_start, 0)
-            field_above_next = self.byte_before(p + 1, self.line_start, 0)
+        peer_bytes = [here | after << 16 for here, after in zip(self.peer_byte, self.peer_next, strict=True)]
+        relations = [r * 8 + last for r, last in zip(self.relation, self.last_relation, strict=True)]
+        match = self.match_pointer[0]
+        matched = self.raw[match] | 256 if match and is_known(match) else 0
         stride = shared.stride or 4
         seen = at - self.start + self.n_before
         record_above = self.byte(at - stride) if seen >= stride else 0
         record_above2 = self.byte(at - 2 * stride) if seen >= 2 * stride else 0
         record_above_left = self.byte(at - stride - 1) if seen > stride else 0
-        word0, word1, word2 = self.words
+        word0, word1 = self.words
         return {
             "ORDER_1": c1,
             "ORDER_2": last & 0xFFFF,
@@ -116,13 +145,11 @@ class Lane:
             "ORDER_8": hash2(last, older),
             "WORD": hash2(word0, c1),
             "WORD_1": hash3(word0, word1, c1),
-            "WORD_2": hash2(word0, word2),
             "SPARSE_2": last & 0xFF00,
             "SPARSE_23": last & 0xFFFF00,
-            "SPARSE_13": last & 0xFF00FF,
             "COLUMN": hash2(column, above),
-            "FIELD_ABOVE": hash3(field, field_above | field_above_next << 8, c1),
-            "FIELD_PREFIX": hash3(field_above, self.field_hash, self.first_byte),
+            "PEER": hash3(field, peer_bytes[0], relations[0]),
+            "PEER_PREFIX": hash3(self.peer_byte[0], self.field_hash, self.first_byte),
             "RECORD": hash3(record_above | record_above2 << 8, seen % stride, stride),
             "RECORD_LEFT": hash3(record_above | record_above_left << 8, c1, stride),
             "INDIRECT_1": hash2(shared.indirect1[c1], c1),
@@ -130,7 +157,16 @@ class Lane:
             "LANE_ORDER_3": hash2(self.start, last & 0xFFFFFF),
             "LANE_WORD": hash3(self.start, word0, c1),
             "FIELD": hash2(self.field_hash, field),
+            "TOKEN_PEER": hash3(peer_bytes[1], relations[1], 1),
+            "MATCHED": hash3(matched, c1, min(self.match_length[0], 15)),
         }
+
+    def set_peer_bytes(self, is_known: Callable[[int], bool]) -> None:
+        for k in range(2):
+            p = (self.peer[k] + self.position - self.field_start) & M32
+            is_there = self.peer[k] > 0 and is_known(p)
+            self.peer_byte[k] = self.raw[p] | 256 if is_there else 0
+            self.peer_next[k] = self.raw[p + 1] if is_there and is_known(p + 1) else 0
 
     def update_stride(self, shared: Shared, byte: int) -> None:
         at = self.position
@@ -152,25 +188,39 @@ class Lane:
             h = (self.words[0] + letter) * 0x2F0B4C47 & M32
             self.words[0] = h ^ h >> 13
         elif self.words[0]:
-            self.words = [0, self.words[0], self.words[1]]
+            self.words = [0, self.words[0]]
 
-    def update_line(self, byte: int, kind: int) -> None:
+    def update_line(self, shared: Shared, byte: int, kind: int) -> None:
         if self.position - self.line_start == 1:
             self.first_byte = byte
         if kind == NEWLINE:
             self.above_start = self.line_start
-            self.line_start = self.field_start = self.position
-            self.above_fields = self.field_starts
+            self.line_start = self.position
             self.field = self.field_hash = 0
-            self.field_starts = [self.position]
         elif kind in (SPACE, OTHER, MARKUP):
             self.field += 1
             self.field_hash = hash2(byte, 1)
-            self.field_start = self.position
-            if self.field < MAX_FIELDS:
-                self.field_starts.append(self.position)
         else:
             self.field_hash = hash2(self.field_hash, byte)
+            if kind == DIGIT:
+                self.token = WITH_DIGITS
+            elif self.token != WITH_DIGITS:
+                self.token = hash2(self.token, byte)
+            return
+        self.field_start = self.position
+        self.update_peers(shared, byte)
+
+    def update_peers(self, shared: Shared, byte: int) -> None:
+        """Find what the next field is like, behind the byte that ended one."""
+        self.peer_hash[0] = 0 if byte == 10 else hash3(self.peer_hash[0], self.token, byte)
+        self.peer_hash[1] = hash3(self.last_token, self.token, byte)
+        self.last_token = self.token or self.last_token
+        self.token = 0
+        for k in range(2):
+            entry = (self.peer_hash[k] * 0x9E3779B1 & M32) >> 16 & shared.peer_mask
+            self.peer[k] = shared.peer_table[k].get(entry, 0)
+            shared.peer_table[k][entry] = self.position
+        self.last_relation, self.relation = self.relation, [SAME, SAME]
 
     def update_history(self, shared: Shared, byte: int) -> None:
         """Take in the byte at self.position and move on."""
@@ -183,4 +233,5 @@ class Lane:
         self.class_history = (self.class_history << 3 | kind) & 511
         self.position += 1
         self.update_word(byte, kind)
-        self.update_line(byte, kind)
+        self.relation = [relation_with(self.relation[k], byte, self.peer_byte[k] & 255) for k in range(2)]
+        self.update_line(shared, byte, kind)

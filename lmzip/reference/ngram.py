@@ -15,15 +15,15 @@ from lmzip.reference.contexts import M32, MAX_FIELDS, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 # Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
-KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_2 SPARSE_23 SPARSE_13 COLUMN
-FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD FIELD"""
+KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 TOKEN_PEER COLUMN
+PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD FIELD"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 
 FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
-QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN FIELD_ABOVE"
-FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN FIELD_ABOVE"
-MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 WORD_2 SPARSE_23 SPARSE_13 COLUMN
-FIELD_ABOVE FIELD_PREFIX RECORD RECORD_LEFT"""
+QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN PEER"
+FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN PEER"
+MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_23 TOKEN_PEER COLUMN
+PEER PEER_PREFIX RECORD RECORD_LEFT"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
@@ -65,6 +65,7 @@ STRETCH_LIMIT = 12287
 WEIGHT_LIMIT = (1 << 30) - 1
 MAX_MATCH = 65535
 MATCH_MINIMUM = (12, 5)
+SURE_MATCH = 16  # length from which on no other match is looked for
 
 SQUASH = tables.squash_table()
 STRETCH = tables.stretch_table()
@@ -130,6 +131,15 @@ def length_bucket(length: int) -> int:
     return min(20 + (length - 32) // 16, 31)
 
 
+def match_bucket(length: int, misses: int) -> int:
+    """Return the cell of a match; misses: of the last 16 bytes, those that it missed, a bit each."""
+    if not misses:
+        return length_bucket(length)
+    n = misses.bit_count()
+    few = 0 if n < 2 else 1 if n < 4 else 2 if n < 6 else 3
+    return 32 + 8 * few + (length if length < 5 else 5 if length < 8 else 6 if length < 16 else 7)
+
+
 def power_above(n: int, limit: int) -> int:
     power = 1
     while power < n and power < limit:
@@ -185,29 +195,29 @@ class Ngram:
         self.byte_tree = byte_tree
         self.prior = ALONE if byte_tree is None else OF_TOKENS if has_tokens else OF_BYTES
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
-        self.has_fields = "FIELD" in self.kinds
+        self.has_fields = "TOKEN_PEER" in self.kinds
         self.n_before = len(dictionary)
         self.raw = bytearray(dictionary + bytes(raw_size))
         self.chunk_size = -(-raw_size // n_lanes)
         starts = [self.n_before + min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
         self.lanes = [Lane(self.raw, start, end, self.n_before) for start, end in zip(starts, starts[1:], strict=False)]
-        self.shared = Shared()
         size = raw_size
         if dictionary:
             size = len(dictionary) + (1 << 16 if raw_size <= 1 << 16 else 1 << 30)
         self.size = size
         self.n_lines = min(size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
         self.match_mask = power_above(size + 64, 1 << 22) - 1
+        self.shared = Shared(power_above(size + 64, 1 << 16) - 1)
         self.apm_mask = power_above(2 * size + 256, 1 << 16) - 1
         self.lines: dict[int, list[list[int]]] = {}
         self.maps = [[Cell(p, self.prior.map_count) for p in STATE_P] for _ in self.kinds]
         self.direct: list[dict[int, Cell]] = [{}, {}]
         self.match_table: list[dict[int, int]] = [{}, {}]
-        self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
+        self.match_map = [[Cell(65536 - 65536 // (i % 32 + 3)) for i in range(64)] for _ in range(2)]
         self.weights: list[dict[int, list[int]]] = [{} for _ in range(self.n_sets)]
         self.final_weights: dict[int, list[int]] = {}
         self.apms: list[dict[int, list[int]]] = [{} for _ in range(self.n_apms)]
-        self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
+        self.next_contexts = [self.contexts_of(lane) for lane in self.lanes]
         if dictionary and not has_tokens:  # where there are tokens, who knows them learns it
             with self.learning():
                 for position in self.positions():
@@ -218,12 +228,12 @@ class Ngram:
         """Within: the block is the dictionary, in one lane.  After it the block's lanes begin behind that."""
         lanes, chunk_size, n_before = self.lanes, self.chunk_size, self.n_before
         self.lanes, self.chunk_size, self.n_before = [Lane(self.raw, 0, n_before)], n_before, 0
-        self.next_contexts = [self.lanes[0].set_contexts(self.shared)]
+        self.next_contexts = [self.contexts_of(self.lanes[0])]
         yield
         for lane in lanes:
             lane.begin_behind(self.lanes[0])
         self.lanes, self.chunk_size, self.n_before = lanes, chunk_size, n_before
-        self.next_contexts = [lane.set_contexts(self.shared) for lane in self.lanes]
+        self.next_contexts = [self.contexts_of(lane) for lane in self.lanes]
 
     def positions(self) -> Iterator[int]:
         """Yield the position of each byte in the order of coding; code_byte must be called once for each."""
@@ -242,6 +252,9 @@ class Ngram:
     def enter(self, lane_index: int) -> None:
         """Turn to a lane."""
         self.lane_index, self.lane = lane_index, self.lanes[lane_index]
+
+    def contexts_of(self, lane: Lane) -> dict[str, int]:
+        return lane.set_contexts(self.shared, self.is_known)
 
     # --- matches, ARITHMETIC 6.3
 
@@ -281,13 +294,15 @@ class Ngram:
                 oldest = bytes(lane.byte(at - m) for m in (12, 11, 10, 9))
                 h = (h ^ int.from_bytes(oldest, "little")) * 0x2F0B4C47 & M32
             entry = h >> 10 & self.match_mask
-            if not lane.match_length[k] or not self.is_known(lane.match_pointer[k]):
+            if not self.is_known(lane.match_pointer[k]):
+                lane.match_pointer[k] = lane.match_length[k] = lane.match_misses[k] = 0
+            if lane.match_length[k] < SURE_MATCH:
                 p = self.match_table[k].get(entry, 0)
-                n = self.common_length(p) if p and self.is_known(p) else 0
-                lane.match_length[k] = n if n >= MATCH_MINIMUM[k] else 0
-                lane.match_pointer[k] = p
+                n = self.common_length(p) if p and p != lane.match_pointer[k] and self.is_known(p) else 0
+                if n >= MATCH_MINIMUM[k] and n > lane.match_length[k]:
+                    lane.match_pointer[k], lane.match_length[k], lane.match_misses[k] = p, n, 0
             self.match_table[k][entry] = at
-            if lane.match_length[k]:
+            if lane.match_pointer[k]:
                 expected[k] = self.raw[lane.match_pointer[k]] | 256
         return expected
 
@@ -331,11 +346,13 @@ class Ngram:
         byte = c0 & 255
         self.raw[lane.position] = byte
         for k in range(2):
-            if lane.match_length[k]:
-                lane.match_length[k] = min(lane.match_length[k] + 1, MAX_MATCH)
+            if lane.match_pointer[k]:
+                is_missed = self.raw[lane.match_pointer[k]] != byte
+                lane.match_misses[k] = (lane.match_misses[k] << 1 | is_missed) & 0xFFFF
+                lane.match_length[k] = 0 if is_missed else min(lane.match_length[k] + 1, MAX_MATCH)
                 lane.match_pointer[k] += 1
         lane.update_history(self.shared, byte)
-        self.next_contexts[self.lane_index] = lane.set_contexts(self.shared)
+        self.next_contexts[self.lane_index] = self.contexts_of(lane)
 
     def code_bit(
         self,
@@ -365,7 +382,7 @@ class Ngram:
         matches: list[tuple[int, Cell, int]] = []
         for k in range(2):
             if expected[k] and expected[k] >> (8 - i) == c0:
-                cell = self.match_map[k][length_bucket(lane.match_length[k])]
+                cell = self.match_map[k][match_bucket(lane.match_length[k], lane.match_misses[k])]
                 expected_bit = expected[k] >> (7 - i) & 1
                 sign = 1 if expected_bit else -1
                 inputs += [sign * cell.stretch(), sign * cell.confidence()]
@@ -423,5 +440,5 @@ class Ngram:
         for k, cell, expected_bit in matches:
             cell.update(int(bit == expected_bit))
             if bit != expected_bit:
-                lane.match_length[k] = expected[k] = 0
+                expected[k] = 0
         return bit

@@ -121,7 +121,8 @@ static void start_tokens(struct lmz_coder *c)
     token_state *t = &c->tokens;
     for (uint32_t i = 0; i <= t->mask; i++)
         t->cells[i] = 1u << 31;
-    memcpy(t->match, c->ngram.match_map, 2 * sizeof *t->match);
+    for (int k = 0; k < 2; k++)
+        memcpy(t->match[k], c->ngram.match_map[k], sizeof t->match[k]);
     for (int i = 0; i < N_BOUNDARY_INPUTS; i++)
         t->weights[i] = i ? c->expert->ops->prior.base_weight : WEIGHT_ONE;
 }

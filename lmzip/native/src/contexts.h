@@ -2,15 +2,7 @@
 #ifndef LMZ_CONTEXTS_H
 #define LMZ_CONTEXTS_H
 
-#include "internal.h"
-
-static inline uint32_t hash2(uint32_t a, uint32_t b)
-{
-    uint32_t h = a * 0x9E3779B1u + b * 0x85EBCA6Bu + 0x2F0B4C47u;
-    return h ^ h >> 15;
-}
-
-static inline uint32_t hash3(uint32_t a, uint32_t b, uint32_t c) { return hash2(hash2(a, b), c); }
+#include "templates.h"
 
 enum { CLASS_SPACE, CLASS_LOWER, CLASS_UPPER, CLASS_DIGIT, CLASS_NEWLINE, CLASS_OTHER, CLASS_MARKUP, CLASS_HIGH };
 
@@ -33,6 +25,10 @@ static inline uint32_t byte_before(const struct lmz_coder *c, const lmz_lane *la
     return at < end ? lane_byte(c, lane, at) : otherwise;
 }
 
+/* What stands in the field's peer, and how the field is to it so far, each in a word. */
+static inline uint32_t peer_bytes(const lmz_lane *lane, int k) { return lane->peer_byte[k] | lane->peer_next[k] << 16; }
+static inline uint32_t relations(const lmz_lane *lane, int k) { return lane->relation[k] * 8 + lane->last_relation[k]; }
+
 /* Compute lane->context for the byte at lane->position from the bytes of the lane before it, and the
    dictionary before these. */
 static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
@@ -42,12 +38,10 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
 
     uint32_t column = at - lane->line_start;
     uint32_t above = byte_before(c, lane, lane->above_start + column, lane->line_start, '\n');
-    uint32_t field = lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1, field_above = 0, field_above_next = 0;
-    if (field < lane->n_above_fields) {
-        uint32_t p = lane->field_starts[lane->parity ^ 1][field] + (at - lane->field_start);
-        field_above = byte_before(c, lane, p, lane->line_start, 0);
-        field_above_next = byte_before(c, lane, p + 1, lane->line_start, 0);
-    }
+    uint32_t field = lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1;
+    set_peer_bytes(c, lane);
+    uint32_t match = lane->match_pointer[0], length = lane->match_length[0];
+    uint32_t matched = match && is_known(c, lane, match) ? 256u | c->raw[match] : 0;
 
     uint32_t stride = c->ngram.stride ? c->ngram.stride : 4, seen = at - lane->start + c->before;
     uint32_t record_above = seen >= stride ? lane_byte(c, lane, at - stride) : 0,
@@ -65,13 +59,13 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         case ORDER_8: v = hash2(last, older); break;
         case WORD: v = hash2(lane->word[0], c1); break;
         case WORD_1: v = hash3(lane->word[0], lane->word[1], c1); break;
-        case WORD_2: v = hash2(lane->word[0], lane->word[2]); break;
         case SPARSE_2: v = last & 0xff00; break;
         case SPARSE_23: v = last & 0xffff00; break;
-        case SPARSE_13: v = last & 0xff00ff; break;
         case COLUMN: v = hash2(column, above); break;
-        case FIELD_ABOVE: v = hash3(field, field_above | field_above_next << 8, c1); break;
-        case FIELD_PREFIX: v = hash3(field_above, lane->field_hash, lane->first_byte); break;
+        case PEER: v = hash3(field, peer_bytes(lane, 0), relations(lane, 0)); break;
+        case PEER_PREFIX: v = hash3(lane->peer_byte[0], lane->field_hash, lane->first_byte); break;
+        case TOKEN_PEER: v = hash3(peer_bytes(lane, 1), relations(lane, 1), 1); break;
+        case MATCHED: v = hash3(matched, c1, length < 15 ? length : 15); break;
         case RECORD: v = hash3(record_above | record_above2 << 8, seen % stride, stride); break;
         case RECORD_LEFT: v = hash3(record_above | record_above_left << 8, c1, stride); break;
         case INDIRECT_1: v = hash2(c->ngram.indirect1[c1], c1); break;
@@ -108,33 +102,30 @@ static inline void update_word(lmz_lane *lane, uint32_t byte, uint32_t class)
         uint32_t h = (lane->word[0] + letter) * 0x2F0B4C47u;
         lane->word[0] = h ^ h >> 13;
     } else if (lane->word[0]) {
-        lane->word[2] = lane->word[1];
         lane->word[1] = lane->word[0];
         lane->word[0] = 0;
     }
 }
 
 /* Lines end at newlines; fields end at every byte that is no letter, digit or above 127. */
-static inline void update_line(lmz_lane *lane, uint32_t byte, uint32_t class)
+static inline void update_line(struct lmz_coder *c, lmz_lane *lane, uint32_t byte, uint32_t class)
 {
     if (lane->position - lane->line_start == 1)
         lane->first_byte = byte;
     if (class == CLASS_NEWLINE) {
         lane->above_start = lane->line_start;
-        lane->line_start = lane->field_start = lane->position;
-        lane->n_above_fields = lane->field < MAX_FIELDS ? lane->field + 1 : MAX_FIELDS;
-        lane->parity ^= 1;
+        lane->line_start = lane->position;
         lane->field = lane->field_hash = 0;
-        lane->field_starts[lane->parity][0] = lane->position;
     } else if (class == CLASS_SPACE || class == CLASS_OTHER || class == CLASS_MARKUP) {
         lane->field++;
         lane->field_hash = hash2(byte, 1);
-        lane->field_start = lane->position;
-        if (lane->field < MAX_FIELDS)
-            lane->field_starts[lane->parity][lane->field] = lane->position;
     } else {
         lane->field_hash = hash2(lane->field_hash, byte);
+        update_token(lane, byte, class == CLASS_DIGIT);
+        return;
     }
+    lane->field_start = lane->position;
+    update_peers(c, lane, byte);
 }
 
 /* Take in the byte that stood at lane->position, and move on. */
@@ -150,7 +141,8 @@ static inline void update_history(struct lmz_coder *c, lmz_lane *lane, uint32_t 
     lane->class_history = (lane->class_history << 3 | class) & 511;
     lane->position++;
     update_word(lane, byte, class);
-    update_line(lane, byte, class);
+    update_relations(lane, byte);
+    update_line(c, lane, byte, class);
 }
 
 #endif

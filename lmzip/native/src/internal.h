@@ -21,13 +21,14 @@ typedef struct lmz_lane { /* a lane: the place of one chunk, with all state that
     const uint8_t *token_sizes;    /* encoder with an expert of tokens: sizes of the tokens to come */
     /* of the ngram base: */
     uint32_t c0;            /* the known bits of the current byte behind a leading one */
-    uint32_t word[3];       /* hash of the letters of the current word and of the two before it */
+    uint32_t word[2];       /* hash of the letters of the current word and of the one before it */
     uint32_t class_history; /* classes of the last bytes, three bits each */
     uint32_t line_start, above_start, first_byte;
-    uint32_t field, field_hash, field_start, n_above_fields;
-    uint32_t parity, field_starts[2][MAX_FIELDS]; /* of this line and the one above, by parity of the line */
+    uint32_t field, field_hash, field_start;
+    uint32_t token, last_token; /* hashes of the letters and digits so far, and of the last token; see templates.h */
+    uint32_t peer_hash[2], peer[2], peer_byte[2], peer_next[2], relation[2], last_relation[2];
     uint32_t last_seen[256], last_gap[256];       /* of every byte value: position, distance to the one before */
-    uint32_t match_pointer[2], match_length[2], *match_entry[2];
+    uint32_t match_pointer[2], match_length[2], match_misses[2], *match_entry[2];
     uint32_t expected[2]; /* byte at the match pointer behind a leading one; 0: none */
     uint32_t context[MAX_CONTEXTS];
     uint8_t check[MAX_CONTEXTS], *line[MAX_CONTEXTS], *slot[MAX_CONTEXTS];
@@ -38,12 +39,13 @@ typedef struct { /* the ngram base: what all lanes share */
     const uint8_t *contexts;        /* context kinds */
     const mixer_prior *prior;
     int32_t first_rate;             /* of this step */
-    uint32_t n_lines, match_mask, apm_mask;
+    uint32_t n_lines, match_mask, apm_mask, peer_mask;
     uint8_t *slots;                 /* (n_lines, 4, 16), see slots.h */
     uint32_t (*map)[256];           /* (n_contexts, 256) cell of each bit history */
     uint32_t *direct0, *direct1;    /* (256), (65536) cells of orders 0 and 1 */
     uint32_t *match_table[2];       /* (match_mask + 1) positions */
-    uint32_t (*match_map)[32];      /* (2, 32) cell of each match length */
+    uint32_t (*match_map)[64];      /* (2, 64) cell of each match length and number of misses */
+    uint32_t *peer_table[2];        /* (peer_mask + 1) positions, see templates.h */
     int32_t *weights[MAX_SETS];     /* (contexts of the set, n_inputs) */
     int32_t *final_weights;         /* (256, MAX_SETS) */
     uint16_t *apm[MAX_APMS];        /* (apm_mask + 1, APM_ROW) */

@@ -5,13 +5,14 @@
 #include "internal.h"
 
 #define MAX_MATCH 65535
+#define SURE_MATCH 16 /* length from which on no other match is looked for */
 
 static const uint8_t match_minimum[2] = {12, 5};
 
-/* Whether a decoder knows raw[at] now. */
-static inline int is_known(const struct lmz_coder *c, uint32_t at)
+/* Whether a decoder of this lane knows raw[at] now. */
+static inline int is_known(const struct lmz_coder *c, const lmz_lane *lane, uint32_t at)
 {
-    if (UNLIKELY(at < c->before))
+    if (at - lane->start < lane->position - lane->start || UNLIKELY(at < c->before))
         return 1;
     const uint32_t place = at - c->before;
     return place < c->raw_size && at < c->lanes[place / c->chunk_size].position;
@@ -26,6 +27,15 @@ static inline uint32_t length_bucket(uint32_t length)
         return 16 + ((length - 16) >> 2);
     uint32_t bucket = 20 + ((length - 32) >> 4);
     return bucket > 31 ? 31 : bucket;
+}
+
+/* The cell of a match: by its length, and behind bytes that it missed by how many of the last 16 these were. */
+static inline uint32_t match_bucket(uint32_t length, uint32_t misses)
+{
+    if (!misses)
+        return length_bucket(length);
+    const uint32_t n = (uint32_t)__builtin_popcount(misses), few = n < 2 ? 0 : n < 4 ? 1 : n < 6 ? 2 : 3;
+    return 32 + 8 * few + (length < 5 ? length : length < 8 ? 5 : length < 16 ? 6 : 7);
 }
 
 /* The oldest four of the last twelve bytes of a lane, some of them of the dictionary. */
@@ -64,7 +74,7 @@ static inline void prefetch_matches(struct lmz_coder *c, lmz_lane *lane)
 static inline void prefetch_match_bytes(const struct lmz_coder *c, const lmz_lane *lane)
 {
     for (int k = 0; k < 2; k++)
-        if (lane->match_entry[k] && !lane->match_length[k])
+        if (lane->match_entry[k] && lane->match_length[k] < SURE_MATCH)
             __builtin_prefetch(c->raw + *lane->match_entry[k] - (*lane->match_entry[k] > 0));
 }
 
@@ -106,28 +116,36 @@ static inline void find_matches(struct lmz_coder *c, lmz_lane *lane)
         lane->expected[k] = 0;
         if (!lane->match_entry[k])
             continue;
-        if (!lane->match_length[k] || !is_known(c, lane->match_pointer[k]))  {
-            uint32_t p = *lane->match_entry[k];
-            uint32_t n = p && is_known(c, p) ? common_length(c, lane, p) : 0;
-            lane->match_length[k] = n >= match_minimum[k] ? n : 0;
-            lane->match_pointer[k] = p;
+        if (!is_known(c, lane, lane->match_pointer[k]))
+            lane->match_pointer[k] = lane->match_length[k] = lane->match_misses[k] = 0;
+        if (lane->match_length[k] < SURE_MATCH) {
+            const uint32_t p = *lane->match_entry[k];
+            const uint32_t n = p && p != lane->match_pointer[k] && is_known(c, lane, p) ? common_length(c, lane, p) : 0;
+            if (n >= match_minimum[k] && n > lane->match_length[k]) {
+                lane->match_pointer[k] = p;
+                lane->match_length[k] = n;
+                lane->match_misses[k] = 0;
+            }
         }
         if (UNLIKELY(c->undo.is_on))
             note_write(c, lane->match_entry[k]);
         *lane->match_entry[k] = lane->position;
-        if (lane->match_length[k])
+        if (lane->match_pointer[k])
             lane->expected[k] = c->raw[lane->match_pointer[k]] | 256u;
     }
 }
 
-/* Move on by the byte just coded; a match that expected another byte has length 0 by now. */
-static inline void advance_matches(lmz_lane *lane)
+/* Move on by the byte just coded.  A match goes on behind a byte that it missed: what follows is often the same. */
+static inline void advance_matches(const struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
 {
-    for (int k = 0; k < 2; k++)
-        if (lane->match_length[k]) {
-            lane->match_length[k] += lane->match_length[k] < MAX_MATCH;
-            lane->match_pointer[k]++;
-        }
+    for (int k = 0; k < 2; k++) {
+        if (!lane->match_pointer[k])
+            continue;
+        const uint32_t is_missed = c->raw[lane->match_pointer[k]] != byte;
+        lane->match_misses[k] = (lane->match_misses[k] << 1 | is_missed) & 0xffff;
+        lane->match_length[k] = is_missed ? 0 : lane->match_length[k] + (lane->match_length[k] < MAX_MATCH);
+        lane->match_pointer[k]++;
+    }
 }
 
 #endif

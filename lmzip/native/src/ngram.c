@@ -29,12 +29,15 @@ static void ngram_layout(struct lmz_coder *c)
     g->n_lines = (n_lines < max_lines ? (uint32_t)n_lines : max_lines) & ~1u;
     g->match_mask = power_above(raw_size + 64, 1u << MATCH_TABLE_BITS) - 1;
     g->apm_mask = power_above(raw_size * 2 + 256, 1u << APM_BITS) - 1;
+    g->peer_mask = power_above(raw_size + 64, 1u << PEER_TABLE_BITS) - 1;
     g->slots = arena_take(a, (uint64_t)g->n_lines * LINE_SIZE);
     g->map = arena_take(a, (size_t)s->n_contexts * sizeof *g->map);
     g->direct0 = arena_take(a, 256 * sizeof *g->direct0);
     g->direct1 = arena_take(a, 65536 * sizeof *g->direct1);
     for (int k = 0; k < 2; k++)
         g->match_table[k] = arena_take(a, ((size_t)g->match_mask + 1) * sizeof *g->match_table[k]);
+    for (int k = 0; k < 2; k++)
+        g->peer_table[k] = arena_take(a, ((size_t)g->peer_mask + 1) * sizeof *g->peer_table[k]);
     g->match_map = arena_take(a, 2 * sizeof *g->match_map);
     for (int i = 0; i < s->n_sets; i++)
         g->weights[i] = arena_take(a, set_size[i] * n_inputs * sizeof *g->weights[i]);
@@ -56,8 +59,8 @@ static void set_initial_cells(ngram_state *g)
     for (int i = 0; i < 65536; i++)
         g->direct1[i] = 1u << 31;
     for (int k = 0; k < 2; k++)
-        for (uint32_t i = 0; i < 32; i++)
-            g->match_map[k][i] = (65536 - 65536 / (i + 3)) << 16;
+        for (uint32_t i = 0; i < 64; i++)
+            g->match_map[k][i] = (65536 - 65536 / (i % 32 + 3)) << 16;
 }
 
 /* Inputs: stretches of histories, their confidences, the expert's stretch and confidence, direct inputs, the bias,
@@ -110,7 +113,7 @@ static void ngram_start(struct lmz_coder *c)
     set_initial_apms(g);
     for (int i = 0; i < c->n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];
-        lane->line_start = lane->above_start = lane->field_start = lane->field_starts[0][0] = lane->start;
+        lane->line_start = lane->above_start = lane->field_start = lane->start;
     }
 }
 
@@ -125,19 +128,16 @@ static void ngram_resume(struct lmz_coder *c, const struct lmz_coder *learner)
         lane->line_start += shift;
         lane->above_start += shift;
         lane->field_start += shift;
-        for (int k = 0; k < MAX_FIELDS; k++) {
-            lane->field_starts[0][k] += shift;
-            lane->field_starts[1][k] += shift;
-        }
         for (int k = 0; k < 256; k++)
             lane->last_seen[k] += shift;
     }
 }
 
-/* Lines of both nibbles for each context, cells of maps and of order 1, entries of matches and of what followed. */
+/* Lines of both nibbles for each context, cells of maps and of order 1, entries of matches and of peers, and of what
+   followed. */
 static size_t ngram_notes(const struct lmz_coder *c)
 {
-    return 2 * (size_t)c->ngram.shape->n_contexts + 8 * (size_t)c->ngram.shape->n_apms + 8 + 2 + 1;
+    return 2 * (size_t)c->ngram.shape->n_contexts + 8 * (size_t)c->ngram.shape->n_apms + 8 + 4 + 1;
 }
 
 #define COPY(array, n) memcpy(to->array, from->array, (n) * sizeof *to->array)

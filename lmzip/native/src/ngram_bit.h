@@ -59,7 +59,7 @@ INLINE void predict_matches(struct lmz_coder *c, lmz_lane *lane, prediction *r, 
         r->expected[j] = e >> (7 - bit_index) & 1;
         if (e && e >> (8 - bit_index) == lane->c0) {
             int sign = r->expected[j] ? 1 : -1;
-            r->match_cell[j] = &c->ngram.match_map[j][length_bucket(lane->match_length[j])];
+            r->match_cell[j] = &c->ngram.match_map[j][match_bucket(lane->match_length[j], lane->match_misses[j])];
             inputs[2 * j] = MIX_INPUT(sign * cell_stretch(*r->match_cell[j]));
             inputs[2 * j + 1] = MIX_INPUT(sign * cell_confidence(*r->match_cell[j]));
         } else {
@@ -192,7 +192,7 @@ INLINE void learn(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, c
         if (r->match_cell[j]) {
             cell_update(r->match_cell[j], bit == r->expected[j], CELL_LIMIT);
             if (bit != r->expected[j])
-                lane->match_length[j] = lane->expected[j] = 0;
+                lane->expected[j] = 0;
         }
 }
 

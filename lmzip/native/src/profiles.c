@@ -3,13 +3,13 @@
 
 /* In blocks of several lanes, what followed elsewhere last is no guide, and statistics of the lane's own text are. */
 #define FULL_CONTEXTS                                                                                                  \
-    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, FIELD_ABOVE
+    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, PEER
 #define MAX_CONTEXTS_WITH(third)                                                                                     \
-    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_23, SPARSE_13, COLUMN, \
-        FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT
+    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_23, TOKEN_PEER, COLUMN, \
+        PEER, PEER_PREFIX, RECORD, RECORD_LEFT
 
 static const uint8_t fast_contexts[] = {ORDER_2, ORDER_3, ORDER_4, WORD};
-static const uint8_t quick_contexts[] = {ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, FIELD_ABOVE};
+static const uint8_t quick_contexts[] = {ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, PEER};
 static const uint8_t full_contexts[] = {FULL_CONTEXTS, INDIRECT_2};
 static const uint8_t full_lane_contexts[] = {FULL_CONTEXTS, LANE_ORDER_3};
 static const uint8_t max_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), INDIRECT_1, INDIRECT_2};

@@ -8,15 +8,15 @@
 
 /* Context kinds, ARITHMETIC 7.5. */
 enum {
-    ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, WORD_2, SPARSE_2, SPARSE_23, SPARSE_13,
-    COLUMN, FIELD_ABOVE, FIELD_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD, FIELD
+    ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_2, SPARSE_23, TOKEN_PEER,
+    COLUMN, PEER, PEER_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD, FIELD
 };
 
 /* What stands beside the base: it selects the last set of weights and the last adaptive probability map. */
 #define ALONE 0
 #define WITH_BYTES 1
 #define WITH_TOKENS 2
-#define HAS_FIELDS 4 /* an expert knows the last bytes well: a context and a set of theirs go to the fields of lines */
+#define HAS_FIELDS 4 /* a set of weights goes to the fields of lines */
 
 /* The shapes of the ngram base, each compiled with its numbers as constants: X(name, contexts, lane_contexts,
    n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) contexts: in blocks of one lane, of several
@@ -25,7 +25,7 @@ enum {
     X(fast, fast, fast, 4, 1, ALONE, 2, 0, 4)                                                     \
     X(quick, quick, quick, 8, 2, ALONE, 3, 3, 4)                                                  \
     X(full, full, full_lane, 12, 3, ALONE, 4, 3, 6)                                               \
-    X(max, max, max_lane, 19, 4, ALONE, 5, 3, 6)                                                  \
+    X(max, max, max_lane, 19, 4, ALONE | HAS_FIELDS, 5, 3, 6)                                     \
     X(full_bytes, full, full_lane, 12, 3, WITH_BYTES, 5, 4, 6)                                    \
     X(max_bytes, max_expert, max_expert_lane, 19, 4, WITH_BYTES | HAS_FIELDS, 6, 4, 6)            \
     X(max_tokens, max_expert, max_expert_lane, 19, 4, WITH_TOKENS | HAS_FIELDS, 6, 0, 6)
@@ -62,6 +62,7 @@ const profile_row *profile_of(int profile);
 #define MAX_INPUTS (2 * MAX_CONTEXTS + 16)
 
 #define MATCH_TABLE_BITS 22 /* at most */
+#define PEER_TABLE_BITS 16  /* at most */
 #define APM_BITS 16         /* rows of an adaptive probability map, at most */
 #define APM_ROW 33
 #define APM_STEP (2 * 12288 / (APM_ROW - 1)) /* stretches between two cells of a row */
