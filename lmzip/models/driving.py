@@ -9,6 +9,7 @@ blocks many steps are predicted at once, as many as there is room for.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,12 +19,13 @@ import numpy as np
 
 from lmzip.block import BlockSpec, Run
 from lmzip.errors import UnsupportedError
-from lmzip.native.driven import DrivenBlock, DrivenDecoder, DrivenEncoder, Steps, drive
+from lmzip.native.driven import Batch, DrivenBlock, DrivenDecoder, DrivenEncoder
 from lmzip.native.external import External
 from lmzip.system import available_threads
 from lmzip.twin.stepping import Stepper, Weights
 
 _WAIT = 0.05  # seconds between two looks at whether a block is still wanted, and whether somebody takes turns
+_LOOK = 0.02  # seconds between two looks at how far blocks are
 _AHEAD = 2  # predictions on their way: one that the device makes, one that is coded
 
 
@@ -52,11 +54,11 @@ class Member:
         return not self.n_ahead if self.known is None else self.n_ahead < _AHEAD and self.at < len(self.known)
 
     def symbols(self, n_steps: int) -> np.ndarray:
-        """Return the symbols (n_steps, n_lanes) int64 before the next steps, those beyond its last arbitrary."""
+        """Return the symbols (n_steps, n_lanes) int64 before the next steps, which are known, and arbitrary beyond the
+        last.
+        """
+        assert self.known is not None
         found = np.zeros((n_steps, self.n_lanes), np.int64)
-        if self.known is None:
-            found[0] = np.frombuffer(self.block.last_symbols(), np.uint32)
-            return found
         found[0] = self.block.expert.start if self.at == 0 else self.known[self.at - 1]
         more = self.known[self.at : self.at + n_steps - 1]
         found[1 : 1 + len(more)] = more
@@ -67,11 +69,22 @@ class Member:
         return n_steps if self.known is None else min(n_steps, len(self.known) - self.at)
 
 
+class _Together:
+    """Blocks that are predicted for together: what does not change from one time to the next."""
+
+    def __init__(self, members: list[Member]) -> None:
+        self.members = members
+        self.batch = Batch([member.block for member in members])
+        self.rows = np.concatenate([member.rows for member in members])
+        self.first = np.cumsum([0, *(member.n_lanes for member in members[:-1])])  # of the lanes of each, in rows
+
+
 class _Launch(NamedTuple):
     """A prediction on its way."""
 
+    together: _Together
     weights: Weights
-    shares: list[tuple[Member, int, int]]  # of each block, the first of its lanes in it, and steps
+    n_steps: list[int]  # of each block
 
 
 class Drive:
@@ -89,7 +102,10 @@ class Drive:
         self._arriving: deque[Member] = deque()
         self._leaving: deque[Member] = deque()
         self._members: list[Member] = []  # those that wait longest first
-        self._free = list(range(stepper.n_rows))
+        self._taken = np.zeros(stepper.n_rows, bool)
+        self._symbols = np.zeros(stepper.n_rows, np.uint32)  # the last of the lanes in all rows
+        self._together: dict[tuple[int, ...], _Together] = {}  # by the identities of members that are there
+        self._looked = 0.0  # when positions were last asked for
         self._launched: deque[_Launch] = deque()
 
     def has_room(self, n_lanes: int) -> bool:
@@ -164,20 +180,30 @@ class Drive:
         """Let blocks come, as far as there are rows, and go."""
         while self._leaving:
             member = self._leaving.popleft()
+            self._together.clear()
             if member in self._arriving:
                 self._arriving.remove(member)
             if member in self._members:
                 self._members.remove(member)
-            self._free.extend(member.rows.tolist())
+            self._taken[member.rows] = False
             member.has_left = True
             with self._changed:
                 self._changed.notify_all()
-        while self._arriving and len(self._free) >= self._arriving[0].n_lanes:
+        while self._arriving and (first := self._first_free(self._arriving[0].n_lanes)) is not None:
             member = self._arriving.popleft()
-            member.rows = np.array([self._free.pop() for _ in range(member.n_lanes)], np.int64)
+            end = first + member.n_lanes
+            member.rows = np.arange(first, end)
+            self._taken[member.rows] = True
+            member.block.keep_symbols_in(self._symbols[first:end])
             self._members.append(member)
             with self._reported([member]):
                 self.stepper.restart(member.rows)
+
+    def _first_free(self, n_lanes: int) -> int | None:
+        """Return the first of so many free rows, one behind the other."""
+        unit = 1 << (n_lanes - 1).bit_length()
+        starts = range(0, self.stepper.n_rows - n_lanes + 1, unit)
+        return next((at for at in starts if not self._taken[at : at + n_lanes].any()), None)
 
     def _turn(self) -> None:
         """Have the device predict for blocks that wait, and code what it has predicted before."""
@@ -185,7 +211,7 @@ class Drive:
         with self._reported(self._members):
             if len(self._launched) < _AHEAD and (chosen := self._choose()):
                 self._launch(chosen)
-            if self._launched and (len(self._launched) == _AHEAD or not self._choose()):
+            if self._launched and (len(self._launched) == _AHEAD or not any(m.waits for m in self._members)):
                 self._advance(self._launched.popleft())
 
     @contextmanager
@@ -229,37 +255,50 @@ class Drive:
         return chosen
 
     def _launch(self, chosen: list[Member]) -> None:
-        n_lanes = sum(member.n_lanes for member in chosen)
-        n_steps = 1
-        if chosen[0].known is not None:
+        key = tuple(map(id, chosen))
+        together = self._together.get(key) or self._together.setdefault(key, _Together(chosen))
+        n_steps, n_lanes = 1, len(together.rows)
+        if chosen[0].known is None:
+            symbols = self._symbols[together.rows].astype(np.int64)[None]
+        else:
             room = max(1, min(self._most_steps, self._most_columns // n_lanes))
             n_steps = 1 << room.bit_length() - 1  # few different shapes
-        rows = np.concatenate([member.rows for member in chosen])
-        symbols = np.concatenate([member.symbols(n_steps) for member in chosen], 1)
-        shares, first = [], 0
-        for member in chosen:
-            n = member.n_left(n_steps)
-            shares.append((member, first, n))
-            first += member.n_lanes
+            symbols = np.concatenate([member.symbols(n_steps) for member in chosen], 1)
+        shares = [member.n_left(n_steps) for member in chosen]
+        for member, n in zip(chosen, shares, strict=True):
             member.at += n
             member.n_ahead += 1
-            self._members.remove(member)  # to the end of those that wait
-            self._members.append(member)
-        self._launched.append(_Launch(self.stepper.predict(rows, symbols), shares))
+        gone = set(key)
+        self._members = [
+            member for member in self._members if id(member) not in gone
+        ] + chosen  # these wait longest now
+        self._launched.append(_Launch(together, self.stepper.predict(together.rows, symbols), shares))
 
     def _advance(self, launch: _Launch) -> None:
         """Code what was predicted."""
-        weights = launch.weights.wait()
+        together, weights = launch.together, launch.weights.wait()
         _, n_lanes, n_symbols = weights.shape
-        address, row_size = weights.ctypes.data, weights.strides[1]
-        wanted = [share for share in launch.shares if not share[0].is_over]
-        steps = [Steps(m.block, address + first * row_size, n_lanes * n_symbols, n) for m, first, n in wanted]
-        drive(steps, self._n_threads)
+        addresses = weights.ctypes.data + together.first * weights.strides[1]
+        members, batch, n_steps = together.members, together.batch, np.array(launch.n_steps)
+        if any(member.is_over for member in members):  # what is still on its way for these is dropped
+            left = [i for i, member in enumerate(members) if not member.is_over]
+            members, addresses, n_steps = [members[i] for i in left], addresses[left], n_steps[left]
+            batch = Batch([member.block for member in members])
+        batch.drive(addresses, n_lanes * n_symbols, n_steps, self._n_threads)
         self.stepper.give_back(launch.weights)
-        for member, _, _ in wanted:
+        for member in members:
             member.n_ahead -= 1
-            member.position, member.reached = member.block.position, member.block.reached
-            member.is_over = member.block.is_done
-        if any(member.is_over for member, _, _ in wanted):
+        self._look(members)
+
+    def _look(self, members: list[Member]) -> None:
+        """Tell the threads of blocks what has come of them: at once where they are done, else once in a while."""
+        is_time = time.monotonic() - self._looked > _LOOK
+        for member in members:
+            if is_time or member.block.is_done:
+                member.position, member.reached = member.block.position, member.block.reached
+                member.is_over = member.block.is_done
+        if is_time:
+            self._looked = time.monotonic()
+        if any(member.is_over for member in members):
             with self._changed:
                 self._changed.notify_all()

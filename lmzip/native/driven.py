@@ -7,7 +7,7 @@ shared by threads of the kernel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from lmzip.block import BlockSpec
 from lmzip.errors import DamagedError
@@ -42,6 +42,12 @@ class DrivenBlock:
     def reached(self) -> int:
         """How many bytes of every lane's chunk are coded."""
         return lib.lmz_coder_reached(self.coder)
+
+    def keep_symbols_in(self, memory: Any) -> None:
+        """Let a buffer (n_lanes,) uint32 have the last byte or token of each lane, from its start on."""
+        at = ffi.from_buffer("uint32_t[]", memory, require_writable=True)
+        ffi.memmove(at, self.symbols, 4 * self.spec.n_lanes)
+        self.symbols = at
 
     def last_symbols(self) -> Any:
         """Return the last byte or token of each lane, a buffer (n_lanes,) uint32 that changes with each step."""
@@ -100,24 +106,34 @@ class DrivenDecoder(DrivenBlock):
         return self.view
 
 
-class Steps(NamedTuple):
-    """Some steps of a block: where their weights lie, and how many there are."""
-
-    block: DrivenBlock
-    address: int  # of the first row (lmz_external_run)
-    step_size: int
-    n_steps: int
+_FIELDS = {"weights": "P", "step_size": "u8", "n_steps": "u8", "status": "i4"}
 
 
-def drive(steps: Sequence[Steps], n_threads: int) -> None:
-    """Advance each block by its steps, at least one and no more than it has left, on up to n_threads threads.
+class Batch:
+    """Blocks that are advanced together, any number of times: what does not change is prepared once."""
 
-    The memory at the addresses is the caller's, who keeps it as long as this takes.
-    """
-    runs = ffi.new("lmz_external_run[]", len(steps))
-    for run, (block, address, step_size, n_steps) in zip(runs, steps, strict=True):
-        run.coder, run.weights, run.symbols = block.coder, ffi.cast("uint32_t *", address), block.symbols
-        run.step_size, run.n_steps = step_size, n_steps
-    lib.lmz_run_externals(runs, len(steps), n_threads)
-    for run, (block, *_) in zip(runs, steps, strict=True):
-        block._status = run.status
+    def __init__(self, blocks: Sequence[DrivenBlock]) -> None:
+        import numpy as np
+
+        self.blocks = [*blocks]
+        self._runs = ffi.new("lmz_external_run[]", len(blocks))
+        for run, block in zip(self._runs, blocks, strict=True):
+            run.coder, run.symbols = block.coder, block.symbols
+        offsets = [ffi.offsetof("lmz_external_run", name) for name in _FIELDS]
+        names, formats = [*_FIELDS], [*_FIELDS.values()]
+        size = ffi.sizeof("lmz_external_run")
+        layout = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
+        self._fields = np.frombuffer(ffi.buffer(self._runs), layout)
+
+    def drive(self, addresses: Any, step_size: int, n_steps: Any, n_threads: int) -> None:
+        """Advance each block by its steps, on up to n_threads threads.
+
+        addresses: (n,) of the first row of each block's weights; step_size: numbers from one step to the next; n_steps:
+        (n,), at least one and no more than the block has left, or one number for all.  The memory at the addresses is
+        the caller's, who keeps it as long as this takes.
+        """
+        self._fields["weights"] = addresses
+        self._fields["step_size"], self._fields["n_steps"] = step_size, n_steps
+        lib.lmz_run_externals(self._runs, len(self.blocks), n_threads)
+        for block, status in zip(self.blocks, self._fields["status"].tolist(), strict=True):
+            block._status = status

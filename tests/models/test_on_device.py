@@ -83,7 +83,7 @@ def test_blocks_of_all_kinds_are_coded_together(kernel, device: NetOnDevice) -> 
 
     def watched(launch) -> None:
         nonlocal most
-        most = max(most, len(launch.shares))
+        most = max(most, len(launch.n_steps))
         advance(launch)
 
     def work(i: int) -> None:
@@ -104,7 +104,7 @@ def test_blocks_of_all_kinds_are_coded_together(kernel, device: NetOnDevice) -> 
         del together._advance
     assert found == [True] * len(raws)
     assert most > 1, "some were predicted for together"
-    assert not together._members and len(together._free) == together.stepper.n_rows and not together._launched
+    assert not together._members and not together._taken.any() and not together._launched
 
 
 def test_a_block_waits_until_there_is_room(kernel, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

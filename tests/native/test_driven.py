@@ -10,7 +10,7 @@ from token_tools import PROFILE, STRINGS, cut, random_text
 
 from lmzip import native
 from lmzip.errors import DamagedError
-from lmzip.native.driven import DrivenBlock, DrivenDecoder, DrivenEncoder, Steps, drive
+from lmzip.native.driven import Batch, DrivenBlock, DrivenDecoder, DrivenEncoder
 from lmzip.native.external import ExternalBytes, ExternalTokens
 
 TEXT = SAMPLE.read_bytes()[9000:9700]
@@ -26,13 +26,12 @@ def weights_behind(symbols: np.ndarray, n_symbols: int) -> np.ndarray:
 def run_together(blocks: list[DrivenBlock], n_threads: int) -> None:
     """Predict for all that are not done, step by step; rows of lanes that have ended hold what no weight may be."""
     while left := [block for block in blocks if not block.is_done]:
-        kept, steps = [], []
-        for block in left:
-            symbols = np.frombuffer(block.last_symbols(), np.uint32)
-            weights = np.ascontiguousarray(weights_behind(symbols, block.expert.n_symbols))
-            kept.append(weights)
-            steps.append(Steps(block, weights.ctypes.data, weights.size, 1))
-        drive(steps, n_threads)
+        for n_symbols in {block.expert.n_symbols for block in left}:
+            some = [block for block in left if block.expert.n_symbols == n_symbols]
+            symbols = np.concatenate([np.frombuffer(block.last_symbols(), np.uint32) for block in some])
+            weights = weights_behind(symbols, n_symbols)
+            firsts = np.cumsum([0, *(block.spec.n_lanes for block in some[:-1])])
+            Batch(some).drive(weights.ctypes.data + firsts * 4 * n_symbols, weights.size, 1, n_threads)
 
 
 def predict(n_symbols: int):
@@ -72,9 +71,14 @@ def test_many_steps_at_once() -> None:
     weights = np.stack([weights_behind(symbols, 256) for symbols in before])
     weights[-1, 3] = 0  # of a lane that has ended
     encoder = DrivenEncoder(raw, spec, expert)
+    last, batch = np.zeros(6, np.uint32), None
+    encoder.keep_symbols_in(last[1:5])
     for first, n_steps in ((0, 1), (1, 20), (21, 5)):
         assert not encoder.is_done
-        drive([Steps(encoder, weights[first:].ctypes.data, 4 * 256, n_steps)], 1)
+        batch = batch or Batch([encoder])
+        batch.drive(np.array([weights[first:].ctypes.data]), 4 * 256, n_steps, 1)
+        if not encoder.is_done:
+            assert last.tolist() == [0, *rows[:, first + n_steps - 1].tolist(), 0]
     assert encoder.is_done
     assert encoder.payload() == native.encode_block(raw, spec, expert, predict=predict(256))
 
@@ -85,7 +89,7 @@ def test_bad_weights_and_payloads() -> None:
         weights = np.full((4, 256), 5, np.uint32)
         weights[2, 77] = wrong
         encoder = DrivenEncoder(TEXT, spec, expert)
-        drive([Steps(encoder, weights.ctypes.data, 1024, 1)], 1)
+        Batch([encoder]).drive(weights.ctypes.data, 1024, 1, 1)
         assert encoder.is_done
         with pytest.raises(ValueError):
             encoder.payload()
