@@ -6,6 +6,7 @@ product on every device.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -79,27 +80,38 @@ class Places(NamedTuple):
     hidden: Tensor  # (n_lanes, 1, 1, n_steps, window + n_steps) bool: what a new token does not see, old before new
 
 
-def places_of(rows: Tensor, before: Tensor, n_steps: int, window: int) -> Places:
-    """Return the places of n_steps more tokens of lanes that have `before` (n_lanes,) (TRANSFORMER 10)."""
-    ring = window - N_SINK
+def places_of(rows: Tensor, before: Tensor, n_steps: int, window: int, n_sink: int) -> Places:
+    """Return the places of n_steps more tokens, at most window - n_sink, of lanes that have `before` (n_lanes,), of
+    which attention sees the first n_sink and the last (TRANSFORMER 10).
+    """
+    ring = window - n_sink
     steps = torch.arange(n_steps, device=rows.device)
     token = before + steps[:, None]
-    slots = torch.where(token < window, token, N_SINK + (token - N_SINK) % ring)
+    slots = torch.where(token < window, token, n_sink + (token - n_sink) % ring)
     slot = torch.arange(window, device=rows.device)
     last = before[:, None] - 1 - slot
     # The newest token in each slot: in the ring, so many rounds after the first.
-    held = torch.where(slot < N_SINK, slot, slot + last.clamp(min=0) // ring * ring)
+    held = torch.where(slot < n_sink, slot, slot + last.clamp(min=0) // ring * ring)
     oldest = (token - ring + 1).t()[:, :, None]  # that is seen, the sink apart
-    old = ((slot < N_SINK) | (held[:, None] >= oldest)) & (last >= 0)[:, None]
+    old = ((slot < n_sink) | (held[:, None] >= oldest)) & (last >= 0)[:, None]
     new = (steps[:, None] >= steps).expand(len(rows), n_steps, n_steps)
     return Places(rows, slots, ~torch.cat([old, new], 2)[:, None, None])
 
 
-def attend(query: Packed, key: Packed, value: Packed, cache: Cache, at: Places, unit: int, tables: Tables) -> Tensor:
+def attend(
+    query: Packed,
+    key: Packed,
+    value: Packed,
+    cache: Cache,
+    at: Places,
+    unit: int,
+    soft_cap: Callable[[Tensor], Tensor],
+    tables: Tables,
+) -> Tensor:
     """Return what the heads of new tokens see (n_steps, n_lanes, n_head, head_dim); the cache takes the tokens in.
 
     query: (n_steps, n_lanes, n_head, head_dim), key, value: (n_steps, n_lanes, n_kv_head, head_dim); unit:
-    scale_of_scores.
+    scale_of_scores; soft_cap: of scores.
     """
     n_steps, n_lanes, n_head, head_dim = query.low.shape
     n_kv_head = key.low.shape[2]
@@ -119,7 +131,7 @@ def attend(query: Packed, key: Packed, value: Packed, cache: Cache, at: Places, 
     z = (dot * key_sizes[:, :, None, None]).add_(1 << 15).bitwise_right_shift_(16)
     n = 20 - by_heads(query.shift)
     scores = (z * (by_heads(query.top) * unit >> 12) + (1 << n - 1) >> n).clamp_(-_SCORE_LIMIT, _SCORE_LIMIT)
-    scores.masked_fill_(at.hidden, -2 * _SCORE_LIMIT)  # of no weight beside any score
+    scores = soft_cap(scores).masked_fill_(at.hidden, -2 * _SCORE_LIMIT)  # of no weight beside any score
     x = (scores.amax(-1, keepdim=True) - scores).clamp_(max=EXPONENT_LIMIT)
     p = power(x) << 4 >> (x >> 12)
     out = _mean(p, values, value_sizes, tables)

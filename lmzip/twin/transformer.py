@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from lmzip.native.llama import scale_of_scores
 from lmzip.native.tables import sigmoid_table
-from lmzip.twin.attention import Cache, Rotary, attend, places_of
+from lmzip.twin.attention import N_SINK, Cache, Rotary, attend, places_of
 from lmzip.twin.integers import EXPONENT_LIMIT, Tables, power, root_factor, shifted
 from lmzip.twin.packed import Packed, apply, product, quantize, quantize_int8, saturate, scale, shift_to
 from lmzip.twin.products import Matrix
@@ -20,13 +21,14 @@ _OCTAVES = 94548  # 2^16 log2(e), rounded down
 _WINDOW_UNIT = 128
 _NARROW_FROM = 3  # halvings of the window
 # What a weight file may say of a model that this file knows; one with more is of a later TRANSFORMER.
+_OPTIONS = {"activation", "embed_scale", "query_scale", "score_cap", "logit_cap", "local_layers", "local_window"}
 _MEMBERS = {"n_embd", "n_hidden", "n_layer", "n_head", "n_kv_head", "head_dim", "n_vocab", "window", "epsilon", "int15"}
 _FREE_MEMBERS = {"format", "name", "licence", "source"}
 
 
 _TENSORS = re.compile(
-    r"vocabulary(\.size)?|tokenizer|gain_shifts|inv_freq|(embed|lm_head)\.(weight|multiplier)|lm_head\.norm|"
-    r"layers\.[0-9]+\.((qkv|o|gate_up|down)\.(weight|multiplier)|(qkv|gate_up)\.norm|qkv\.bias)"
+    r"vocabulary(\.size)?|tokenizer|gain_shifts|inv_freq(\.local)?|(embed|lm_head)\.(weight|multiplier)|lm_head\.norm|"
+    r"layers\.[0-9]+\.((qkv|o|gate_up|down)\.(weight|multiplier)|(qkv|q|k|o|gate_up|down)\.norm|qkv\.bias)"
 )
 
 
@@ -34,12 +36,19 @@ def unknown_parts(config: Mapping[str, Any], tensors: Iterable[str]) -> set[str]
     """Return what a weight file has, members of its metadata and tensors, that the twin does not know, and so perhaps
     does not compute.
     """
-    return (set(config) - _MEMBERS - _FREE_MEMBERS) | {name for name in tensors if not _TENSORS.fullmatch(name)}
+    return (set(config) - _MEMBERS - _OPTIONS - _FREE_MEMBERS) | {
+        name for name in tensors if not _TENSORS.fullmatch(name)
+    }
+
+
+_NORMS = ("qkv", "q", "k", "o", "gate_up", "down")  # of a layer, in the order of use
+_GELU_LIMIT = 20480
 
 
 class _Norm(NamedTuple):
     gain: Tensor  # (n,) int64
     unit: int
+    epsilon: int
 
 
 class _Layer(NamedTuple):
@@ -48,8 +57,8 @@ class _Layer(NamedTuple):
     w_o: Matrix
     w_gate_up: Matrix
     w_down: Matrix
-    qkv_norm: _Norm
-    gate_up_norm: _Norm
+    norms: dict[str, _Norm]  # of qkv and gate_up; in some models also q and k, o and down
+    is_local: bool
 
 
 class _Normed(NamedTuple):
@@ -80,11 +89,15 @@ class TransformerTwin:
         halved = max(_WINDOW_UNIT, (config["window"] >> context) // _WINDOW_UNIT * _WINDOW_UNIT)
         self.window = halved if context else config["window"]
         self._int15 = set(config["int15"] if context < _NARROW_FROM else [])
-        self._epsilon = config["epsilon"]
+        self.local_window = min(config.get("local_window", 0), self.window)
+        self._is_gelu = config.get("activation", "silu") == "gelu"
+        self._embed_scale = config.get("embed_scale", 256)
+        self._score_cap, self._logit_cap = config.get("score_cap", 0), config.get("logit_cap", 0)
         self._integers = Tables.on(device)
         self._sigmoid = self._numbers(sigmoid_table())
-        self._rotary = Rotary(self._numbers(tensors["inv_freq"].astype("int64")), self._integers)
-        self._unit = scale_of_scores(self.head_dim)
+        frequencies = [tensors[name].astype("int64") for name in ("inv_freq", "inv_freq.local") if name in tensors]
+        self._rotary = [Rotary(self._numbers(of), self._integers) for of in frequencies]  # the second of local layers
+        self._unit = scale_of_scores(config.get("query_scale", self.head_dim))
 
         def matrix(name: str) -> Matrix:
             return Matrix(tensors[f"{name}.weight"], tensors[f"{name}.multiplier"], device, **options)
@@ -92,16 +105,17 @@ class TransformerTwin:
         units = [int(unit) for unit in tensors["gain_shifts"]]
 
         def norm(name: str) -> _Norm:
-            return _Norm(self._numbers(tensors[f"{name}.norm"]), units.pop(0))
+            gain = self._numbers(tensors[f"{name}.norm"])
+            return _Norm(gain, units.pop(0), config["epsilon"] * len(gain) // config["n_embd"])
 
         self._layers = []
         for i in range(self.n_layer):
             w_qkv, w_o, w_gate_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("qkv", "o", "gate_up", "down"))
             bias = tensors.get(f"layers.{i}.qkv.bias")
-            norms = norm(f"layers.{i}.qkv"), norm(f"layers.{i}.gate_up")
-            self._layers.append(
-                _Layer(w_qkv, None if bias is None else self._numbers(bias), w_o, w_gate_up, w_down, *norms)
-            )
+            norms = {name: norm(f"layers.{i}.{name}") for name in _NORMS if f"layers.{i}.{name}.norm" in tensors}
+            numbers = None if bias is None else self._numbers(bias)
+            is_local = i in config.get("local_layers", [])
+            self._layers.append(_Layer(w_qkv, numbers, w_o, w_gate_up, w_down, norms, is_local))
         self._head_norm = norm("lm_head")
         self._embed_weight = torch.tensor(tensors["embed.weight"], dtype=torch.int8, device=device).clamp_(min=-127)
         self._embed_multiplier = self._numbers(tensors["embed.multiplier"])
@@ -120,13 +134,13 @@ class TransformerTwin:
 
     def new_state(self, n_rows: int) -> TransformerState:
         """Return the state of n_rows lanes at their start."""
-        shape = (n_rows, self.n_kv_head, self.window)
 
         def zeros(*size: int, dtype: torch.dtype) -> Tensor:
             return torch.zeros(size, dtype=dtype, device=self.device)
 
         caches = []
-        for _ in range(self.n_layer):
+        for layer in self._layers:
+            shape = (n_rows, self.n_kv_head, self.local_window if layer.is_local else self.window)
             keys, values = (zeros(*shape, self.head_dim, dtype=torch.int8) for _ in range(2))
             caches.append(Cache(keys, values, *(zeros(*shape, dtype=torch.int64) for _ in range(2))))
         return TransformerState(zeros(n_rows, dtype=torch.int64), caches)
@@ -144,60 +158,97 @@ class TransformerTwin:
         """
         n_steps, n_lanes = symbols.shape
         before = state.n_tokens[rows]
-        at = places_of(rows, before, n_steps, self.window)
-        angles = self._rotary.angles((before + torch.arange(n_steps, device=rows.device)[:, None]).flatten())
+        kinds = [(self.window, N_SINK), (self.local_window, 0)][: len(self._rotary)]  # of layers: the second are local
+        at = [places_of(rows, before, n_steps, *kind) for kind in kinds]
+        position = (before + torch.arange(n_steps, device=rows.device)[:, None]).flatten()
+        angles = [rotary.angles(position) for rotary in self._rotary]
         state.n_tokens[rows] = before + n_steps
         x = self._embedded(symbols.flatten())
         for layer, cache in zip(self._layers, state.caches, strict=True):
-            normed = self._norm(x, layer.qkv_norm, "qkv")
-            heads = self._apply_normed(layer.w_qkv, normed)
+            norms, kind = layer.norms, int(layer.is_local)
+            heads = self._apply_normed(layer.w_qkv, self._norm(x, norms["qkv"], "qkv"))
             if layer.bias is not None:
                 heads = saturate(heads + layer.bias)
             heads = heads.view(len(x), -1, self.head_dim)
             parts = heads.split([self.n_head, self.n_kv_head, self.n_kv_head], 1)
-            turned = [self._rotary.turn(part, *angles) for part in parts[:2]]
+            named = zip(("q", "k"), parts, strict=False)
+            turned = [self._rotary[kind].turn(self._normalised(of, norms.get(n)), *angles[kind]) for n, of in named]
             packed = [*turned, quantize_int8(parts[2], self._integers)]
             query, key, value = (of.by_steps(n_steps, n_lanes) for of in packed)
-            seen = attend(query, key, value, cache, at, self._unit, self._integers).reshape(len(x), -1)
-            x = saturate(x + apply(layer.w_o, seen, "o" in self._int15, self._integers))
-            gate_up = self._apply_normed(layer.w_gate_up, self._norm(x, layer.gate_up_norm, "gate_up"))
-            hidden = self._swiglu(*gate_up.chunk(2, 1))
-            x = saturate(x + apply(layer.w_down, hidden, "down" in self._int15, self._integers))
+            cap = partial(self._soft_cap, cap=self._score_cap)
+            seen = attend(query, key, value, cache, at[kind], self._unit, cap, self._integers).reshape(len(x), -1)
+            y = apply(layer.w_o, seen, "o" in self._int15, self._integers)
+            x = saturate(x + self._normalised(y, norms.get("o")))
+            gate_up = self._apply_normed(layer.w_gate_up, self._norm(x, norms["gate_up"], "gate_up"))
+            y = apply(layer.w_down, self._glu(*gate_up.chunk(2, 1)), "down" in self._int15, self._integers)
+            x = saturate(x + self._normalised(y, norms.get("down")))
         return self._token_weights(self._norm(x, self._head_norm, "lm_head")).view(n_steps, n_lanes, self.n_symbols)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """Return the embeddings (n, n_embd) of tokens (n,) (TRANSFORMER 2)."""
         row = self._embed_weight[tokens].long()
-        return (row * (self._embed_multiplier[tokens] * 127)[:, None]).add_(1 << 27).bitwise_right_shift_(28)
+        factor = self._embed_multiplier[tokens] * (127 * self._embed_scale)
+        return saturate((row * factor[:, None]).add_(1 << 35).bitwise_right_shift_(36))
+
+    def _gained(self, x: Tensor, norm: _Norm) -> tuple[Tensor, Tensor, Tensor]:
+        """Return t (..., n), ratio and places (..., 1): x with a root mean square of 1, times the gain, is
+        t * ratio / 2^places (TRANSFORMER 4).
+        """
+        v, s = shift_to(x, 15, self._integers)
+        epsilon = shifted(torch.full_like(s, norm.epsilon), 2 * s)
+        total = ((v * v).sum(-1, keepdim=True) + epsilon).clamp_(min=1)
+        root, e = self._integers.reciprocal_root(total)
+        return v * norm.gain, root * root_factor(x.shape[-1], 1 << 12) >> 31, norm.unit + (e >> 1)
 
     def _norm(self, x: Tensor, norm: _Norm, name: str) -> _Normed:
-        """Return x (n, size) with a root mean square of 1, times the gain, for the product `name` (TRANSFORMER 4)."""
-        v, s = shift_to(x, 15, self._integers)
-        epsilon = shifted(torch.full_like(s, self._epsilon), 2 * s)
-        total = ((v * v).sum(1, keepdim=True) + epsilon).clamp_(min=1)
-        root, e = self._integers.reciprocal_root(total)
-        packed = quantize(v * norm.gain, name in self._int15, self._integers)
-        n = (16 + norm.unit - packed.shift + (e >> 1)).clamp_(1, 62)
-        return _Normed(packed, root * root_factor(x.shape[1], 1 << 12) >> 31, n)
+        """Return x (n, size), normalised, for the product `name` (TRANSFORMER 4)."""
+        t, ratio, places = self._gained(x, norm)
+        packed = quantize(t, name in self._int15, self._integers)
+        return _Normed(packed, ratio, (16 + places - packed.shift).clamp_(1, 62))
+
+    def _normalised(self, x: Tensor, norm: _Norm | None) -> Tensor:
+        """Return x (..., n), normalised, in units; itself without a norm (TRANSFORMER 4)."""
+        if norm is None:
+            return x
+        t, ratio, places = self._gained(x, norm)
+        return scale(t, ratio, places.clamp(1, 62))
 
     def _apply_normed(self, matrix: Matrix, normed: _Normed) -> Tensor:
         """Return matrix * normed in units (TRANSFORMER 4)."""
         return scale(product(matrix, normed.packed), normed.packed.top * normed.ratio, normed.n)
 
-    def _swiglu(self, g: Tensor, u: Tensor) -> Tensor:
-        """Return g * sigmoid(g) * u (TRANSFORMER 8)."""
+    def _sigmoid_of(self, g: Tensor) -> Tensor:
+        """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8)."""
         size = g.abs()
         i, f = (size >> 6).clamp_(max=1023), size & 63
         low = self._sigmoid[i]
         s = low + ((self._sigmoid[i + 1] - low) * f + 32 >> 6)
         s.masked_fill_(size >= 1 << 16, 1 << 15)
-        s = torch.where(g < 0, (1 << 15) - s, s)
-        silu = g * s + (1 << 14) >> 15
-        return saturate(silu * u + (1 << 11) >> 12)
+        return torch.where(g < 0, (1 << 15) - s, s)
+
+    def _glu(self, g: Tensor, u: Tensor) -> Tensor:
+        """Return g * sigmoid(g) * u, SwiGLU, or GeGLU (TRANSFORMER 8)."""
+        s = self._sigmoid_of(_gelu_argument(g) if self._is_gelu else g)
+        return saturate((g * s + (1 << 14) >> 15) * u + (1 << 11) >> 12)
+
+    def _soft_cap(self, x: Tensor, cap: int) -> Tensor:
+        """Return cap * tanh(x / cap), x for a cap of 0, in units of 2^-12 octaves (TRANSFORMER 6)."""
+        if not cap:
+            return x
+        s = self._sigmoid_of(x * ((1 << 37) // cap) + (1 << 23) >> 24)
+        return (s - (1 << 14)) * cap + (1 << 13) >> 14
 
     def _token_weights(self, normed: _Normed) -> Tensor:
         """Return (n, n_vocab) int32 (TRANSFORMER 9)."""
         factor = normed.packed.top * normed.ratio * _OCTAVES >> 16
-        logits = scale(product(self._head, normed.packed), factor, normed.n)
+        logits = self._soft_cap(scale(product(self._head, normed.packed), factor, normed.n), self._logit_cap)
         x = (logits.amax(1, keepdim=True) - logits).clamp_(max=EXPONENT_LIMIT)
         return (power(x) << 13 >> (x >> 12)).clamp_(min=1).int()
+
+
+def _gelu_argument(g: Tensor) -> Tensor:
+    """Return what GELU takes the sigmoid of: sqrt(8 / pi) (g + 0.044715 g^3) (TRANSFORMER 8)."""
+    a = g.abs().clamp_(max=_GELU_LIMIT)
+    square = a * a + (1 << 11) >> 12
+    x = a * (26145 + (1169 * square + (1 << 11) >> 12)) + (1 << 13) >> 14
+    return torch.where(g < 0, -x, x)

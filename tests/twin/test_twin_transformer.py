@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from tiny_transformer import kernel_transformer, tiny_transformer
+from tiny_transformer import GEMMA2, GEMMA3, QWEN3, kernel_transformer, tiny_transformer
 
 torch = pytest.importorskip("torch")
 
@@ -20,9 +20,13 @@ MODELS: dict[str, dict] = {
     "own head, biases": {"seed": 4, "tied": False, "bias": True, "n_vocab": 303, "epsilon": 1 << 30},
     "fifteen bits": {"seed": 5, "int15": ALL_INT15, "n_layer": 1},
     "many heads": {"seed": 6, "n_layer": 1, "n_head": 6, "n_kv_head": 2, "head_dim": 64, "int15": ["o"]},
+    "sliding": {"seed": 14, **GEMMA2, "window": 256, "n_layer": 2},
     "ties": {"seed": 7, "kind": "ties", "int15": ["down"]},
     "extreme": {"seed": 8, "kind": "extreme", "bias": True, "tied": False},
     "extreme, fifteen bits": {"seed": 9, "kind": "extreme", "int15": ALL_INT15, "n_hidden": 1184, "epsilon": 1 << 32},
+    "qwen 3": {"seed": 11, **QWEN3},
+    "gemma 2, extreme": {"seed": 12, "kind": "extreme", **GEMMA2},
+    "gemma 3": {"seed": 13, "int15": ["o"], **GEMMA3},
     "no epsilon": {"seed": 10, "kind": "extreme", "epsilon": 0},
 }
 
@@ -83,6 +87,7 @@ def test_products_of_the_device_are_exact(name: str) -> None:
 def test_the_window_slides() -> None:
     """Over twice round the ring of 124, in steps, and in stretches that reach over its end."""
     check("one layer", 2, 270, [1] * 140 + [64], [37, 1, 64])
+    check("sliding", 2, 200, [1] * 140 + [60], [37, 1, 64])
 
 
 def test_a_row_is_used_again() -> None:
@@ -112,4 +117,4 @@ def test_parts_of_a_later_specification_are_told() -> None:
     for name in MODELS:
         tensors, config = tensors_of(name)
         assert not unknown_parts(config, tensors)
-        assert unknown_parts(config | {"sliding": 3}, [*tensors, "layers.0.q.norm"]) == {"sliding", "layers.0.q.norm"}
+        assert unknown_parts(config | {"experts": 3}, [*tensors, "layers.0.router"]) == {"experts", "layers.0.router"}
