@@ -189,7 +189,7 @@ Text comes out far smaller, but at some kilobytes a second and core at best, in 
 and with some 350 MB of memory for small files, 600 MB for long ones; where the weights do not fit, nothing is begun.
 Binaries do without it.
 Whoever unpacks needs the same weights: a file names them by their SHA-256.
-Other models of the kinds llama and qwen2 come in by
+Other models of the kinds llama, qwen2, qwen3, gemma2 and gemma3 come in by
 .BR "lmzip\-models import" .
 .PP
 .BI "\-\-model hf:" PATH

@@ -25,7 +25,7 @@ Others are weight files, which
 .B get
 and
 .B import
-make of models of others: large language models of the kinds llama and qwen2.
+make of models of others: large language models of the kinds llama, qwen2, qwen3, gemma2 and gemma3.
 The same model always gives the same weight file, byte for byte.
 Whoever decompresses needs that file too, which a compressed file names by its SHA-256.
 """.strip()

@@ -172,7 +172,7 @@ CASES = [
     ),
     (["lmzip-models", "l"], ["list"]),
     (["lmzip-models", "--v"], ["--version"]),
-    (["lmzip-models", "get", ""], ["smollm2", "smollm2-135m-base@", "smollm2-360m-base@"]),
+    (["lmzip-models", "get", ""], ["smollm2", "gemma3-270m", "smollm2-135m-base@", "smollm2-360m-base@"]),
     (["lmzip-models", "import", ""], ["<default>"]),
     (["lmzip-models", "list", "--j"], ["--json"]),
     (["lmzip-models", "bench", "ng"], ["<default>", "ngram"]),

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmzip.cli import signals
 from lmzip.cli.messages import CallError, Reporter, printable, reason
@@ -146,11 +146,10 @@ class Installer:
             raise LmzipError(f"output {path} {error}") from None
 
     def _import(self, source: Path, out: Path, name: str, known: catalog.KnownModel | None) -> None:
-        from lmzip.convert import import_model
-        from lmzip.tokenizers.kept import read_kept
+        from lmzip.convert import import_model, read_kept
 
         list_path = Path(self.keep_tokens) if self.keep_tokens else known.kept_path() if known else None
-        options = {"kept": read_kept(list_path)} if list_path else {}
+        options: dict[str, Any] = {"kept": read_kept(list_path)} if list_path else {}
         options |= {"int15": known.int15} if known else {}
 
         with Meter(self.reporter, name, ("import",), None) as meter, signals.reporting(meter.report):

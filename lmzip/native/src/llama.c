@@ -33,7 +33,8 @@ static int is_shape(const lmz_llama_shape *s)
            s->n_vocab >= 256 && s->n_vocab <= MAX_VOCABULARY && is_window(s->window) &&
            (!s->local_window || is_window(s->local_window)) && is_cap(s->score_cap) && is_cap(s->logit_cap) &&
            s->embed_scale >= 1 && s->embed_scale <= MAX_EMBED_SCALE && s->int15 >= 0 &&
-           s->int15 < 1 << LMZ_W_EMBED && s->epsilon <= MAX_EPSILON && s->scale_of_scores >= 0 && s->scale_of_scores < 1 << 21;
+           s->int15 < 1 << LMZ_W_EMBED && s->epsilon <= MAX_EPSILON && s->scale_of_scores >= 0 &&
+           s->scale_of_scores < 1 << 21;
 }
 
 static size_t larger_of(size_t a, size_t b) { return a > b ? a : b; }
