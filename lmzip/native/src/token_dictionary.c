@@ -1,8 +1,8 @@
 /* token_dictionary.c - dictionaries beside an expert of tokens (token_dictionary.h).
 
    An expert would take hours for a long dictionary, and sees no more of it than its window holds.  So the base learns
-   alone what comes before that, beside a tree that tells nothing of a byte; the tokens behind it are coded as those of a
-   block are.  A decoder has no tokenizer, so the cut is the simplest that there is: the longest token each time. */
+   alone what comes before that, beside a tree that tells nothing of a byte; the tokens behind it are coded as those of
+   a block are.  A decoder has no tokenizer, so the cut is the simplest that there is: the longest token each time. */
 #include "token_dictionary.h"
 
 #include "byte_tree.h"
