@@ -22,8 +22,8 @@ KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
 QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN PEER"
 FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN PEER"
-MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_23 TOKEN_PEER COLUMN
-PEER PEER_PREFIX RECORD RECORD_LEFT"""
+MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_23 TOKEN_PEER
+COLUMN PEER PEER_PREFIX RECORD RECORD_LEFT"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
@@ -66,6 +66,7 @@ WEIGHT_LIMIT = (1 << 30) - 1
 MAX_MATCH = 65535
 MATCH_MINIMUM = (12, 5)
 SURE_MATCH = 16  # length from which on no other match is looked for
+MOST_MISSES = 12  # of the last 16 bytes, with which a match goes on
 
 SQUASH = tables.squash_table()
 STRETCH = tables.stretch_table()
@@ -351,6 +352,8 @@ class Ngram:
                 lane.match_misses[k] = (lane.match_misses[k] << 1 | is_missed) & 0xFFFF
                 lane.match_length[k] = 0 if is_missed else min(lane.match_length[k] + 1, MAX_MATCH)
                 lane.match_pointer[k] += 1
+                if lane.match_misses[k].bit_count() > MOST_MISSES:
+                    lane.match_pointer[k] = lane.match_misses[k] = 0
         lane.update_history(self.shared, byte)
         self.next_contexts[self.lane_index] = self.contexts_of(lane)
 

@@ -6,6 +6,7 @@
 
 #define MAX_MATCH 65535
 #define SURE_MATCH 16 /* length from which on no other match is looked for */
+#define MOST_MISSES 12 /* of the last 16 bytes, with which a match goes on */
 
 static const uint8_t match_minimum[2] = {12, 5};
 
@@ -135,7 +136,8 @@ static inline void find_matches(struct lmz_coder *c, lmz_lane *lane)
     }
 }
 
-/* Move on by the byte just coded.  A match goes on behind a byte that it missed: what follows is often the same. */
+/* Move on by the byte just coded.  A match goes on behind a byte that it missed, if these are not too many: what follows
+   is often the same. */
 static inline void advance_matches(const struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
 {
     for (int k = 0; k < 2; k++) {
@@ -145,6 +147,8 @@ static inline void advance_matches(const struct lmz_coder *c, lmz_lane *lane, ui
         lane->match_misses[k] = (lane->match_misses[k] << 1 | is_missed) & 0xffff;
         lane->match_length[k] = is_missed ? 0 : lane->match_length[k] + (lane->match_length[k] < MAX_MATCH);
         lane->match_pointer[k]++;
+        if (__builtin_popcount(lane->match_misses[k]) > MOST_MISSES)
+            lane->match_pointer[k] = lane->match_misses[k] = 0;
     }
 }
 

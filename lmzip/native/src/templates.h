@@ -52,7 +52,9 @@ static inline uint32_t relation_with(uint32_t relation, uint32_t byte, uint32_t 
     const int are_digits = byte - '0' < 10 && above - '0' < 10, more = (int)byte - (int)above;
     switch (relation) {
     case SAME:
-        return !more ? SAME : !are_digits ? OTHER : more == 1 ? ONE_MORE : more > 1 ? MORE : more == -1 ? ONE_LESS : LESS;
+        if (!more || !are_digits)
+            return more ? OTHER : SAME;
+        return more == 1 ? ONE_MORE : more > 0 ? MORE : more == -1 ? ONE_LESS : LESS;
     case ONE_MORE: return are_digits && more == -9 ? ONE_MORE : MORE;
     case ONE_LESS: return are_digits && more == 9 ? ONE_LESS : LESS;
     default: return relation;
