@@ -1,9 +1,11 @@
-/* sanitize_dictionary.c - blocks behind dictionaries, by the base alone and with a net; part of sanitize_test. */
+/* sanitize_dictionary.c - blocks behind dictionaries, alone, with a net and with a transformer; part of sanitize_test.
+   */
 #include <string.h>
 
 #include "sanitize.h"
 
-static size_t dictionary_size;
+static size_t dictionary_size, n_tokens;
+static uint8_t *token_sizes; /* of the block at hand */
 
 static const lmz_expert *expert_of(int simd) { return experts[now.unit][simd]; }
 
@@ -14,8 +16,9 @@ static lmz_block_spec spec_behind(void)
     return spec;
 }
 
-/* Let a new coder begin behind the first bytes of a buffer, learned by its own variant, and run it. */
-static int run_behind(lmz_coder *coder, int simd, const uint8_t *dictionary, uint64_t n_steps)
+/* Let a new coder begin behind the first bytes of a buffer, learned by its own variant, and run it.  knows: it is to be
+   told how the block is cut, if it is of tokens. */
+static int run_behind(lmz_coder *coder, int simd, const uint8_t *dictionary, uint64_t n_steps, int knows)
 {
     const lmz_block_spec spec = spec_behind();
     uint8_t *exact = tiny_allocate(dictionary_size);
@@ -31,6 +34,8 @@ static int run_behind(lmz_coder *coder, int simd, const uint8_t *dictionary, uin
     CHECK(lmz_coder_set_dictionary(coder, learner) == LMZ_DONE);
     lmz_coder_free(learner); /* what it knows has been copied */
     free(exact);
+    if (now.unit == LMZ_TOKENS && knows)
+        CHECK(lmz_coder_set_tokens(coder, token_sizes, n_tokens) == LMZ_DONE);
     lmz_coder_set_threads(coder, now.n_threads);
     while ((status = lmz_coder_run(coder, n_steps)) == LMZ_MORE) {
     }
@@ -46,7 +51,7 @@ static int decode(int simd, const uint8_t *payload, size_t size, const uint8_t *
     memcpy(exact, payload, size);
     memcpy(all, dictionary, dictionary_size);
     lmz_coder *coder = lmz_verifier_new(&spec, expert_of(simd), simd, exact, size, all + dictionary_size, expected);
-    const int status = run_behind(coder, simd, dictionary, 100);
+    const int status = run_behind(coder, simd, dictionary, 100, expected != NULL);
     CHECK(status == LMZ_DONE || status == LMZ_E_DAMAGED);
     CHECK(!memcmp(all, dictionary, dictionary_size));
     memcpy(raw, all + dictionary_size, now.raw_size);
@@ -66,10 +71,14 @@ static void round_trip(int n_damages)
     fill_text(all, all_size);
     if (now.raw_size > 40 && dictionary_size > 40)
         memcpy(raw + now.raw_size / 2, all + dictionary_size / 3, 20); /* a match in the dictionary */
+    if (now.unit == LMZ_TOKENS) {
+        token_sizes = tiny_allocate(now.raw_size);
+        n_tokens = cut_tokens(raw, token_sizes);
+    }
     FOR_EACH_VARIANT(simd) {
         uint8_t *to = simd == PORTABLE ? payload : other;
         lmz_coder *coder = lmz_encoder_new(&spec, expert_of(simd), simd, raw, to, capacity);
-        CHECK(run_behind(coder, simd, all, simd ? 70 : UINT64_MAX) == LMZ_DONE);
+        CHECK(run_behind(coder, simd, all, simd ? 70 : UINT64_MAX, 1) == LMZ_DONE);
         if (simd == PORTABLE)
             size = lmz_coder_payload_size(coder);
         CHECK(lmz_coder_payload_size(coder) == size && !memcmp(payload, to, size));
@@ -88,6 +97,8 @@ static void round_trip(int n_damages)
     free(back);
     free(payload);
     free(other);
+    free(token_sizes);
+    token_sizes = NULL;
 }
 
 /* What was learned for other blocks, and what there are no dictionaries for. */
@@ -134,20 +145,23 @@ int dictionary_blocks(int full)
     int n_cases = 0;
     refuse();
     tiny_net t = make_nets(TINY_PLAUSIBLE);
+    make_transformers(TINY_PLAUSIBLE);
     for (int profile = 1; profile <= lmz_n_profiles(); profile++)
-        for (int unit = LMZ_ALONE; unit <= LMZ_BYTES; unit++)
+        for (int unit = LMZ_ALONE; unit <= LMZ_TOKENS; unit++)
             for (int d = 0; d < 4; d++)
                 for (int s = 0; s < 4; s++)
                     for (int l = 0; l < 4; l++) {
                         const int mixed = 7 * profile + 3 * unit + 5 * d + 11 * s + 13 * l;
-                        if (!lmz_profile_takes(profile, unit) || mixed % (full ? 6 : 40))
+                        const int share = unit == LMZ_TOKENS ? 5 : full ? 6 : 40;
+                        if (!lmz_profile_takes(profile, unit) || lanes[l] > lmz_max_lanes(unit) || mixed % share)
                             continue;
-                        now = (test_case){profile, unit, lanes[l], sizes[s], "text behind a dictionary", 1 + s % 2, 0,
-                                          {0}};
+                        now = (test_case){profile, unit, lanes[l], sizes[s], "text behind a dictionary", 1 + s % 2,
+                                          unit == LMZ_TOKENS ? d : 0, {0}};
                         dictionary_size = sizes[d];
                         round_trip(full ? 4 : 1);
                         n_cases++;
                     }
+    free_transformers();
     free_nets(&t);
     return n_cases;
 }
