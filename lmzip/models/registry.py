@@ -66,7 +66,9 @@ class Registry:
         environment: where the user says what is where.
         """
         self._settings = settings or Settings()
-        self._device = settings.device if settings else PROCESSOR
+        # A GPU computes exact models only where it is asked for by name: none has been at hand to try it on, and the
+        # proof of a payload by the same device would not find what that gets wrong (docs/CUDA.md).
+        self._device = settings.device if settings and settings.device != "auto" else PROCESSOR
         self._environment = environment
         self._given: list[Path] = []  # weight files
         self._given_floats: list[Path] = []  # models in floating point

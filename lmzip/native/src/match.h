@@ -136,8 +136,8 @@ static inline void find_matches(struct lmz_coder *c, lmz_lane *lane)
     }
 }
 
-/* Move on by the byte just coded.  A match goes on behind a byte that it missed, if these are not too many: what follows
-   is often the same. */
+/* Move on by the byte just coded.  A match goes on behind a byte that it missed, if these are not too many: what
+   follows is often the same. */
 static inline void advance_matches(const struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
 {
     for (int k = 0; k < 2; k++) {
