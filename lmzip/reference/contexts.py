@@ -73,10 +73,12 @@ class Lane:
     """The place of one chunk: raw[start:end], decoded up to position.
 
     n_before: bytes of a dictionary that raw begins with, and that stand as if right before the chunk.
+    number: among the lanes of the block.
     """
 
-    def __init__(self, raw: bytearray, start: int, end: int, n_before: int = 0) -> None:
+    def __init__(self, raw: bytearray, start: int, end: int, n_before: int = 0, number: int = 0) -> None:
         self.raw = raw
+        self.number = number
         self.n_before = n_before
         self.start = self.position = start
         self.end = end
@@ -87,7 +89,7 @@ class Lane:
         self.first_byte = 0
         self.field = self.field_hash = 0
         self.field_start = start
-        self.token = self.last_token = 0
+        self.token = 0
         self.peer_hash, self.peer = [0, 0], [0, 0]
         self.peer_byte, self.peer_next = [0, 0], [0, 0]
         self.relation, self.last_relation = [SAME, SAME], [SAME, SAME]
@@ -104,7 +106,7 @@ class Lane:
         self.line_start, self.above_start = other.line_start + moved, other.above_start + moved
         self.first_byte, self.field, self.field_hash = other.first_byte, other.field, other.field_hash
         self.field_start = other.field_start + moved
-        self.token, self.last_token = other.token, other.last_token
+        self.token = other.token
         self.peer_hash, self.peer = list(other.peer_hash), list(other.peer)
         self.relation, self.last_relation = list(other.relation), list(other.last_relation)
         self.last_seen, self.last_gap = [at + moved for at in other.last_seen], list(other.last_gap)
@@ -157,7 +159,7 @@ class Lane:
             "LANE_ORDER_3": hash2(self.start, last & 0xFFFFFF),
             "LANE_WORD": hash3(self.start, word0, c1),
             "FIELD": hash2(self.field_hash, field),
-            "TOKEN_PEER": hash3(peer_bytes[1], relations[1], 1),
+            "ABOVE_PEER": hash3(peer_bytes[1], relations[1], 1),
             "MATCHED": hash3(matched, c1, min(self.match_length[0], 15)),
         }
 
@@ -213,8 +215,7 @@ class Lane:
     def update_peers(self, shared: Shared, byte: int) -> None:
         """Find what the next field is like, behind the byte that ended one."""
         self.peer_hash[0] = 0 if byte == 10 else hash3(self.peer_hash[0], self.token, byte)
-        self.peer_hash[1] = hash3(self.last_token, self.token, byte)
-        self.last_token = self.token or self.last_token
+        self.peer_hash[1] = hash2(self.field, self.number)
         self.token = 0
         for k in range(2):
             entry = (self.peer_hash[k] * 0x9E3779B1 & M32) >> 16 & shared.peer_mask

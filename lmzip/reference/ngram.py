@@ -15,14 +15,14 @@ from lmzip.reference.contexts import M32, MAX_FIELDS, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 # Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
-KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 TOKEN_PEER COLUMN
+KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 ABOVE_PEER COLUMN
 PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD FIELD"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 
 FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
 QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN PEER"
-FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 SPARSE_23 COLUMN PEER"
-MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_23 TOKEN_PEER
+FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 ABOVE_PEER COLUMN PEER"
+MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_23 ABOVE_PEER
 COLUMN PEER PEER_PREFIX RECORD RECORD_LEFT"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
@@ -196,12 +196,15 @@ class Ngram:
         self.byte_tree = byte_tree
         self.prior = ALONE if byte_tree is None else OF_TOKENS if has_tokens else OF_BYTES
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
-        self.has_fields = "TOKEN_PEER" in self.kinds
+        self.has_fields = "PEER_PREFIX" in self.kinds
         self.n_before = len(dictionary)
         self.raw = bytearray(dictionary + bytes(raw_size))
         self.chunk_size = -(-raw_size // n_lanes)
         starts = [self.n_before + min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
-        self.lanes = [Lane(self.raw, start, end, self.n_before) for start, end in zip(starts, starts[1:], strict=False)]
+        self.lanes = [
+            Lane(self.raw, start, end, self.n_before, number)
+            for number, (start, end) in enumerate(zip(starts, starts[1:], strict=False))
+        ]
         size = raw_size
         if dictionary:
             size = len(dictionary) + (1 << 16 if raw_size <= 1 << 16 else 1 << 30)

@@ -64,7 +64,7 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         case COLUMN: v = hash2(column, above); break;
         case PEER: v = hash3(field, peer_bytes(lane, 0), relations(lane, 0)); break;
         case PEER_PREFIX: v = hash3(lane->peer_byte[0], lane->field_hash, lane->first_byte); break;
-        case TOKEN_PEER: v = hash3(peer_bytes(lane, 1), relations(lane, 1), 1); break;
+        case ABOVE_PEER: v = hash3(peer_bytes(lane, 1), relations(lane, 1), 1); break;
         case MATCHED: v = hash3(matched, c1, length < 15 ? length : 15); break;
         case RECORD: v = hash3(record_above | record_above2 << 8, seen % stride, stride); break;
         case RECORD_LEFT: v = hash3(record_above | record_above_left << 8, c1, stride); break;

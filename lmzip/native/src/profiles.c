@@ -3,9 +3,9 @@
 
 /* In blocks of several lanes, what followed elsewhere last is no guide, and statistics of the lane's own text are. */
 #define FULL_CONTEXTS                                                                                                  \
-    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, SPARSE_23, COLUMN, PEER
+    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, ABOVE_PEER, COLUMN, PEER
 #define MAX_CONTEXTS_WITH(third)                                                                                     \
-    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_23, TOKEN_PEER, COLUMN, \
+    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_23, ABOVE_PEER, COLUMN, \
         PEER, PEER_PREFIX, RECORD, RECORD_LEFT
 
 static const uint8_t fast_contexts[] = {ORDER_2, ORDER_3, ORDER_4, WORD};

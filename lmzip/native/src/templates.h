@@ -1,5 +1,5 @@
-/* templates.h - what stood in the same field the last time: of the last line that began alike, and behind the last two
-   tokens that were alike (ARITHMETIC 7.3). */
+/* templates.h - what stood in the same field the last time: of the last line that began alike, and of the line above
+   (ARITHMETIC 7.3). */
 #ifndef LMZ_TEMPLATES_H
 #define LMZ_TEMPLATES_H
 
@@ -23,9 +23,7 @@ static inline void update_peers(struct lmz_coder *c, lmz_lane *lane, uint32_t by
         lane->peer_hash[0] = 0;
     else
         lane->peer_hash[0] = hash3(lane->peer_hash[0], lane->token, byte);
-    lane->peer_hash[1] = hash3(lane->last_token, lane->token, byte);
-    if (lane->token)
-        lane->last_token = lane->token;
+    lane->peer_hash[1] = hash2(lane->field, (uint32_t)(lane - c->lanes));
     lane->token = 0;
     for (int k = 0; k < 2; k++) {
         uint32_t *entry = &c->ngram.peer_table[k][peer_entry(c, lane->peer_hash[k])];
