@@ -139,7 +139,7 @@ def test_costs_and_samples_behind_it():
     assert ends[-1] == 100 and len(ends) == len(sizes)
     payload = native.encode_block(raw, spec, transformer(), token_sizes=sizes)
     assert abs(sum(bits) / 8 - len(payload)) < 2
-    drawn = {sample_block(b"the", bytes([7] * 99), spec_of(b"-" * 40), transformer(), token_sizes=b"\3") for _ in "ab"}
-    other = sample_block(b"the", bytes([7] * 99), beside(40, PROFILE), transformer(), token_sizes=b"\3")
+    drawn = {sample_block(b"the", bytes([7] * 999), spec_of(b"-" * 40), transformer(), token_sizes=b"\3") for _ in "ab"}
+    other = sample_block(b"the", bytes([7] * 999), beside(40, PROFILE), transformer(), token_sizes=b"\3")
     (one,) = drawn
     assert len(one) == 40 and one.startswith(b"the") and one != other
