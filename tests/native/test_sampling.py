@@ -19,7 +19,7 @@ from lmzip.reference.tokens import TokenCoder
 
 TEXT = b"the cat sat on the mat, the dog sat on the log; the end of the story is near. "
 N_GIVEN, SIZE = 60, 110
-BITS = hashlib.shake_256(b"bits").digest(16000)
+BITS = hashlib.shake_256(b"bit").digest(16000)
 PICTURE = Content(IMAGE, channels=3, depth=8, width=10)
 SPEECH = Content(SOUND, channels=1, depth=16, flags=SIGNED)
 
