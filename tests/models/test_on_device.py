@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tiny_net
 from conftest import SAMPLE, TINY
+from device_tools import check_coded_together
 from kernel_tools import Reached, beside
 
 pytest.importorskip("torch")
@@ -76,8 +77,6 @@ def test_blocks_of_all_kinds_are_coded_together(kernel, device: NetOnDevice) -> 
     """Encoders, proofs and decoders of several sizes at once, more than there are turns for."""
     raws = [TEXT[i * 700 : i * 700 + 900 + 40 * i] for i in range(9)]
     specs = [spec_of(raw, (8, 16, 5)[i % 3]) for i, raw in enumerate(raws)]
-    expected = [kernel.encode(raw, spec) for raw, spec in zip(raws, specs, strict=True)]
-    found: list = [None] * len(raws)
     together, most = device.drive_for(specs[0]), 0
     advance = together._advance
 
@@ -86,23 +85,11 @@ def test_blocks_of_all_kinds_are_coded_together(kernel, device: NetOnDevice) -> 
         most = max(most, len(launch.n_steps))
         advance(launch)
 
-    def work(i: int) -> None:
-        if i % 3 == 0:
-            found[i] = device.encode(raws[i], specs[i]) == expected[i]
-        else:
-            run = Run(expected=raws[i]) if i % 3 == 1 else Run()
-            found[i] = device.decode(expected[i], specs[i], run) == raws[i]
-
     together._advance = watched
     try:
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(len(raws))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        check_coded_together(kernel, device, raws, specs)
     finally:
         del together._advance
-    assert found == [True] * len(raws)
     assert most > 1, "some were predicted for together"
     assert not together._members and not together._taken.any() and not together._launched
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import threading
 from pathlib import Path
 
 import pytest
 import tiny_llama
+from device_tools import check_coded_together
 
 from lmzip.block import BlockSpec, Run
 from lmzip.codec import compress_stream, decompress_stream
@@ -67,22 +67,7 @@ def test_blocks_are_the_kernels(kernel, device, raw: bytes, n_lanes: int, contex
 def test_blocks_of_all_kinds_are_coded_together(kernel, device) -> None:
     raws = [UNEVEN[i * 20 : 300 + 30 * i] for i in range(6)]
     specs = [spec_of(raw, (16, 9)[i % 2]) for i, raw in enumerate(raws)]
-    expected = [kernel.encode(raw, spec) for raw, spec in zip(raws, specs, strict=True)]
-    found: list = [None] * len(raws)
-
-    def work(i: int) -> None:
-        if i % 3 == 0:
-            found[i] = device.encode(raws[i], specs[i]) == expected[i]
-        else:
-            run = Run(expected=raws[i]) if i % 3 == 1 else Run()
-            found[i] = device.decode(expected[i], specs[i], run) == raws[i]
-
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(len(raws))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found == [True] * len(raws)
+    check_coded_together(kernel, device, raws, specs)
 
 
 def test_files_are_the_same(path: Path) -> None:

@@ -106,6 +106,13 @@ def test_a_transformer_draws_as_the_reference_does(simd: str, monkeypatch) -> No
     assert drawn == expected_tokens(spec, sizes)
 
 
+def test_a_sample_may_end_within_a_token() -> None:
+    """These bits draw one that does: a decoder of a payload would call it damaged."""
+    bits, given = hashlib.shake_256(b"bits").digest(4000), random_text(N_GIVEN)
+    drawn = sample_block(given, bits, beside(SIZE, PROFILE), transformer(), token_sizes=cut(given, 1, max))
+    assert len(drawn) == SIZE and drawn.startswith(given)
+
+
 @pytest.mark.parametrize("content", [BYTES, PICTURE], ids=["bytes", "pixels"])
 def test_without_a_prompt_a_payload_draws_its_own_block(content: Content) -> None:
     raw = TEXT * 3 + bytes(400)
