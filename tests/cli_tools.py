@@ -153,12 +153,14 @@ def run_python(code: str, *arguments, main: str = "lmzip_main", **options) -> su
     return subprocess.Popen([sys.executable, "-c", program, *map(os.fspath, arguments)], **pipes)
 
 
-# The interpreter may lie where another user cannot reach it, so everything is loaded before the user is changed.
+# The interpreter may lie where another user cannot reach it, so everything is loaded before the user is changed, but
+# for what needs a package that is not here.
 AS_NOBODY = """
-import importlib, pkgutil, lmzip.cli, lmzip.codec, lmzip.models
+import contextlib, importlib, pkgutil, lmzip.cli, lmzip.codec, lmzip.models
 for package in (lmzip.cli, lmzip.codec, lmzip.models):
     for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(module.name)
 import lmzip.native
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
