@@ -26,8 +26,10 @@ class LevelSettings:
     uses_model: bool  # for blocks where it pays
     block_size: int  # raw bytes
     lanes: tuple[tuple[int, int], ...] = ()  # (raw bytes up to which, lanes), rising; of blocks with the model
+    small_net: bool = False  # of the nets that ship the level's own is the smaller
     context: int = 0  # how often the window of a model of tokens is halved
     sample_size: int = 32 << 10  # most bytes from which it is decided whether the model pays
+    gain_lost: float = 0.05  # of the size, that a model gains less for each doubling from the sample to the block
     samples_size: int = 4 << 20  # raw bytes of blocks of images and sound, which are learned sooner than text
 
     def spec(self, raw_size: int, *, uses_model: bool, n_lanes: int | None = None) -> BlockSpec:
@@ -52,7 +54,16 @@ _LEVELS = {
     2: LevelSettings(QUICK, False, 2 * _MIB),
     3: LevelSettings(FULL, False, 2 * _MIB),
     4: LevelSettings(MAX, False, 16 * _MIB),
-    5: LevelSettings(LIGHT, True, 16 * _MIB, ((64 * _KIB, 1), (256 * _KIB, 8))),
+    5: LevelSettings(
+        LIGHT,
+        True,
+        16 * _MIB,
+        ((64 * _KIB, 1), (1 * _MIB, 8), (4 * _MIB, 16)),
+        small_net=True,
+        # This net takes no more time than the base, so to try without it costs more of the time than with the other.
+        sample_size=16 << 10,
+        gain_lost=0.035,
+    ),
     6: LevelSettings(MAX, True, 16 * _MIB, ((192 * _KIB, 1), (384 * _KIB, 4), (768 * _KIB, 8), (2 * _MIB, 16))),
     7: LevelSettings(MAX, True, 16 * _MIB, ((384 * _KIB, 1), (1 * _MIB, 4), (2 * _MIB, 8), (4 * _MIB, 16))),
     8: LevelSettings(MAX, True, 32 * _MIB, ((768 * _KIB, 1), (2 * _MIB, 4), (8 * _MIB, 8), (16 * _MIB, 16))),

@@ -28,7 +28,7 @@ WHAT = {
     2: ("more contexts", "speed"),
     3: ("most contexts", "a middle way"),
     4: ("all contexts", "size without the net: binaries, tables"),
-    5: ("net and most contexts", "text, in less time"),
+    5: ("very small net and most contexts", "text, in less time"),
     6: ("net and all contexts", "text, the default"),
     7: ("the same, fewer lanes", "size"),
     8: ("the same, fewer lanes still", "size"),

@@ -24,7 +24,7 @@ _MODEL_GAIN = 0.01  # of the plain payload that the model must save to be worth 
 # At the end of a sample the base has learned little, so a model gains more there than in the whole block, which it may
 # even make larger: by some 3 to 6 per cent of the size less for each doubling from one to the other, as measured on
 # texts and on a tar of programs (docs/RESULTS.md, "The choice by sample").  What is left is to be worth the risk.
-_GAIN_LOST, _LEAST_GAIN = 0.05, 0.05
+_LEAST_GAIN = 0.05
 _LEARNED = 0.01  # of the raw size: where the base leaves no more than that, there is nothing to gain
 _SOME_GAIN = 0.005  # below this a sample counts as incompressible
 
@@ -105,7 +105,7 @@ def _code_bytes(
         return code(False, run) if probe is not None else (None, settings.spec(len(raw), uses_model=False))
     if sizes.plain - sizes.mixed <= least_gain:
         return code(False, run)
-    sure_gain = _LEAST_GAIN + _GAIN_LOST * (len(raw) // sizes.sample).bit_length()
+    sure_gain = _LEAST_GAIN + settings.gain_lost * (len(raw) // sizes.sample).bit_length()
     if sizes.mixed > sizes.plain * (1 - sure_gain):
         return smaller_of_both(len(raw) * _LEARNED, _MODEL_GAIN)
     return code(True, run)

@@ -56,7 +56,8 @@ def settings_for(
 
     if model is None:
         settings, registry = levels.get_level(level), registry or Registry()
-        return settings, with_both(registry.default() if settings.uses_model else registry.built_in())
+        uses_net, small = settings.uses_model, settings.small_net
+        return settings, with_both(registry.default(small=small) if uses_net else registry.built_in())
     settings = levels.get_level(
         level,
         uses_model=bool(model.kind),

@@ -50,6 +50,7 @@ MODEL_KINDS = {NET_KIND: "net", TRANSFORMER_KIND: "transformer", FLOAT_KIND: "mo
 # first four bytes of no two digests are equal.
 REFERENCED: dict[str, tuple[str, int]] = {
     "257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc": ("bytelm3", NET_KIND),
+    "f62fc71ba3d5c22ee714f392ab194515100ad628e750f94da2523d2a994057b3": ("bytelm-s", NET_KIND),
 }
 
 _RECORD = struct.Struct(f"<BB{DIGEST_SIZE}s{FINGERPRINT_SIZE}s{NAME_SIZE}s{NUMERICS_SIZE}s")

@@ -34,9 +34,9 @@ _ENVIRONMENT: Mapping[str, str] = os.environ
 _NO_MODEL = (OSError, ModelMissingError, UnsupportedError)  # of a place that holds none
 
 
-def default_name() -> str:
-    """Return the name of the model that levels with a net use: the shipped one."""
-    return "bytelm3"
+def default_name(*, small: bool = False) -> str:
+    """Return the name of the net that levels with a net use, or of the smaller one that ships for the fastest."""
+    return "bytelm-s" if small else "bytelm3"
 
 
 def user_folder(environment: Mapping[str, str] = _ENVIRONMENT) -> Path:
@@ -100,9 +100,9 @@ class Registry:
         found = self._by_name.get(name)
         return found if found is not None else self._by_name.setdefault(name, self._find(name))
 
-    def default(self) -> Model:
-        """Return the model of levels with a net; raises ModelMissingError."""
-        return self.model(default_name())
+    def default(self, *, small: bool = False) -> Model:
+        """Return the net of levels with a net, or the smaller one that ships; raises ModelMissingError."""
+        return self.model(default_name(small=small))
 
     def add_path(self, name: str) -> None:
         """Make the model at a path, with or without hf: before it, known to frames that need it.
@@ -283,7 +283,8 @@ class Registry:
         for model in self._nets():
             if model.name == name:
                 return model
-        hint = f"; --model {BUILT_IN} does without" if name == default_name() else _hint(name)
+        is_shipped = name in (default_name(), default_name(small=True))
+        hint = f"; --model {BUILT_IN} does without" if is_shipped else _hint(name)
         raise ModelMissingError(f"no model {name} here; there is {', '.join(self.names())}{hint}")
 
     def _load(self, path: Path) -> Model:

@@ -26,6 +26,7 @@ MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD 
 COLUMN PEER PEER_PREFIX RECORD RECORD_LEFT"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
+LIGHT = (FULL[0].replace("SPARSE_2 ", ""), FULL[1].replace("SPARSE_2 ", ""))
 MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
 FIELDS = (MAX[0].replace("SPARSE_2 ", "FIELD "), MAX[1].replace("SPARSE_2 ", "FIELD "))
 
@@ -42,7 +43,7 @@ PROFILES: dict[int, tuple[Shape, Shape | None, Shape | None]] = {
     2: ((QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19), None, None),
     3: ((*FULL, 3, 4, 3, 6, 20), None, None),
     4: ((*MAX, 4, 5, 3, 6, 21), MAX_BYTES, None),
-    5: ((*MAX, 4, 5, 3, 6, 21), (*FULL, 3, 5, 4, 6, 20), None),
+    5: ((*MAX, 4, 5, 3, 6, 21), (*LIGHT, 3, 5, 4, 6, 20), None),
     6: ((*MAX, 4, 5, 3, 6, 22), LARGE_BYTES, LARGE_TOKENS),
 }
 

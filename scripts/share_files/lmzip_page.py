@@ -10,18 +10,22 @@ from share_files.roff import option_entry, roff
 
 def level_range(levels: list[int]) -> str:
     """Return roff for the options of adjacent levels."""
-    return rf"\-{levels[0]} to \-{levels[-1]}"
+    return rf"\-{levels[0]} to \-{levels[-1]}" if len(levels) > 1 else rf"\-{levels[0]}"
 
 
 def model_rows() -> str:
     """Return the rows of the table of models that come with the program."""
-    with_model: dict[bool, list[int]] = {False: [], True: []}
+    of_model: dict[str, list[int]] = {}
     for level in range(MIN_LEVEL, MAX_LEVEL + 1):
-        with_model[get_level(level).uses_model].append(level)
-    return (
-        f"{registry.BUILT_IN}\t{level_range(with_model[False])}\tnone: it learns from the file itself\n"
-        f"{registry.default_name()}\t{level_range(with_model[True])}\tin the program: a small net"
-    )
+        settings = get_level(level)
+        name = registry.default_name(small=settings.small_net) if settings.uses_model else registry.BUILT_IN
+        of_model.setdefault(name, []).append(level)
+    where = {
+        registry.BUILT_IN: "none: it learns from the file itself",
+        registry.default_name(small=True): "in the program: a very small net",
+        registry.default_name(): "in the program: a small net",
+    }
+    return "\n".join(f"{name}\t{level_range(levels)}\t{where[name]}" for name, levels in of_model.items())
 
 
 HEAD = r"""

@@ -112,7 +112,7 @@ def test_list_passes_over_what_is_no_model(net, tmp_path):
     (tmp_path / "folder.safetensors").mkdir()
     (tmp_path / "dangling.safetensors").symlink_to("nowhere")
     found = rows("list", env=here(tmp_path, Path("/nowhere"), net))
-    assert {"ngram", "tiny"} <= set(found) <= {"ngram", "tiny", "bytelm3"}
+    assert {"ngram", "tiny"} <= set(found) <= {"ngram", "tiny", "bytelm-s", "bytelm3"}
 
 
 def test_list_has_models_of_hugging_face(net, tmp_path):
@@ -217,8 +217,9 @@ def test_bits_per_byte_are_those_of_the_same_text_for_all():
 
 
 @needs_shipped
-def test_bench_has_the_default_levels_of_the_shipped_one():
-    assert rows("bench", "bytelm3", env=here())["bytelm3"]["levels"] == [5, 6, 7, 8, 9]
+def test_bench_has_the_default_levels_of_the_shipped_ones():
+    found = rows("bench", "bytelm-s", "bytelm3", env=here())
+    assert {name: row["levels"] for name, row in found.items()} == {"bytelm-s": [5], "bytelm3": [6, 7, 8, 9]}
 
 
 def test_another_model_of_the_same_name_is_no_default(tmp_path):

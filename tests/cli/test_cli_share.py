@@ -164,7 +164,7 @@ CASES = [
     (["lmzip", "--device", ""], ["auto", "cpu", "cuda"]),
     (["lmzip", "--dtype", "b"], ["bfloat16"]),
     (["lmzip", "--model", "n"], ["<default>", "ngram"]),
-    (["lmunzip", "--model", ""], ["<default>", "auto", "bytelm3", "ngram"]),
+    (["lmunzip", "--model", ""], ["<default>", "auto", "bytelm-s", "bytelm3", "ngram"]),
     (["lmzip", "--no-v"], ["--no-verify"]),
     (
         ["lmzip-models", ""],

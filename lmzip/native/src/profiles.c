@@ -4,6 +4,7 @@
 /* In blocks of several lanes, what followed elsewhere last is no guide, and statistics of the lane's own text are. */
 #define FULL_CONTEXTS                                                                                                  \
     ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, ABOVE_PEER, COLUMN, PEER
+#define LIGHT_CONTEXTS ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, ABOVE_PEER, COLUMN, PEER
 #define MAX_CONTEXTS_WITH(third)                                                                                     \
     ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_23, ABOVE_PEER, COLUMN, \
         PEER, PEER_PREFIX, RECORD, RECORD_LEFT
@@ -12,6 +13,8 @@ static const uint8_t fast_contexts[] = {ORDER_2, ORDER_3, ORDER_4, WORD};
 static const uint8_t quick_contexts[] = {ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, PEER};
 static const uint8_t full_contexts[] = {FULL_CONTEXTS, INDIRECT_2};
 static const uint8_t full_lane_contexts[] = {FULL_CONTEXTS, LANE_ORDER_3};
+static const uint8_t light_contexts[] = {LIGHT_CONTEXTS, INDIRECT_2};
+static const uint8_t light_lane_contexts[] = {LIGHT_CONTEXTS, LANE_ORDER_3};
 static const uint8_t max_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), INDIRECT_1, INDIRECT_2};
 static const uint8_t max_lane_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), LANE_ORDER_3, LANE_WORD};
 static const uint8_t max_expert_contexts[] = {MAX_CONTEXTS_WITH(FIELD), INDIRECT_1, INDIRECT_2};
@@ -26,7 +29,7 @@ static const profile_row profiles[] = {
     {"quick", {{NGRAM_quick, 19}}},
     {"full", {{NGRAM_full, 20}}},
     {"max", {{NGRAM_max, 21}, {NGRAM_max_bytes, 21}}},
-    {"light", {{NGRAM_max, 21}, {NGRAM_full_bytes, 20}}},
+    {"light", {{NGRAM_max, 21}, {NGRAM_light_bytes, 20}}},
     {"large", {{NGRAM_max, 22}, {NGRAM_max_bytes, 22}, {NGRAM_max_tokens, 22}}},
 };
 #define N_PROFILES ((int)(sizeof profiles / sizeof *profiles))

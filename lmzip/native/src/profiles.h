@@ -26,7 +26,7 @@ enum {
     X(quick, quick, quick, 8, 2, ALONE, 3, 3, 4)                                                  \
     X(full, full, full_lane, 12, 3, ALONE, 4, 3, 6)                                               \
     X(max, max, max_lane, 19, 4, ALONE | HAS_FIELDS, 5, 3, 6)                                     \
-    X(full_bytes, full, full_lane, 12, 3, WITH_BYTES, 5, 4, 6)                                    \
+    X(light_bytes, light, light_lane, 11, 3, WITH_BYTES, 5, 4, 6)                                 \
     X(max_bytes, max_expert, max_expert_lane, 19, 4, WITH_BYTES | HAS_FIELDS, 6, 4, 6)            \
     X(max_tokens, max_expert, max_expert_lane, 19, 4, WITH_TOKENS | HAS_FIELDS, 6, 0, 6)
 
