@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lmzip.dictionary import Dictionary
 
 IMAGE, SOUND = 1, 2  # kinds
+X86, X86_64, ARM64 = 1, 2, 3  # machines whose code a block may be converted for (FORMAT 4.9)
 BIG_ENDIAN, SIGNED, FLOAT, PALETTE = 1, 2, 4, 8  # flags
 LINE_UNIT_SHIFT = 4  # two bits of flags: lines are padded to multiples of 2 to this power bytes
 

@@ -18,7 +18,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vector_files import bad, contents, copies, dictionaries, far, good, patches
+from vector_files import bad, contents, copies, dictionaries, far, good, patches, programs
 from vector_files.frames import DICTIONARY, FOLDER, LINES, NOTE, TEXT, WEIGHTS, Vector, make_weights
 from vector_files.nets import FORMULA_NETS, LIMIT, ORDERS
 from vector_files.transformers import CONFIG, FORMULA_TRANSFORMER
@@ -33,7 +33,7 @@ RESULTS = {"good": None, "bad": DAMAGED, "unsupported": UNSUPPORTED}  # by the f
 
 def vectors() -> list[Vector]:
     """Return all vectors; the same bytes each time."""
-    groups = (good, contents, copies, far, dictionaries, patches, bad)
+    groups = (good, contents, copies, far, dictionaries, patches, programs, bad)
     return [vector for group in groups for vector in group.vectors()]
 
 

@@ -19,10 +19,12 @@ from lmzip.models.registry import BUILT_IN
 
 if TYPE_CHECKING:
     from lmzip.codec import FrameInfo
+    from lmzip.format.block import BlockHead
 
 _ROW = "{:>14} {:>14} {:>9} {:>6} {:>6}  {:<9} {}\n"
 _HEADINGS = ("raw", "compressed", "bits/byte", "frames", "blocks", "model", "name")
 _SHA256_SIZE = 32
+_MACHINE_NAMES = ("", "x86", "x86-64", "arm64")
 _MODE_NAMES = ("stored", "base", "model")  # what codes a block, by its mode
 
 
@@ -107,10 +109,24 @@ def _dictionary_record(frame: FrameInfo) -> dict[str, object] | None:
     return None if dictionary is None else {"sha256": dictionary.digest.hex(), "size_log": dictionary.size_log}
 
 
+def _is_shorter(head: BlockHead) -> bool:
+    """Return whether there are copies: machine code without has a body too, but no shorter one."""
+    return head.body_size is not None and head.body_size < head.raw_size
+
+
 def _copies(frame: FrameInfo) -> tuple[int, int, int]:
     """Return how many blocks had long repeats taken out, their raw bytes, and the bytes that were left to code."""
-    heads = [block.head for block in frame.blocks if block.head.has_copies]
+    heads = [block.head for block in frame.blocks if _is_shorter(block.head)]
     return len(heads), sum(head.raw_size for head in heads), sum(head.body_size or 0 for head in heads)
+
+
+def _machines(frame: FrameInfo) -> dict[str, list[int]]:
+    """Return the raw sizes of blocks that are converted as machine code, by the name of the machine."""
+    sizes: dict[str, list[int]] = {}
+    for block in frame.blocks:
+        if block.head.machine:
+            sizes.setdefault(_MACHINE_NAMES[block.head.machine], []).append(block.head.raw_size)
+    return sizes
 
 
 def _outside_text(n_outside: int) -> str:
@@ -140,6 +156,7 @@ def _frame_record(frame: FrameInfo) -> dict[str, object]:
         "modes": _modes(frame),
         "lanes": sorted({block.head.n_lanes for block in frame.blocks}),
         "contents": _contents_record(frame),
+        "programs": {name: {"blocks": len(of), "raw_size": sum(of)} for name, of in _machines(frame).items()},
         "window": frame.window,
         "far_blocks": frame.n_far,
         "copies": dict(zip(("blocks", "raw_size", "body_size"), _copies(frame), strict=True)),
@@ -217,6 +234,8 @@ class Listing(Action):
                 lines.append(f"  a patch of the file with the {original}: {n_patched} blocks have copies of it")
             for content, sizes in _contents(frame).items():
                 lines.append(f"  {_content_text(content)}: {sum(sizes)} bytes in {len(sizes)} blocks")
+            for name, sizes in _machines(frame).items():
+                lines.append(f"  {name} code: {sum(sizes)} bytes in {len(sizes)} blocks")
             if (copies := _copies(frame))[0]:
                 lines.append(f"  long repeats: {copies[1]} bytes in {copies[0]} blocks, coded as {copies[2]}")
             if frame.window:
@@ -232,7 +251,8 @@ class Listing(Action):
             head = block.head
             kind = _MODE_NAMES[head.mode] + ("" if head.is_stored else f", lanes {head.n_lanes}")
             kind += f", {_content_text(head.content)}" if head.content != BYTES else ""
-            kind += f", copies and rest of {head.body_size}" if head.has_copies else ""
+            kind += f", {_MACHINE_NAMES[head.machine]} code" if head.machine else ""
+            kind += f", copies and rest of {head.body_size}" if _is_shorter(head) else ""
             kind += " from the original" if head.is_patched else ""
             kind += f" from {head.reach} bytes before" if head.is_far else ""
             put_result(

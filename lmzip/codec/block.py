@@ -114,7 +114,7 @@ def make_raw(head: BlockHead, coded, payload, name: str, past: Past | None = Non
     """
     try:
         if head.is_far and past:
-            raw = past.put_back(coded, head.raw_size, head.reach)
+            raw = past.put_back(coded, head.raw_size, head.reach, head.machine)
         elif head.list_size is not None:
             from lmzip.native.original import put_back_patched
 
@@ -123,7 +123,7 @@ def make_raw(head: BlockHead, coded, payload, name: str, past: Past | None = Non
         elif head.has_copies:
             from lmzip.native.copies import put_back_copies  # the kernel, which a list does without
 
-            raw = put_back_copies(coded, head.raw_size)
+            raw = put_back_copies(coded, head.raw_size, head.machine)
         else:
             raw = coded
     except DamagedError as error:

@@ -192,7 +192,7 @@ class FrameReader:
             if not self._salvage:
                 raise
             if head.has_copies and len(sound):
-                sound = _beginning_of(sound, head.raw_size)
+                sound = _beginning_of(sound, head)
             reason = f"{job.name}: unexpected end of file" if is_cut else str(error)
             hole = Hole(block.offset, 0, head.raw_size - len(sound), reason)
         return _Decoded(block, bytes(sound), hole)
@@ -290,14 +290,14 @@ class FrameReader:
         self.summary.end_frame(digest)
 
 
-def _beginning_of(body, raw_size: int):
-    """Return the raw bytes that the beginning of a body makes, of raw_size in all; raises MemoryLimitError."""
+def _beginning_of(body, head: BlockHead):
+    """Return the raw bytes that the beginning of a block's body makes; raises MemoryLimitError."""
     from lmzip.native.copies import put_back_beginning  # the kernel, which a list does without
 
     try:
-        return put_back_beginning(body, raw_size)
+        return put_back_beginning(body, head.raw_size, head.machine)
     except MemoryError:
-        raise no_memory(raw_size) from None
+        raise no_memory(head.raw_size) from None
 
 
 def new_past(window: int) -> Past:

@@ -14,9 +14,11 @@ from lmzip.codec.block import Counter, Report, no_memory
 from lmzip.codec.choice import code_block
 from lmzip.codec.copies import largest_body
 from lmzip.codec.patch import pack_list, patched
+from lmzip.codec.programs import machine_of
 from lmzip.format.block import BASE, STORED, WITH_MODEL, BlockHead, data_check, payload_check
 from lmzip.levels import LevelSettings
 from lmzip.models.base import Model
+from lmzip.native.addresses import body_without_copies
 from lmzip.native.copies import Body, take_copies
 from lmzip.native.original import PatchedBody
 
@@ -34,8 +36,11 @@ def body_of(raw, content: Content = BYTES) -> Body | None:
 
     Raises MemoryError.
     """
-    most = largest_body(len(raw))
-    return take_copies(raw, most) if most and content == BYTES else None
+    if content != BYTES:
+        return None
+    most, machine = largest_body(len(raw)), machine_of(raw)
+    body = take_copies(raw, most, machine) if most else None
+    return body_without_copies(raw, machine) if machine and body is None else body
 
 
 def encode_block(
@@ -76,6 +81,8 @@ def encode_block(
         raise no_memory(len(raw)) from None
     counted(len(raw) - counted.done)
     mode, lanes, content = STORED, 1, BYTES
+    if payload is None and len(coded) > len(raw):
+        body, coded = None, raw
     if payload is None:
         payload = coded
     else:
@@ -94,6 +101,5 @@ def encode_block(
 
 def _with_body(head: BlockHead, payload, body: Body) -> BlockHead:
     """Return the head of a block whose payload stands for a body."""
-    if not body.reach:
-        return replace(head, body_size=len(body.coded))
-    return replace(head, body_size=len(body.coded), reach=body.reach, payload_check=payload_check(payload))
+    head = replace(head, body_size=len(body.coded), machine=body.machine)
+    return replace(head, reach=body.reach, payload_check=payload_check(payload)) if body.reach else head

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from lmzip.block import BYTES, Content
 from lmzip.codec.copies import least_saved, suits_samples
+from lmzip.codec.programs import machine_of
 from lmzip.errors import DamagedError, MemoryLimitError
+from lmzip.native.addresses import body_without_copies
 from lmzip.native.copies import Body, Past
 
 
@@ -35,13 +37,16 @@ class FarCopies:
             if self._past is None:
                 self._past = Past(1 << self.window_log, self._block_size, finds=True)
             self._past.append(raw)
-            body = self._past.take(size, least_saved(size) if content == BYTES else size)
+            machine = machine_of(raw) if content == BYTES else 0
+            body = self._past.take(size, least_saved(size) if content == BYTES else size, machine)
+            if body is None and machine:
+                body = body_without_copies(raw, machine)
         except MemoryError:
             raise MemoryLimitError(f"not enough memory for a window of {(1 << self.window_log) >> 20} MiB") from None
         if body is None or (content != BYTES and not suits_samples(len(body.coded), size)):
             return None
         if self._proves:
             self._past.drop_last(size)
-            if self._past.put_back(body.coded, size, body.reach) != raw:
+            if self._past.put_back(body.coded, size, body.reach, body.machine) != raw:
                 raise DamagedError("copies of other bytes")
         return body

@@ -65,7 +65,7 @@ class LossyPast:
         if head.reach > self._bytes.reach:
             self._begin_lost(head.reach - self._bytes.reach)
         try:
-            raw = self._bytes.put_back(body, head.raw_size, head.reach)
+            raw = self._bytes.put_back(body, head.raw_size, head.reach, head.machine)
         except DamagedError as error:
             raise DamagedError(f"{name}: {error}") from None
         stretches = [Stretch(0, head.raw_size, False)]

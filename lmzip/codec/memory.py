@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from lmzip import levels
 from lmzip.block import BYTES, BlockSpec, Content
-from lmzip.codec.copies import largest_body
 from lmzip.codec.patch import list_spec, near_size
 from lmzip.codec.settings import DEFAULT_WINDOW_LOG, settings_for
 from lmzip.dictionary import MAX_STATES
@@ -220,7 +219,7 @@ def encode_need(
     of_samples = BlockSpec(raw_size, settings.profile, False, content=content)
     if content != BYTES and model.takes(of_samples):
         state = max(state, model.memory_size(of_samples))
-    body = raw_size if window else largest_body(raw_size)
+    body = raw_size + 1  # where it is a program
     if model.original:
         state = max(state, _rest_state(model, near_size(raw_size // 8, raw_size), len(specs), *specs))
         body = 2 * raw_size + raw_size // 8

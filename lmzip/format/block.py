@@ -29,6 +29,10 @@ _MODE_BITS, _LANES_SHIFT, _FOLLOWS_SHIFT, _LAST_FLAG = 3, 2, 5, 0x80
 _NOTHING, _CONTENT, _BODY_SIZE, _FAR = range(4)  # what follows in the head
 _FOLLOWING_SIZES = (0, CONTENT_SIZE, BODY_SIZE_SIZE, FAR_SIZE)
 
+# The field `body_size`.
+_MACHINE_SHIFT = 30
+_MAX_BODY_SIZE = (1 << _MACHINE_SHIFT) - 1
+
 _START = struct.Struct("<BIII")
 _SHORT_START = struct.Struct("<HHI")
 _U32 = struct.Struct("<I")
@@ -54,6 +58,7 @@ class BlockHead:
         None  # bytes of the list that a body begins with, of a block that has copies of an original only
     )
     list_payload_size: int = 0  # bytes of the payload that stand for it
+    machine: int = 0  # whose code the rest of a body is converted for (FORMAT 4.9): lmzip.block.X86 ...
 
     @property
     def has_copies(self) -> bool:
@@ -101,13 +106,20 @@ class BlockHead:
         elif self.is_patched:
             follows, following = _FAR, _FAR_FIELDS.pack(self.body_size, self.list_size, self.list_payload_size)
         elif self.is_far:
-            follows, following = _FAR, _FAR_FIELDS.pack(self.body_size, self.reach, self.payload_check)
+            follows, following = _FAR, _FAR_FIELDS.pack(self._sized_body(), self.reach, self.payload_check)
         elif self.has_copies:
-            follows, following = _BODY_SIZE, _U32.pack(self.body_size)
+            follows, following = _BODY_SIZE, _U32.pack(self._sized_body())
         kind = self.mode | (self.n_lanes.bit_length() - 1) << _LANES_SHIFT | follows << _FOLLOWS_SHIFT
         packed = _START.pack(kind | _LAST_FLAG * self.last, self.raw_size, self.payload_size, self.data_check)
         packed += following
         return packed + _U32.pack(zlib.crc32(header.packed + packed))
+
+    def _sized_body(self) -> int:
+        """Return the field that says the size of a body, and of which machine it is."""
+        size = self.body_size or 0
+        if self.machine and size > _MAX_BODY_SIZE:
+            raise ValueError(f"a body of {size} bytes cannot be one of machine code")
+        return size | self.machine << _MACHINE_SHIFT
 
     def _pack_short(self, header: FrameHeader) -> bytes:
         implied = (True, _short_mode(header, self.raw_size, self.payload_size), header.n_lanes, header.content)
@@ -182,7 +194,7 @@ def parse_block_head(header: FrameHeader, packed: bytes) -> BlockHead:
     sizes = f"{head.raw_size} bytes in a payload of {head.payload_size}"
     if head.raw_size > MAX_RAW_SIZE:
         raise DamagedError(f"impossible block: {sizes}")
-    if head.body_size is not None and not 0 < head.body_size < head.raw_size:
+    if head.body_size is not None and not 0 < head.body_size < head.raw_size + (2 if head.machine else 0):
         raise DamagedError(f"impossible block: {sizes}")
     if head.list_size is not None and not 0 < head.list_payload_size <= head.list_size <= (head.body_size or 0):
         raise DamagedError(f"impossible block: a list of {head.list_size} bytes in {head.list_payload_size}")
@@ -210,7 +222,7 @@ def _parse_long(header: FrameHeader, packed: bytes) -> BlockHead:
         raise UnsupportedError(f"needs a newer lmzip: block of kind {kind:#04x}")
     follows, at = _follows(kind), _START.size
     content, body_size, reach, payload_check = BYTES, None, 0, None
-    list_size, list_payload_size = None, 0
+    list_size, list_payload_size, machine = None, 0, 0
     if follows == _CONTENT:
         content = parse_content(packed[at : at + CONTENT_SIZE])
     elif follows == _BODY_SIZE:
@@ -219,10 +231,14 @@ def _parse_long(header: FrameHeader, packed: bytes) -> BlockHead:
         body_size, list_size, list_payload_size = _FAR_FIELDS.unpack_from(packed, at)
     elif follows == _FAR:
         body_size, reach, payload_check = _FAR_FIELDS.unpack_from(packed, at)
+    if body_size is not None:
+        machine, body_size = body_size >> _MACHINE_SHIFT, body_size & _MAX_BODY_SIZE
+        if machine and list_size is not None:
+            raise UnsupportedError(f"needs a newer lmzip: a patched block of machine {machine}")
     n_lanes = 1 << (kind >> _LANES_SHIFT & 7)
     last = bool(kind & _LAST_FLAG)
     start = (last, mode, n_lanes, raw_size, payload_size, check, content)
-    return BlockHead(*start, body_size, reach, payload_check, list_size, list_payload_size)
+    return BlockHead(*start, body_size, reach, payload_check, list_size, list_payload_size, machine)
 
 
 def check_sequence(head: BlockHead, index: int, n_before: int) -> None:

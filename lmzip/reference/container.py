@@ -127,7 +127,7 @@ def decode_payload(header: Header, head: Head, payload: bytes, before: bytes) ->
         return raw
     raw = body = payload if head.mode == STORED else decode_coded(header, head, payload, header.dictionary)
     if head.body_size is not None:
-        raw = put_back_copies(body, head.raw_size, before)
+        raw = put_back_copies(body, head.raw_size, before, head.machine)
     checked = payload if raw is payload else raw + payload
     if zlib.crc32(checked) != head.data_check:
         raise DamagedFile("data_check")

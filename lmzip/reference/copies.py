@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from lmzip.reference.addresses import convert_back
 from lmzip.reference.faults import DamagedFile, take
 
 
-def put_back_copies(body: bytes, raw_size: int, before: bytes = b"") -> bytes:
-    """Return the raw bytes that a body makes (FORMAT 4.6), of bytes that stand before the block too (4.7)."""
+def put_back_copies(body: bytes, raw_size: int, before: bytes = b"", machine: int = 0) -> bytes:
+    """Return the raw bytes that a body makes (FORMAT 4.6), of bytes that stand before the block too (4.7).
+
+    machine: what the rest is converted for (4.9).
+    """
     n_copies, at = read_number(body, 0)
     copies = []
     for _ in range(n_copies):
@@ -17,7 +21,7 @@ def put_back_copies(body: bytes, raw_size: int, before: bytes = b"") -> bytes:
     raw, last_distance = bytearray(before), 0
     raw_size += len(before)
     for gap, size, said in copies:
-        raw += take(body, at, gap)
+        raw += convert_back(take(body, at, gap), len(raw) - len(before), machine)
         at += gap
         distance = said or last_distance
         if not 0 < distance <= len(raw) or not 0 < size <= raw_size - len(raw):
@@ -25,7 +29,7 @@ def put_back_copies(body: bytes, raw_size: int, before: bytes = b"") -> bytes:
         for _ in range(size):
             raw.append(raw[-distance])
         last_distance = distance
-    raw += body[at:]
+    raw += convert_back(body[at:], len(raw) - len(before), machine)
     if len(raw) != raw_size:
         raise DamagedFile("a body that makes another number of bytes")
     return bytes(raw[len(before) :])

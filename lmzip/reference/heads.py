@@ -79,6 +79,7 @@ class Head:
     payload_check: int | None = None  # None where the block has no reach
     list_size: int | None = None  # None where the block is not patched
     list_payload_size: int = 0
+    machine: int = 0
 
     @property
     def coded_size(self) -> int:
@@ -134,6 +135,10 @@ def read_head(data: bytes, at: int, header: Header) -> Head:
             head.body_size, head.list_size, head.list_payload_size = struct.unpack_from("<III", packed, 13)
         elif kind >> 5 & 3 == HAS_REACH:
             head.body_size, head.reach, head.payload_check = struct.unpack_from("<III", packed, 13)
+    if head.body_size is not None:
+        head.machine, head.body_size = head.body_size >> 30, head.body_size % 2**30
+    if head.machine and head.list_size is not None:
+        raise UnsupportedFile("a patched block of machine code")
     if head.mode == STORED and head.n_lanes > 1:
         raise UnsupportedFile("a stored block with lanes")
     if head.content and head.mode != BASE:
@@ -190,7 +195,7 @@ def check_sizes(header: Header, head: Head) -> None:
         raise DamagedFile("a block with a model that is not named")
     if head.raw_size > 2**30:
         raise DamagedFile("raw_size")
-    if head.body_size is not None and not 0 < head.body_size < head.raw_size:
+    if head.body_size is not None and not 0 < head.body_size < head.raw_size + (2 if head.machine else 0):
         raise DamagedFile("body_size")
     if head.payload_check is not None and not 0 < head.reach <= header.window:
         raise DamagedFile("reach")

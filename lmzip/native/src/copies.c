@@ -1,15 +1,24 @@
 /* copies.c - the body of a block: what is left of it where long repeats are taken out, with a list of them before it
-   (FORMAT 4.6). */
+   (FORMAT 4.6); what is left may be converted (FORMAT 4.9). */
 #include <string.h>
 
+#include "addresses.h"
 #include "copy_list.h"
 #include "lmz.h"
 #include "repeats.h"
 
 /* --- taking out --------------------------------------------------------------------------------------------------- */
 
+/* Put bytes that are in no copy, which stand at a place of the raw bytes. */
+static void put_gap(writer *w, const uint8_t *bytes, size_t size, size_t place, int machine)
+{
+    put(w, bytes, size);
+    if (!w->is_full)
+        addresses_convert(w->bytes + w->size - size, size, place, machine, ADDRESSES_WRITE);
+}
+
 int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_t raw_size, size_t window, size_t least,
-                    uint8_t *body, size_t capacity, size_t *body_size, size_t *reach)
+                    int machine, uint8_t *body, size_t capacity, size_t *body_size, size_t *reach)
 {
     const size_t start = size - raw_size;
     repeats found;
@@ -35,10 +44,10 @@ int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_
     }
     at = (uint32_t)start;
     for (size_t i = 0; i < found.n; i++) {
-        put(&w, bytes + at, found.list[i].start - at);
+        put_gap(&w, bytes + at, found.list[i].start - at, at - start, machine);
         at = found.list[i].start + found.list[i].size;
     }
-    put(&w, bytes + at, size - at);
+    put_gap(&w, bytes + at, size - at, at - start, machine);
     const int has_copies = found.n > 0;
     repeats_free(&found);
     *body_size = w.size;
@@ -47,7 +56,19 @@ int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_
 
 /* --- putting back ------------------------------------------------------------------------------------------------- */
 
-int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach,
+/* Copy the next `gap` bytes of the rest, as copy_rest() does, and convert them back. */
+static int copy_gap(reader *rest, int machine, uint8_t *raw, size_t raw_size, size_t gap, size_t *made)
+{
+    const size_t start = *made;
+    const int is_whole = copy_rest(rest, raw, raw_size, gap, made);
+    const size_t n = *made - start;
+    addresses_convert(raw + start, n, start, machine, ADDRESSES_UNDO);
+    if (!is_whole && machine)
+        *made -= n < ADDRESSES_OPEN_END ? n : ADDRESSES_OPEN_END;
+    return is_whole;
+}
+
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, int machine, uint8_t *raw, size_t raw_size, size_t reach,
                         size_t *made)
 {
     reader list = {body, body + body_size, 0}, rest = list;
@@ -65,13 +86,13 @@ int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, siz
         const size_t gap = take_number(&list), size = take_number(&list), other = take_number(&list);
         if (other)
             distance = other;
-        if (!copy_rest(&rest, raw, raw_size, gap, made))
+        if (!copy_gap(&rest, machine, raw, raw_size, gap, made))
             return LMZ_E_DAMAGED;
         if (!size || size > raw_size - *made || !distance || distance > *made + reach)
             return LMZ_E_DAMAGED;
         copy_before(raw + *made, size, distance);
         *made += size;
     }
-    const int is_whole = copy_rest(&rest, raw, raw_size, raw_size - *made, made);
+    const int is_whole = copy_gap(&rest, machine, raw, raw_size, raw_size - *made, made);
     return is_whole && rest.at == rest.end ? LMZ_DONE : LMZ_E_DAMAGED;
 }

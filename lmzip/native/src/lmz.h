@@ -143,15 +143,27 @@ int lmz_finder_forget(lmz_finder *finder, const uint8_t *bytes, size_t size, siz
 /* Write to `body` the list of copies and the rest that the last raw_size of `size` bytes are made of, and its size; the
    bytes before them are those that the finder was shown.  window: how far before the raw bytes a copy may begin; reach:
    how far one does, 0 where none does.  least: bytes in all copies from which on those of the raw bytes themselves
-   count, of which models know; others always do.  Return LMZ_E_FULL where the body would be larger than its capacity,
-   or nothing is left of the copies; LMZ_E_MEMORY. */
+   count, of which models know; others always do.  machine: what the rest is converted for, 0 for none.  Return
+   LMZ_E_FULL where the body would be larger than its capacity, or nothing is left of the copies; LMZ_E_MEMORY. */
 int lmz_copies_take(lmz_finder *finder, const uint8_t *bytes, size_t size, size_t raw_size, size_t window, size_t least,
-                    uint8_t *body, size_t capacity, size_t *body_size, size_t *reach);
+                    int machine, uint8_t *body, size_t capacity, size_t *body_size, size_t *reach);
 
-/* Write the raw bytes that a body makes, behind `reach` bytes of which it may have copies.  Return LMZ_E_DAMAGED where
-   they are not raw_size bytes.  made: how many there are, of the beginning of a body those that it makes. */
-int lmz_copies_put_back(const uint8_t *body, size_t body_size, uint8_t *raw, size_t raw_size, size_t reach,
+/* Write the raw bytes that a body makes whose rest is converted for a machine, or is not, behind `reach` bytes of which
+   it may have copies.  Return LMZ_E_DAMAGED where they are not raw_size bytes.  made: how many there are, of the
+   beginning of a body those that it makes. */
+int lmz_copies_put_back(const uint8_t *body, size_t body_size, int machine, uint8_t *raw, size_t raw_size, size_t reach,
                         size_t *made);
+
+/* --- addresses: operands of machine code, written as what they lead to (FORMAT 4.9) ------------------------------- */
+
+enum { LMZ_X86 = 1, LMZ_X86_64, LMZ_ARM64 };
+
+/* Convert the raw bytes of a block without copies for a machine; LMZ_E_ARGUMENT for one that there is not. */
+int lmz_addresses_write(uint8_t *bytes, size_t size, int machine);
+
+/* Count how many operands in the raw bytes of a block say what another one before them did: as they are, and written as
+   addresses; two numbers each for branches of x86, other operands of x86-64, and branches of arm64.  LMZ_E_MEMORY. */
+int lmz_addresses_count(const uint8_t *raw, size_t size, uint32_t repeats[6]);
 
 /* --- originals: what a block has copies of without a frame before it (FORMAT 4.8) --------------------------------- */
 
