@@ -77,8 +77,8 @@ class Past:
     def put_back(self, body, raw_size: int, reach: int, machine: int = 0) -> memoryview:
         """Make the next block of its body, and take it; return its raw bytes.
 
-        reach: how far before it its copies may begin.  machine: what its rest is converted for.  Raises DamagedError where the body does not make raw_size bytes,
-        and takes nothing then; MemoryError.
+        reach: how far before it its copies may begin.  machine: what its rest is converted for.  Raises DamagedError
+        where the body does not make raw_size bytes, and takes nothing then; MemoryError.
         """
         if reach > self.reach:
             raise DamagedError("damaged copies: of bytes that are not there")

@@ -15,7 +15,7 @@ def convert_back(gap: bytes, place: int, machine: int) -> bytes:
 def x86_back(gap: bytes, place: int, machine: int) -> bytes:
     g, i = bytearray(gap), 0
     while i < len(g):
-        o, m = operand(g[i : i + 3], machine)
+        o, m = operand(bytes(g[i : i + 3]), machine)
         if o == 0 or i + o + 4 > len(g):
             i += 1
             continue

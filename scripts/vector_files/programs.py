@@ -37,8 +37,16 @@ STARTS = (
     (b"\x0f\x10\x35", 0),
 )
 # What is none, or ends another way: a highest byte of its own, one instruction within another, prefixes of them.
-ODD = (b"\xe8\1\2\3\4", b"\xe8\1\xe8\3\7\0", b"\x0f\xe8\5\0\0\0", b"\x0f\xe9\x05\0\0\0\0", b"\xe8\xe8\xe8\xe8\xe8\xff")
-ODD += (b"\x0f\x0f\x84\0\0\0\0", b"\xff\xff\xff\xff\xff\xff", b"\x0f\x84\x05\x05\x05\1\0\0")
+ODD = (
+    b"\xe8\1\2\3\4",
+    b"\xe8\1\xe8\3\7\0",
+    b"\x0f\xe8\5\0\0\0",
+    b"\x0f\xe9\x05\0\0\0\0",
+    b"\xe8\xe8\xe8\xe8\xe8\xff",
+    b"\x0f\x0f\x84\0\0\0\0",
+    b"\xff\xff\xff\xff\xff\xff",
+    b"\x0f\x84\x05\x05\x05\1\0\0",
+)
 
 
 def x86_code(n: int) -> bytes:

@@ -8,6 +8,7 @@ import random
 import pytest
 from cli_tools import compress, run
 from codec_tools import frame_of, join
+from program_tools import x86_program
 
 from lmzip.format.block import BASE, WITH_MODEL, BlockHead
 from lmzip.format.header import FLOAT_KIND, NET_KIND, ModelRecord, pack_header
@@ -147,3 +148,14 @@ def test_long_repeats_are_shown(tmp_path):
     (frame,) = json.loads(run("lmzip", "-l", "--json", tmp_path / "a.lmz").stdout)["frames"]
     copies = frame["copies"]
     assert (copies["blocks"], copies["raw_size"]) == (2, 2 << 20) and copies["body_size"] < 2000
+
+
+def test_machine_code_is_shown(tmp_path):
+    """And is not taken for copies, though it has a body."""
+    (tmp_path / "a").write_bytes(x86_program(100_000))
+    run("lmzip", "-1", tmp_path / "a")
+    assert b"x86 code: 100000 bytes in 1 blocks" in run("lmzip", "-lv", tmp_path / "a.lmz").stdout
+    shown = run("lmzip", "-lvv", tmp_path / "a.lmz").stdout
+    assert b", x86 code, crc32" in shown and b"copies" not in shown and b"repeats" not in shown
+    (frame,) = json.loads(run("lmzip", "-l", "--json", tmp_path / "a.lmz").stdout)["frames"]
+    assert frame["programs"] == {"x86": {"blocks": 1, "raw_size": 100_000}} and frame["copies"]["blocks"] == 0

@@ -243,7 +243,7 @@ def test_a_file_that_is_cut_is_saved_up_to_there():
 
 def test_a_wrong_reach_under_sound_checks_is_damage():
     """Copies of other bytes: the check of the raw bytes notices them, also to salvage."""
-    with patch.object(Past, "put_back", lambda self, body, size, reach: self.append(bytes(size)) or self.last(size)):
+    with patch.object(Past, "put_back", lambda self, _body, size, *_: self.append(bytes(size)) or self.last(size)):
         written, error = written_before_error(DATA)
         assert written == RAW[: 2 * BLOCK] and isinstance(error, DamagedError)
         saved, summary = unpack(DATA, salvage=True)
@@ -254,8 +254,8 @@ def test_a_wrong_reach_under_sound_checks_is_damage():
 
 
 def test_a_proof_notices_copies_that_make_something_else():
-    def take(self, size, least):
-        body = real(self, size, least)
+    def take(self, *arguments):
+        body = real(self, *arguments)
         if body is None or not body.reach:
             return body
         return body._replace(coded=bytes(body.coded)[:-1] + bytes([bytes(body.coded)[-1] ^ 1]))

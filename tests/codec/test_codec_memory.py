@@ -106,7 +106,7 @@ def test_the_memory_limit_is_checked_before_work(threads, net, sample_text, tiny
 
 def test_a_memory_limit_takes_threads_before_it_refuses(sample_text):
     raw = sample_text[:30000]
-    block = native.memory_size(BlockSpec(10000, FAST, False)) + 2 * 10000
+    block = native.memory_size(BlockSpec(10000, FAST, False)) + 3 * 10000 + 1  # raw bytes, body, payload
     for memory_limit, n_threads in ((block, 1), (2 * block + 10000, 2), (2 * block + 9999, 1), (9 * block, 3)):
         data, summary = pack(raw, level=1, block_size=10000, threads=3, memory_limit=memory_limit)
         assert summary.n_threads == n_threads
@@ -149,7 +149,8 @@ def test_compress_memory_counts_the_net(sample_text, tiny_path, tiny_model):
     options = {"level": 5, "block_size": 5000, "threads": 2, "model": tiny_model}
     need = codec.compress_memory(**options)
     state = max(tiny_model.memory_size(BlockSpec(5000, LIGHT, uses_model)) for uses_model in (False, True))
-    assert need == 2 * tiny_model.size + 2 * (state + 3 * 5000) + 5000, "coded both ways, and both payloads are held"
+    block = state + 4 * 5000 + 1  # it is coded both ways, and both payloads are held beside raw bytes and body
+    assert need == 2 * tiny_model.size + 2 * block + 5000
     assert codec.compress_memory(**options | {"threads": 1}) == (need - 5000) // 2 + tiny_model.size, "weights once"
     assert need > codec.compress_memory(**options | {"model": NgramModel()})
     assert pack(sample_text[:20000], **options, memory_limit=need)[1].n_threads == 2

@@ -40,6 +40,8 @@ def test_layout_is_the_one_in_the_specification():
     packed = replace(HEAD, body_size=700).pack(LONG)
     assert packed[:17] == bytes([0x80 | 0x40 | 2 << 2 | 1]) + struct.pack("<IIII", 1000, 500, 0x12345678, 700)
     assert packed[17:] == struct.pack("<I", zlib.crc32(LONG.packed + packed[:17])) and len(packed) == 21
+    packed = replace(HEAD, body_size=1001, machine=3).pack(LONG)
+    assert packed[13:17] == struct.pack("<I", 3 << 30 | 1001) and len(packed) == 21
 
 
 def test_layout_of_short_heads():
@@ -361,3 +363,20 @@ def test_spec_has_what_the_header_says():
     header = pack_header(6, FLOAT, context=3)
     assert replace(HEAD, mode=WITH_MODEL).spec(header) == BlockSpec(1000, 6, True, 4, 3)
     assert HEAD.spec(pack_header(5, NET)) == BlockSpec(1000, 5, False, 4, 0)
+
+
+@pytest.mark.parametrize("machine", [1, 2, 3])
+def test_machine_code_has_a_body_of_at_most_a_byte_more(machine):
+    """Of the same size, too; a body that is none of machine code is smaller than the raw bytes."""
+    for body_size, is_sound in ((1000, True), (1001, True), (1002, False), (0, False)):
+        head = replace(HEAD, body_size=body_size, machine=machine)
+        packed = head.pack(LONG)
+        if is_sound:
+            assert parse_block_head(LONG, packed) == head
+        else:
+            with pytest.raises(DamagedError):
+                parse_block_head(LONG, packed)
+    with pytest.raises(DamagedError):
+        parse_block_head(LONG, replace(HEAD, body_size=1000).pack(LONG))
+    with pytest.raises(ValueError):
+        replace(HEAD, body_size=1 << 30, machine=machine).pack(LONG)
