@@ -76,7 +76,20 @@ def test_the_reference_reads_them():
         b"".join(i.to_bytes(4, "little") for i in range(30_000)),
         bytes(body_without_copies(PROGRAMS[X86], X86).coded),
     ],
-    ids="nothing byte text zeros ones painted noise utf-16 latin-1 table numbers converted".split(),
+    ids=[
+        "nothing",
+        "byte",
+        "text",
+        "zeros",
+        "ones",
+        "painted",
+        "noise",
+        "utf-16",
+        "latin-1",
+        "table",
+        "numbers",
+        "converted",
+    ],
 )
 def test_what_is_no_program_is_left_alone(raw):
     """What has been converted already, too."""
