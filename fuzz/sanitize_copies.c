@@ -9,7 +9,8 @@
 /* Fill bytes with what instructions begin with and end with. */
 static void fill_code(uint8_t *bytes, size_t size)
 {
-    static const uint8_t likely[] = {0xE8, 0xE9, 0x0F, 0x84, 0x8D, 0x05, 0xFF, 0x00, 0x83, 0xC7, 0x90, 0x94, 0xB0, 0x97};
+    static const uint8_t likely[] = {0xE8, 0xE9, 0x0F, 0x84, 0x8D, 0x05, 0xFF,
+                                     0x00, 0x83, 0xC7, 0x90, 0x94, 0xB0, 0x97};
     for (size_t i = 0; i < size; i++)
         bytes[i] = likely[next_random() % sizeof likely];
 }
@@ -52,7 +53,8 @@ static int take(const uint8_t *raw, size_t before, size_t size, int machine, uin
         before = window;
     }
     const size_t least = size / 16;
-    status = lmz_copies_take(finder, raw, before + size, size, window, least, machine, body, size - 1, body_size, reach);
+    const size_t all = before + size;
+    status = lmz_copies_take(finder, raw, all, size, window, least, machine, body, size - 1, body_size, reach);
     CHECK(*reach <= window);
     lmz_finder_free(finder);
     return status;
