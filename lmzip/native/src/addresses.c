@@ -46,9 +46,9 @@ static inline operand find_operand(const uint8_t *at, size_t left, int machine)
     return found.start + 4 <= left ? found : none;
 }
 
-/* Find the next operand from *i on, and have *i behind it; return 0 at the end.  Its last byte is 00 or FF, and still is
-   one of them when it is converted.  Where it is another byte, nothing before that is converted, so that whoever
-   converts back finds the same. */
+/* Find the next operand from *i on, and have *i behind it; return 0 at the end.  Its last byte is 00 or FF, and one of
+   the two when it is converted.  Where it is another byte, nothing before that is converted, so that whoever converts
+   back finds the same. */
 static inline int next_operand(const uint8_t *bytes, size_t size, size_t *i, int machine, operand *found)
 {
     while (*i < size) {
