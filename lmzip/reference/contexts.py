@@ -157,7 +157,7 @@ class Lane:
             "INDIRECT_1": hash2(shared.indirect1[c1], c1),
             "INDIRECT_2": hash2(shared.indirect2[last & 0xFFFF], c1),
             "LANE_ORDER_3": hash2(self.start, last & 0xFFFFFF),
-            "LANE_WORD": hash3(self.start, word0, c1),
+            "LINE_ORDER_2": hash2(self.line_start, last & 0xFFFF),
             "FIELD": hash2(self.field_hash, field),
             "ABOVE_PEER": hash3(peer_bytes[1], relations[1], 1),
             "MATCHED": hash3(matched, c1, min(self.match_length[0], 15)),
@@ -214,7 +214,7 @@ class Lane:
 
     def update_peers(self, shared: Shared, byte: int) -> None:
         """Find what the next field is like, behind the byte that ended one."""
-        self.peer_hash[0] = 0 if byte == 10 else hash3(self.peer_hash[0], self.token, byte)
+        self.peer_hash[0] = self.number if byte == 10 else hash3(self.peer_hash[0], self.token, byte)
         self.peer_hash[1] = hash2(self.field, self.number)
         self.token = 0
         for k in range(2):

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from lmzip.reference import tables
-from lmzip.reference.contexts import M32, MAX_FIELDS, Lane, Shared, hash2
+from lmzip.reference.contexts import DIGIT, M32, MAX_FIELDS, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 # Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
 KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 ABOVE_PEER COLUMN
-PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LANE_WORD FIELD"""
+PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LINE_ORDER_2 FIELD"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 
 FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
@@ -27,7 +27,7 @@ COLUMN PEER PEER_PREFIX RECORD RECORD_LEFT"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 LIGHT = (FULL[0].replace("SPARSE_2 ", ""), FULL[1].replace("SPARSE_2 ", ""))
-MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LANE_WORD")
+MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LINE_ORDER_2")
 FIELDS = (MAX[0].replace("SPARSE_2 ", "FIELD "), MAX[1].replace("SPARSE_2 ", "FIELD "))
 
 # What a block is coded with: contexts of one lane, of several lanes, n_own_lines, n_sets, n_apms, slots_per_byte,
@@ -215,7 +215,8 @@ class Ngram:
         self.shared = Shared(power_above(size + 64, 1 << 16) - 1)
         self.apm_mask = power_above(2 * size + 256, 1 << 16) - 1
         self.lines: dict[int, list[list[int]]] = {}
-        self.maps = [[Cell(p, self.prior.map_count) for p in STATE_P] for _ in self.kinds]
+        # Each context has two maps: the second behind a digit.
+        self.maps = [[[Cell(p, self.prior.map_count) for p in STATE_P] for _ in range(2)] for _ in self.kinds]
         self.direct: list[dict[int, Cell]] = [{}, {}]
         self.match_table: list[dict[int, int]] = [{}, {}]
         self.match_map = [[Cell(65536 - 65536 // (i % 32 + 3)) for i in range(64)] for _ in range(2)]
@@ -376,7 +377,8 @@ class Ngram:
         apm_expected = expected[0] or expected[1]
 
         states = [slot[node] for slot in slots]
-        cells = [cell_map[state] for cell_map, state in zip(self.maps, states, strict=True)]
+        is_behind_digit = lane.class_history & 7 == DIGIT
+        cells = [maps[is_behind_digit][state] for maps, state in zip(self.maps, states, strict=True)]
         inputs = [cell.stretch() if state else 0 for cell, state in zip(cells, states, strict=True)]
         inputs += [cell.confidence() if state else 0 for cell, state in zip(cells, states, strict=True)]
         if tree:
@@ -412,8 +414,12 @@ class Ngram:
         first_weights = [base] * n + [0] * n + list(self.prior.expert_weights) + [base] * 6 + [0]
         chosen = [self.weights[s].setdefault(select[s], list(first_weights)) for s in range(self.n_sets)]
         layer = [clamp(mix_dot(inputs, weights), STRETCH_LIMIT) for weights in chosen]
-        final = self.final_weights.setdefault(c0, [(1 << 28) // self.n_sets] * self.n_sets)
-        mixed = clamp(mix_dot(layer, final), STRETCH_LIMIT)
+        finals = [
+            self.final_weights.setdefault(row, [(1 << 28) // self.n_sets] * self.n_sets)
+            for row in (c0, 256 + (lane.class_history & 63) * 4 + match_class)
+        ]
+        outputs = [clamp(mix_dot(layer, weights), STRETCH_LIMIT) for weights in finals]
+        mixed = sum(outputs) >> 1
         p_mixed = squash(mixed)
 
         salt = (c0 * 0x2F0B4C47 & M32) >> 3
@@ -436,7 +442,8 @@ class Ngram:
         for row in apm_rows:
             cell_index = low + (weight >> 7)
             row[cell_index] += ((65535 if bit else 0) - row[cell_index] + 16) >> 5
-        mix_train(layer, final, mix_gradient(bit, p_mixed, self.prior.final_rate))
+        for output, weights in zip(outputs, finals, strict=True):
+            mix_train(layer, weights, mix_gradient(bit, squash(output), self.prior.final_rate))
         for stretch, weights in zip(layer, chosen, strict=True):
             mix_train(inputs, weights, mix_gradient(bit, SQUASH[(stretch + 12292) >> 3], self.first_rate))
         for slot, state, cell in zip(slots, states, cells, strict=True):

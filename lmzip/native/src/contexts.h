@@ -71,7 +71,7 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         case INDIRECT_1: v = hash2(c->ngram.indirect1[c1], c1); break;
         case INDIRECT_2: v = hash2(c->ngram.indirect2[last & 0xffff], c1); break;
         case LANE_ORDER_3: v = hash2(lane->start, last & 0xffffff); break;
-        case LANE_WORD: v = hash3(lane->start, lane->word[0], c1); break;
+        case LINE_ORDER_2: v = hash2(lane->line_start, last & 0xffff); break;
         default: v = hash2(lane->field_hash, field); break; /* FIELD */
         }
         lane->context[i] = hash2(v, kind);

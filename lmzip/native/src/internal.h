@@ -41,13 +41,13 @@ typedef struct { /* the ngram base: what all lanes share */
     int32_t first_rate;             /* of this step */
     uint32_t n_lines, match_mask, apm_mask, peer_mask;
     uint8_t *slots;                 /* (n_lines, 4, 16), see slots.h */
-    uint32_t (*map)[256];           /* (n_contexts, 256) cell of each bit history */
+    uint32_t (*map)[2][256];        /* (n_contexts, 2, 256) cell of each bit history; the second behind a digit */
     uint32_t *direct0, *direct1;    /* (256), (65536) cells of orders 0 and 1 */
     uint32_t *match_table[2];       /* (match_mask + 1) positions */
     uint32_t (*match_map)[64];      /* (2, 64) cell of each match length and number of misses */
     uint32_t *peer_table[2];        /* (peer_mask + 1) positions, see templates.h */
     int32_t *weights[MAX_SETS];     /* (contexts of the set, n_inputs) */
-    int32_t *final_weights;         /* (256, MAX_SETS) */
+    int32_t *final_weights;         /* (2, 256, MAX_SETS) */
     uint16_t *apm[MAX_APMS];        /* (apm_mask + 1, APM_ROW) */
     uint32_t *indirect1, *indirect2; /* (256), (65536) the last bytes that followed one, two bytes */
     uint16_t *stride_score;         /* (MAX_STRIDE + 1) */

@@ -41,7 +41,7 @@ static void ngram_layout(struct lmz_coder *c)
     g->match_map = arena_take(a, 2 * sizeof *g->match_map);
     for (int i = 0; i < s->n_sets; i++)
         g->weights[i] = arena_take(a, set_size[i] * n_inputs * sizeof *g->weights[i]);
-    g->final_weights = arena_take(a, 256 * MAX_SETS * sizeof *g->final_weights);
+    g->final_weights = arena_take(a, 2 * 256 * MAX_SETS * sizeof *g->final_weights);
     for (int i = 0; i < s->n_apms; i++)
         g->apm[i] = arena_take(a, ((size_t)g->apm_mask + 1) * APM_ROW * sizeof *g->apm[i]);
     g->indirect1 = arena_take(a, 256 * sizeof *g->indirect1);
@@ -53,7 +53,7 @@ static void set_initial_cells(ngram_state *g)
 {
     for (int i = 0; i < g->shape->n_contexts; i++)
         for (int s = 0; s < LMZ_N_STATES; s++)
-            g->map[i][s] = (uint32_t)lmz_state_p[s] << 16 | g->prior->map_count;
+            g->map[i][0][s] = g->map[i][1][s] = (uint32_t)lmz_state_p[s] << 16 | g->prior->map_count;
     for (int i = 0; i < 256; i++)
         g->direct0[i] = 1u << 31;
     for (int i = 0; i < 65536; i++)
@@ -81,7 +81,7 @@ static void set_initial_weights(ngram_state *g, int has_expert)
     for (int s = 0; s < g->shape->n_sets; s++)
         for (size_t i = 0; i < set_size[s]; i++)
             memcpy(g->weights[s] + i * (size_t)n_inputs, row, (size_t)n_inputs * sizeof *row);
-    for (int i = 0; i < 256 * MAX_SETS; i++)
+    for (int i = 0; i < 2 * 256 * MAX_SETS; i++)
         g->final_weights[i] = WEIGHT_ONE / g->shape->n_sets;
 }
 
@@ -150,7 +150,7 @@ static void ngram_copy_small(struct lmz_coder *c, const struct lmz_coder *learne
     COPY(match_map, 2);
     for (int i = 0; i < to->shape->n_sets; i++)
         COPY(weights[i], set_size[i] * (size_t)N_INPUTS(to->shape->n_contexts, c->expert));
-    COPY(final_weights, 256 * MAX_SETS);
+    COPY(final_weights, 2 * 256 * MAX_SETS);
     COPY(indirect1, 256);
     COPY(stride_score, MAX_STRIDE + 1);
 }

@@ -16,8 +16,8 @@
 typedef struct { /* what predicting a bit leaves for learning it */
     int32_t inputs[MAX_INPUTS] __attribute__((aligned(64)));
     int32_t layer[MAX_SETS]; /* outputs of the first layer, inputs of the second */
-    int32_t *weights[MAX_SETS], *final_weights;
-    uint32_t p_set[MAX_SETS], p_mixed;
+    int32_t *weights[MAX_SETS], *final_weights[2];
+    uint32_t p_set[MAX_SETS], p_final[2], p_mixed;
     uint32_t cells[MAX_CONTEXTS], states[MAX_CONTEXTS];
     int32_t rates[MAX_CONTEXTS];
     uint32_t *cell[MAX_CONTEXTS]; /* where the cells are */
@@ -25,7 +25,8 @@ typedef struct { /* what predicting a bit leaves for learning it */
     uint32_t *direct[2], *match_cell[2];
     int expected[2];
     uint16_t *apm[MAX_APMS];
-    int n_shared; /* of the contexts of rising order, how many have been seen before */
+    int n_shared;   /* of the contexts of rising order, how many have been seen before */
+    uint32_t match; /* 0 where no match predicts, else 1 .. 3 by its length */
 } prediction;
 
 /* Inputs of the bit histories: the stretch and the confidence of each state's adaptive probability; 0 for an unseen
@@ -33,8 +34,9 @@ typedef struct { /* what predicting a bit leaves for learning it */
 INLINE void predict_histories(struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n)
 {
     int32_t stretch[MAX_CONTEXTS];
+    const int is_behind_digit = (lane->class_history & 7) == CLASS_DIGIT;
     for (int i = 0; i < n; i++) {
-        uint32_t state = lane->slot[i][r->nibble], *at = &c->ngram.map[i][state], cell = *at;
+        uint32_t state = lane->slot[i][r->nibble], *at = &c->ngram.map[i][is_behind_digit][state], cell = *at;
         r->cell[i] = at;
         r->states[i] = state;
         r->cells[i] = cell;
@@ -70,20 +72,25 @@ INLINE void predict_matches(struct lmz_coder *c, lmz_lane *lane, prediction *r, 
     }
 }
 
+/* How long the match is that predicts, if there is one. */
+INLINE uint32_t match_class(const lmz_lane *lane, const prediction *r)
+{
+    uint32_t length = r->match_cell[0] ? lane->match_length[0] : r->match_cell[1] ? lane->match_length[1] : 0;
+    return length < 1 ? 0 : length < 16 ? 1 : length < 32 ? 2 : 3;
+}
+
 /* Which weights each set of the first layer uses. */
 INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_index, const int flags, const int n_sets,
                            uint32_t select[MAX_SETS])
 {
     uint32_t h = (uint32_t)lane->history;
-    uint32_t length = r->match_cell[0] ? lane->match_length[0] : r->match_cell[1] ? lane->match_length[1] : 0;
-    uint32_t match = length < 1 ? 0 : length < 16 ? 1 : length < 32 ? 2 : 3;
     select[0] = lane->c0;
     select[1] = h & 255;
     select[2] = h >> 8 & 255;
     select[3] = lane->class_history;
-    select[4] = ((uint32_t)r->n_shared * 4 + match) * 8 + (uint32_t)bit_index;
+    select[4] = ((uint32_t)r->n_shared * 4 + r->match) * 8 + (uint32_t)bit_index;
     if (flags & HAS_FIELDS)
-        select[2] = (lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1) * 4 + match;
+        select[2] = (lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1) * 4 + r->match;
     if (HAS_EXPERT(flags))
         select[n_sets - 1] = tree_top(lane->tree);
 }
@@ -118,6 +125,21 @@ INLINE uint32_t refine(prediction *r, int32_t stretch, const int n_apms)
     return n_apms == 4 ? (4 * r->p_mixed + 3 * sum) >> 4 : n_apms == 3 ? (r->p_mixed + sum) >> 2 : r->p_mixed;
 }
 
+/* Mix the outputs of the first layer twice, by the known bits and by what the last bytes are like, and return the mean
+   of both. */
+INLINE int32_t mix_layer(struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n_sets)
+{
+    const uint32_t select[2] = {lane->c0, 256 + (lane->class_history & 63) * 4 + r->match};
+    int32_t sum = 0;
+    for (int k = 0; k < 2; k++) {
+        r->final_weights[k] = c->ngram.final_weights + (size_t)select[k] * MAX_SETS;
+        const int32_t mixed = clamp(mix_dot_few(r->layer, r->final_weights[k], n_sets), STRETCH_LIMIT);
+        r->p_final[k] = squash(mixed);
+        sum += mixed;
+    }
+    return sum >> 1;
+}
+
 /* Return the 32-bit probability that the next bit of the lane's byte is a one. */
 INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit_index, const int n, const int flags,
                         const int n_sets, const int n_apms)
@@ -144,6 +166,7 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
     while (k < n_inputs)
         r->inputs[k++] = 0;
 
+    r->match = match_class(lane, r);
     select_weights(lane, r, bit_index, flags, n_sets, select);
     for (int s = 0; s < n_sets; s++) {
         r->weights[s] = c->ngram.weights[s] + (size_t)select[s] * (size_t)n_inputs;
@@ -151,8 +174,7 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         r->layer[s] = MIX_INPUT(stretch);
         r->p_set[s] = lmz_squash_table[(uint32_t)(stretch + 12292) >> 3];
     }
-    r->final_weights = c->ngram.final_weights + (size_t)lane->c0 * MAX_SETS;
-    int32_t mixed = clamp(mix_dot_few(r->layer, r->final_weights, n_sets), STRETCH_LIMIT);
+    int32_t mixed = mix_layer(c, lane, r, n_sets);
     r->p_mixed = squash(mixed);
     uint32_t p = refine(r, mixed, n_apms);
     return bounded(p) << 8;
@@ -177,9 +199,14 @@ INLINE void learn(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, c
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));
     }
-    mix_train_few(r->layer, r->final_weights, n_sets, mix_gradient(bit, r->p_mixed, c->ngram.prior->final_rate));
-    for (int s = 0; s < n_sets; s++)
-        mix_train(r->inputs, r->weights[s], n_inputs, mix_gradient(bit, r->p_set[s], c->ngram.first_rate));
+    for (int k = 0; k < 2; k++)
+        mix_train_few(r->layer, r->final_weights[k], n_sets,
+                      mix_gradient(bit, r->p_final[k], c->ngram.prior->final_rate));
+    for (int s = 0; s < n_sets; s++) {
+        const int32_t gradient = mix_gradient(bit, r->p_set[s], c->ngram.first_rate);
+        if (gradient) /* sure of what came, as often in logs: nothing to learn */
+            mix_train(r->inputs, r->weights[s], n_inputs, gradient);
+    }
     for (int i = 0; i < n; i++)
         r->cells[i] = cell_moved(r->cells[i], r->rates[i], bit, CELL_LIMIT);
     for (int i = 0; i < n; i++) {

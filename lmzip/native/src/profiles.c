@@ -16,9 +16,9 @@ static const uint8_t full_lane_contexts[] = {FULL_CONTEXTS, LANE_ORDER_3};
 static const uint8_t light_contexts[] = {LIGHT_CONTEXTS, INDIRECT_2};
 static const uint8_t light_lane_contexts[] = {LIGHT_CONTEXTS, LANE_ORDER_3};
 static const uint8_t max_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), INDIRECT_1, INDIRECT_2};
-static const uint8_t max_lane_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), LANE_ORDER_3, LANE_WORD};
+static const uint8_t max_lane_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), LANE_ORDER_3, LINE_ORDER_2};
 static const uint8_t max_expert_contexts[] = {MAX_CONTEXTS_WITH(FIELD), INDIRECT_1, INDIRECT_2};
-static const uint8_t max_expert_lane_contexts[] = {MAX_CONTEXTS_WITH(FIELD), LANE_ORDER_3, LANE_WORD};
+static const uint8_t max_expert_lane_contexts[] = {MAX_CONTEXTS_WITH(FIELD), LANE_ORDER_3, LINE_ORDER_2};
 
 #define SHAPE_ROW(name, contexts, lane_contexts, n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) \
     [NGRAM_##name] = {{contexts##_contexts, lane_contexts##_contexts}, n_contexts, n_sets, n_apms, slots_per_byte},

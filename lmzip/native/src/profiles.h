@@ -9,7 +9,7 @@
 /* Context kinds, ARITHMETIC 7.5. */
 enum {
     ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_2, SPARSE_23, ABOVE_PEER,
-    COLUMN, PEER, PEER_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LANE_WORD, FIELD
+    COLUMN, PEER, PEER_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LINE_ORDER_2, FIELD
 };
 
 /* What stands beside the base: it selects the last set of weights and the last adaptive probability map. */

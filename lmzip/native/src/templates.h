@@ -20,7 +20,7 @@ static inline uint32_t peer_entry(const struct lmz_coder *c, uint32_t hash)
 static inline void update_peers(struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
 {
     if (byte == '\n')
-        lane->peer_hash[0] = 0;
+        lane->peer_hash[0] = (uint32_t)(lane - c->lanes);
     else
         lane->peer_hash[0] = hash3(lane->peer_hash[0], lane->token, byte);
     lane->peer_hash[1] = hash2(lane->field, (uint32_t)(lane - c->lanes));
