@@ -26,11 +26,11 @@ class LevelSettings:
     uses_model: bool  # for blocks where it pays
     block_size: int  # raw bytes
     lanes: tuple[tuple[int, int], ...] = ()  # (raw bytes up to which, lanes), rising; of blocks with the model
-    small_net: bool = False  # of the nets that ship the level's own is the smaller
     context: int = 0  # how often the window of a model of tokens is halved
     sample_size: int = 32 << 10  # most bytes from which it is decided whether the model pays
     gain_lost: float = 0.05  # of the size, that a model gains less for each doubling from the sample to the block
     samples_size: int = 4 << 20  # raw bytes of blocks of images and sound, which are learned sooner than text
+    small_net: bool = False  # of the nets that ship the level's own is the smaller
 
     def spec(self, raw_size: int, *, uses_model: bool, n_lanes: int | None = None) -> BlockSpec:
         """Return what a block of raw_size bytes is; n_lanes: None for as many as these settings give.
