@@ -246,7 +246,7 @@ def test_long_repeats_of_blocks_before_are_found_whole(before, size, between):
     past.append(block)
     body = past.take(len(block), len(block))
     assert body is not None and n_copies(body.coded) == 1 and len(body.coded) <= 15
-    assert body.reach == size + between
+    assert body.reach - size - between in (0, 1), "the byte before may be the same by chance"
 
 
 def test_what_is_beyond_the_window_is_not_found():
