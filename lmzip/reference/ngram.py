@@ -418,8 +418,8 @@ class Ngram:
             self.final_weights.setdefault(row, [(1 << 28) // self.n_sets] * self.n_sets)
             for row in (c0, 256 + (lane.class_history & 63) * 4 + match_class)
         ]
-        outputs = [clamp(mix_dot(layer, weights), STRETCH_LIMIT) for weights in finals]
-        mixed = sum(outputs) >> 1
+        mean = [(first + second) >> 1 for first, second in zip(*finals, strict=True)]
+        mixed = clamp(mix_dot(layer, mean), STRETCH_LIMIT)
         p_mixed = squash(mixed)
 
         salt = (c0 * 0x2F0B4C47 & M32) >> 3
@@ -442,8 +442,8 @@ class Ngram:
         for row in apm_rows:
             cell_index = low + (weight >> 7)
             row[cell_index] += ((65535 if bit else 0) - row[cell_index] + 16) >> 5
-        for output, weights in zip(outputs, finals, strict=True):
-            mix_train(layer, weights, mix_gradient(bit, squash(output), self.prior.final_rate))
+        for weights in finals:
+            mix_train(layer, weights, mix_gradient(bit, p_mixed, self.prior.final_rate))
         for stretch, weights in zip(layer, chosen, strict=True):
             mix_train(inputs, weights, mix_gradient(bit, SQUASH[(stretch + 12292) >> 3], self.first_rate))
         for slot, state, cell in zip(slots, states, cells, strict=True):

@@ -17,7 +17,7 @@ typedef struct { /* what predicting a bit leaves for learning it */
     int32_t inputs[MAX_INPUTS] __attribute__((aligned(64)));
     int32_t layer[MAX_SETS]; /* outputs of the first layer, inputs of the second */
     int32_t *weights[MAX_SETS], *final_weights[2];
-    uint32_t p_set[MAX_SETS], p_final[2], p_mixed;
+    uint32_t p_set[MAX_SETS], p_mixed;
     uint32_t cells[MAX_CONTEXTS], states[MAX_CONTEXTS];
     int32_t rates[MAX_CONTEXTS];
     uint32_t *cell[MAX_CONTEXTS]; /* where the cells are */
@@ -125,19 +125,18 @@ INLINE uint32_t refine(prediction *r, int32_t stretch, const int n_apms)
     return n_apms == 4 ? (4 * r->p_mixed + 3 * sum) >> 4 : n_apms == 3 ? (r->p_mixed + sum) >> 2 : r->p_mixed;
 }
 
-/* Mix the outputs of the first layer twice, by the known bits and by what the last bytes are like, and return the mean
-   of both. */
+/* Mix the outputs of the first layer, with the mean of the weights of the known bits and of what the last bytes are
+   like. */
 INLINE int32_t mix_layer(struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n_sets)
 {
-    const uint32_t select[2] = {lane->c0, 256 + (lane->class_history & 63) * 4 + r->match};
-    int32_t sum = 0;
-    for (int k = 0; k < 2; k++) {
-        r->final_weights[k] = c->ngram.final_weights + (size_t)select[k] * MAX_SETS;
-        const int32_t mixed = clamp(mix_dot_few(r->layer, r->final_weights[k], n_sets), STRETCH_LIMIT);
-        r->p_final[k] = squash(mixed);
-        sum += mixed;
-    }
-    return sum >> 1;
+    int32_t mean[MAX_SETS];
+    int32_t *first = c->ngram.final_weights + (size_t)lane->c0 * MAX_SETS,
+            *second = c->ngram.final_weights + (size_t)(256 + (lane->class_history & 63) * 4 + r->match) * MAX_SETS;
+    r->final_weights[0] = first;
+    r->final_weights[1] = second;
+    for (int s = 0; s < n_sets; s++)
+        mean[s] = (first[s] + second[s]) >> 1;
+    return clamp(mix_dot_few(r->layer, mean, n_sets), STRETCH_LIMIT);
 }
 
 /* Return the 32-bit probability that the next bit of the lane's byte is a one. */
@@ -199,9 +198,9 @@ INLINE void learn(struct lmz_coder *c, lmz_lane *lane, prediction *r, int bit, c
         int32_t p = *r->apm[a];
         *r->apm[a] = (uint16_t)(p + (((bit ? 65535 : 0) - p + (1 << APM_RATE >> 1)) >> APM_RATE));
     }
+    const int32_t final_gradient = mix_gradient(bit, r->p_mixed, c->ngram.prior->final_rate);
     for (int k = 0; k < 2; k++)
-        mix_train_few(r->layer, r->final_weights[k], n_sets,
-                      mix_gradient(bit, r->p_final[k], c->ngram.prior->final_rate));
+        mix_train_few(r->layer, r->final_weights[k], n_sets, final_gradient);
     for (int s = 0; s < n_sets; s++) {
         const int32_t gradient = mix_gradient(bit, r->p_set[s], c->ngram.first_rate);
         if (gradient) /* sure of what came, as often in logs: nothing to learn */
