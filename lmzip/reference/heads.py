@@ -18,6 +18,7 @@ WINDOWS = (0, 2**24, 2**27, 2**30)  # by bits 6 and 7 of the settings of a long 
 NOTHING_MORE, HAS_CONTENT, HAS_BODY, HAS_REACH = 0, 1, 2, 3  # bits 5 and 6 of a head's first byte
 REFERENCES = {  # the table of FORMAT 3.3: SHA-256, kind
     bytes.fromhex("257aed45"): ("257aed457ef3fd589a2f79fbbbdd057529bc12a182d9a0436f7a5bd0c9b088bc", NET),
+    bytes.fromhex("f62fc71b"): ("f62fc71ba3d5c22ee714f392ab194515100ad628e750f94da2523d2a994057b3", NET),
 }
 # The table of ARITHMETIC 8.1: the profiles that a block may have, by the kind of the model that it is coded with.
 PROFILES = {None: (1, 2, 3, 4, 5, 6), NET: (4, 5, 6), TRANSFORMER: (6,)}
