@@ -128,7 +128,7 @@ def test_repeats_are_looked_for_in_all_blocks_alike(estimated):
 
 
 class Mapped:
-    """A source whose bytes tell where they stand; counts those that are read."""
+    """A source whose bytes tell where they stand, and are like no machine code; counts those that are read."""
 
     whole_size, n_read = 1 << 20, 0
 
@@ -138,7 +138,7 @@ class Mapped:
     def read_at(self, size, offset):
         size = max(0, min(size, self.whole_size - offset))
         self.n_read += size
-        return b"".join((place // 4).to_bytes(4, "big") for place in range(offset, offset + size, 4))
+        return b"".join((place // 4).to_bytes(4, "little") for place in range(offset, offset + size, 4))
 
 
 @pytest.mark.parametrize("is_local", [False, True])
@@ -147,7 +147,7 @@ def test_pieces_come_from_all_over_a_file(level, is_local):
     source, settings = Mapped(is_local), levels.get_level(level)
     found = pieces.pieces_of_bytes(source, source.whole_size, settings.block_size, Clocked({}), settings)
     size = len(found.data) // 16
-    places = [int.from_bytes(found.data[at : at + 4], "big") * 4 for at in range(0, len(found.data), size)]
+    places = [int.from_bytes(found.data[at : at + 4], "little") * 4 for at in range(0, len(found.data), size)]
     assert places[0] == 0 and places[-1] + size in range(source.whole_size - 16, source.whole_size + 1)
     assert max(b - a for a, b in zip(places, places[1:], strict=False)) < source.whole_size / 14
     assert is_local or source.n_read == len(found.data), "blocks are not fetched from afar"
