@@ -22,7 +22,7 @@ from lmzip.errors import LmzipError, MemoryLimitError
 BLOCK_SIZE = 10_000
 RAW = painted(85_000)
 STATE = native.memory_size(BlockSpec(BLOCK_SIZE, FAST, False))
-BLOCK = STATE + 2 * BLOCK_SIZE  # that a block takes when compressed, whose payload may be as large
+BLOCK = STATE + 3 * BLOCK_SIZE + 1  # that a block takes when compressed, whose body and payload may be as large
 OPTIONS = {"level": 1, "block_size": BLOCK_SIZE}
 
 
@@ -92,7 +92,8 @@ def test_weights_that_are_loaded_are_not_counted_again(room, tiny_path, tiny_mod
     options = {"level": 5, "block_size": BLOCK_SIZE, "model": str(tiny_path)}
     block = (
         max(tiny_model.memory_size(BlockSpec(BLOCK_SIZE, LIGHT, uses_model)) for uses_model in (False, True))
-        + 3 * BLOCK_SIZE
+        + 4 * BLOCK_SIZE
+        + 1
     )
     room((2 * block + BLOCK_SIZE) * 4 // 3 + 1, None)
     assert pack(RAW, **options)[1].n_threads == 2
