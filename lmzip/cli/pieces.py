@@ -80,19 +80,21 @@ def _places(last: int, n: int) -> list[int]:
 
 
 def _pieces_of_bodies(source: Source, size: int, block_size: int, piece_size: int, n_pieces: int) -> Pieces | None:
-    """Return pieces of what blocks from all over a file leave without their long repeats, None where none has any."""
+    """Return pieces of what is coded of blocks from all over a file, without their long repeats and with machine code
+    converted; None where that is their raw bytes.
+    """
     from lmzip.codec.encode import body_of
 
     n_blocks = -(-size // block_size)
     n_searched = min(n_blocks, n_pieces, max(1, _SEARCHED_SIZE // block_size))
     n_each = -(-n_pieces // n_searched)
-    n_read, n_left, data, has_repeats, searching = 0, 0, [], False, 0.0
+    n_read, n_left, data, has_bodies, searching = 0, 0, [], False, 0.0
     for number in _places(n_blocks - 1, n_searched):
         raw = source.read_at(block_size, number * block_size)
         start = time.monotonic()
         body = body_of(raw)
         searching += time.monotonic() - start
-        has_repeats |= body is not None
+        has_bodies |= body is not None
         left = memoryview(raw if body is None else body.coded)
         n_read += len(raw)
         n_left += len(left)
@@ -101,4 +103,4 @@ def _pieces_of_bodies(source: Source, size: int, block_size: int, piece_size: in
         else:
             data += [bytes(left[at : at + piece_size]) for at in _places(len(left) - piece_size, n_each)]
     joined = b"".join(data)
-    return Pieces(joined, size / n_read * n_left / len(joined), size / n_read * searching) if has_repeats else None
+    return Pieces(joined, size / n_read * n_left / len(joined), size / n_read * searching) if has_bodies else None
