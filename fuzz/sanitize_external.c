@@ -66,7 +66,7 @@ static int run_by_lane(lmz_coder *coder)
                 k++;
             else
                 memset(weights + (size_t)i * n_symbols(), 0, n_symbols() * sizeof *weights);
-        lmz_external_run run = {coder, weights, 0, 1, last, 0};
+        lmz_external_run run = {.coder = coder, .weights = weights, .n_steps = 1, .symbols = last};
         lmz_run_externals(&run, 1, now.n_threads);
         free(weights);
         if (run.status != LMZ_MORE)
@@ -76,7 +76,104 @@ static int run_by_lane(lmz_coder *coder)
     }
 }
 
-static int run_in_a_way(lmz_coder *coder) { return now.n_threads > 1 ? run_by_lane(coder) : run_all(coder); }
+static uint64_t sum_of(const uint32_t *weights, uint32_t first, uint32_t end)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = first; i < end; i++)
+        sum += weights[i];
+    return sum;
+}
+
+static int bits_beyond(uint64_t sum, int n_bits)
+{
+    int n = 0;
+    while (sum >> n >= (uint64_t)1 << n_bits)
+        n++;
+    return n;
+}
+
+/* What is told of every third prefix, in buffers of exactly their sizes for each lane. */
+typedef struct {
+    uint64_t *columns, *leaves_at;
+    uint32_t *prefixes, *ends, *leaves;
+    lmz_token_masses masses;
+} told;
+
+static told tell(const lmz_expert *expert, const uint32_t *weights, int n_lanes)
+{
+    size_t n_all, n = 0, n_leaves = 0, entry = 0, leaf = 0;
+    const lmz_prefix *all = lmz_expert_prefixes(expert, &n_all);
+    for (size_t i = 0; i < n_all; i += 3) {
+        n++;
+        n_leaves += all[i].n_children;
+    }
+    told t = {.columns = (uint64_t *)tiny_allocate(((size_t)n_lanes + 1) * 8)};
+    t.leaves_at = (uint64_t *)tiny_allocate(n * (size_t)n_lanes * 8);
+    t.prefixes = (uint32_t *)tiny_allocate(n * (size_t)n_lanes * 4);
+    t.ends = (uint32_t *)tiny_allocate(n * (size_t)n_lanes * 4);
+    t.leaves = (uint32_t *)tiny_allocate(n_leaves * (size_t)n_lanes * 4);
+    for (int lane = 0; lane < n_lanes; lane++) {
+        const uint32_t *row = weights + (size_t)lane * N_STRINGS;
+        t.columns[lane] = entry;
+        for (size_t i = 0; i < n_all; i += 3) {
+            const uint64_t own = all[i].is_token ? row[all[i].first] : 0, sum = sum_of(row, all[i].first, all[i].end);
+            const int shift = bits_beyond(sum, 31), shift_of_leaves = bits_beyond(sum - own, 30);
+            const uint64_t p = (own << (32 - shift)) / (sum >> shift);
+            t.prefixes[entry] = (uint32_t)i;
+            t.ends[entry] = (uint32_t)(p < 256 ? 256 : p > 0xffffff00 ? 0xffffff00 : p);
+            t.leaves_at[entry++] = leaf;
+            for (uint32_t k = 0; k < all[i].n_children; k++) {
+                const lmz_prefix *child = &all[all[i].children + k];
+                const uint64_t s = sum_of(row, child->first, child->end) >> shift_of_leaves;
+                t.leaves[leaf++] = s ? (uint32_t)s : 1;
+            }
+        }
+    }
+    t.columns[n_lanes] = entry;
+    t.masses = (lmz_token_masses){t.columns, t.prefixes, t.ends, t.leaves_at, t.leaves, leaf, 0};
+    return t;
+}
+
+/* The same with sums of some of them; what else is wanted, is told when it is. */
+static int run_by_masses(lmz_coder *coder, const lmz_expert *expert)
+{
+    uint32_t last[LMZ_MAX_LANES], all[LMZ_MAX_LANES];
+    for (int i = 0; i < now.n_lanes; i++) {
+        last[i] = N_STRINGS;
+        all[i] = (uint32_t)i;
+    }
+    for (;;) {
+        uint32_t *weights = predict(last, all, now.n_lanes), *wanted = NULL;
+        told t = tell(expert, weights, now.n_lanes);
+        lmz_external_run run = {.coder = coder, .masses = &t.masses, .n_steps = 1, .symbols = last};
+        do {
+            lmz_run_externals(&run, 1, now.n_threads);
+            free(wanted);
+            wanted = NULL;
+            if (run.status == LMZ_WANTS) {
+                const size_t size = (run.wanted_end - run.wanted_first) * sizeof *wanted;
+                wanted = (uint32_t *)tiny_allocate(size);
+                memcpy(wanted, weights + run.wanted_column * N_STRINGS + run.wanted_first, size);
+                run.wanted = wanted;
+            }
+        } while (run.status == LMZ_WANTS);
+        free(weights);
+        free(t.columns);
+        free(t.leaves_at);
+        free(t.prefixes);
+        free(t.ends);
+        free(t.leaves);
+        if (run.status != LMZ_MORE)
+            return run.status;
+    }
+}
+
+static int run_in_a_way(lmz_coder *coder, const lmz_expert *expert)
+{
+    if (now.unit == LMZ_TOKENS && now.raw_size % 3 == 0 && now.raw_size < 400)
+        return run_by_masses(coder, expert);
+    return now.n_threads > 1 ? run_by_lane(coder) : run_all(coder);
+}
 
 static int decode(const lmz_expert *expert, int simd, const uint8_t *payload, size_t size, uint8_t *raw)
 {
@@ -86,7 +183,7 @@ static int decode(const lmz_expert *expert, int simd, const uint8_t *payload, si
     lmz_coder *coder = lmz_decoder_new(&spec, expert, simd, exact, size, raw);
     CHECK(coder);
     lmz_coder_set_threads(coder, now.n_threads);
-    const int status = run_in_a_way(coder);
+    const int status = run_in_a_way(coder, expert);
     CHECK(status == LMZ_DONE || status == LMZ_E_DAMAGED);
     lmz_coder_free(coder);
     free(exact);
@@ -113,7 +210,7 @@ static void round_trip(const lmz_expert *expert, int n_damages)
                 continue;
             lmz_coder *coder = lmz_encoder_new(&spec, expert, simd, raw, to, is_tight ? size - 1 : capacity);
             CHECK(coder && (!n_tokens || lmz_coder_set_tokens(coder, sizes, n_tokens) == LMZ_DONE));
-            CHECK(run_in_a_way(coder) == (is_tight ? LMZ_E_FULL : LMZ_DONE));
+            CHECK(run_in_a_way(coder, expert) == (is_tight ? LMZ_E_FULL : LMZ_DONE));
             if (is_first)
                 size = lmz_coder_payload_size(coder);
             CHECK(is_tight || (lmz_coder_payload_size(coder) == size && !memcmp(payload, to, size)));

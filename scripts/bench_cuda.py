@@ -4,7 +4,8 @@ Usage: bench_cuda.py [--device auto|cuda[:N]|torch-cpu] [--model NAME] [--level 
                      [--limit BYTES] [--write] FILE...
 
 Needs the extra `cuda`.  Every file is compressed on the device and in the kernel, both files compared, and the device's
-decompressed on it.  The model is loaded, and compared with the kernel, before.  --write puts the table into
+decompressed on it; what comes from the device is counted for each byte of a net, each token of a transformer.  The
+model is loaded, and compared with the kernel, before.  --write puts the table into
 docs/CUDA.md.  1 MB = 10^6 bytes.  Without a GPU, `auto` takes torch's CPU device, which is no measure of anything but
 that it works.
 """
@@ -16,6 +17,7 @@ import io
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,12 +26,12 @@ from lmzip.errors import LmzipError
 from lmzip.models.hf.numerics import Settings
 from lmzip.models.registry import Registry
 from lmzip.system import available_threads
-from lmzip.twin.device import TORCH_CPU, load_torch, torch_device
+from lmzip.twin.device import PROCESSOR, TORCH_CPU, load_torch, torch_device
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "CUDA.md"
 BEGIN, END = "<!-- cuda-table:begin -->\n", "<!-- cuda-table:end -->\n"
-HEAD = "| device | model | file | bytes | compressed | device, MB/s in | out | kernel, MB/s in | out |\n"
-HEAD += "|---|---|---|---:|---:|---:|---:|---:|---:|\n"
+HEAD = "| device | model | file | bytes | compressed | device, MB/s in | out | kernel, MB/s in | out "
+HEAD += "| bytes from the device, in | out |\n|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n"
 
 
 class Measured(NamedTuple):
@@ -38,6 +40,8 @@ class Measured(NamedTuple):
     file: bytes
     seconds_in: float
     seconds_out: float
+    sent_in: float  # bytes that came from the device for each byte or token that it predicted
+    sent_out: float
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -60,21 +64,36 @@ def measure(raw: bytes, device: str, options: argparse.Namespace) -> Measured:
     registry = Registry(Settings(device))
     model: Any = registry.model(options.model) if options.model else registry.default()
     model.load()
+    stepper: Any = None
     if getattr(model, "drive_for", None):
-        spec = levels.get_level(options.level, uses_model=True, has_tokens=model.has_tokens).spec(
-            1 << 24, uses_model=True
-        )
-        model.drive_for(spec)  # loads torch, and compares with the kernel
+        level = levels.get_level(options.level, uses_model=True, has_tokens=model.has_tokens)
+        size = min(len(raw), options.block_size or level.block_size)
+        spec = level.spec(size, uses_model=True, n_lanes=options.lanes)
+        drive = model.drive_for(spec)  # loads torch, and compares with the kernel
+        if drive is None and device != PROCESSOR:
+            raise ValueError(f"{device} codes no blocks of {size} bytes in {spec.n_lanes} lanes: too few, or too many")
+        stepper = drive and drive.stepper
     coded, back = bytearray(), bytearray()
     choices = {"block_size": options.block_size, "n_lanes": options.lanes, "level": options.level}
-    start = time.perf_counter()
-    codec.compress_stream(io.BytesIO(raw).read, coded.extend, model=model, **choices)
-    middle = time.perf_counter()
-    codec.decompress_stream(io.BytesIO(bytes(coded)).read, back.extend, registry=registry)
-    end = time.perf_counter()
+
+    def counted(work: Callable[[], object]) -> tuple[float, float]:
+        """Return seconds, and bytes from the device for each thing predicted."""
+        if stepper:
+            stepper.n_columns = stepper.n_bytes = 0
+        start = time.perf_counter()
+        work()
+        seconds = time.perf_counter() - start
+        return seconds, stepper.n_bytes / max(1, stepper.n_columns) if stepper else 0.0
+
+    seconds_in, sent_in = counted(
+        lambda: codec.compress_stream(io.BytesIO(raw).read, coded.extend, model=model, **choices)
+    )
+    seconds_out, sent_out = counted(
+        lambda: codec.decompress_stream(io.BytesIO(bytes(coded)).read, back.extend, registry=registry)
+    )
     if back != raw:
         raise ValueError("other bytes came back")
-    return Measured(bytes(coded), middle - start, end - middle)
+    return Measured(bytes(coded), seconds_in, seconds_out, sent_in, sent_out)
 
 
 def name_of(device: str) -> str:
@@ -92,8 +111,10 @@ def row_of(path: Path, device: str, options: argparse.Namespace) -> str:
         raise ValueError(f"{path}: the device writes another file than the kernel")
     times = (there.seconds_in, there.seconds_out, here.seconds_in, here.seconds_out)
     speeds = " | ".join(f"{len(raw) / seconds / 1e6:.3g}" for seconds in times)
-    model = f"{options.model or 'bytelm3'} -{options.level}" + (f", {options.lanes} lanes" if options.lanes else "")
-    return f"| {name_of(device)} | {model} | {path.name} | {len(raw):,} | {len(here.file):,} | {speeds} |\n"
+    lanes = f", {options.lanes} lanes" if options.lanes else ""
+    model = f"{Path(options.model or 'bytelm3').stem} -{options.level}{lanes}"
+    sent = f"{there.sent_in:,.0f} | {there.sent_out:,.0f}"
+    return f"| {name_of(device)} | {model} | {path.name} | {len(raw):,} | {len(here.file):,} | {speeds} | {sent} |\n"
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from lmzip.models.bytelm import ByteLmModel
 from lmzip.models.driving import Drive
 from lmzip.models.on_device import OnDevice, tensors_of
 from lmzip.native.external import ExternalBytes
+from lmzip.native.predicted import Weights
 
 
 class NetOnDevice(OnDevice, ByteLmModel):
@@ -35,7 +36,7 @@ class NetOnDevice(OnDevice, ByteLmModel):
         before[1:] = data[:-1]
         for at, size in ((0, 1), (1, 1), (2, 16), (18, 4), (22, 2)):
             found = stepper.predict(rows, before[at : at + size]).wait()
-            if not np.array_equal(found, trees[at : at + size, :, 256:]):
+            if not isinstance(found, Weights) or not np.array_equal(found.weights, trees[at : at + size, :, 256:]):
                 raise self.wrong(device)
         columns = self._COLUMNS if device != "cpu" else 1024
         return Drive(stepper, ExternalBytes(), self.name, most_columns=columns, most_steps=self._STEPS)

@@ -22,7 +22,7 @@ from lmzip.errors import UnsupportedError
 from lmzip.native.driven import Batch, DrivenBlock, DrivenDecoder, DrivenEncoder
 from lmzip.native.external import External
 from lmzip.system import available_threads
-from lmzip.twin.stepping import Stepper, Weights
+from lmzip.twin.stepping import Prediction, Stepper
 
 _WAIT = 0.05  # seconds between two looks at whether a block is still wanted, and whether somebody takes turns
 _LOOK = 0.02  # seconds between two looks at how far blocks are
@@ -64,6 +64,14 @@ class Member:
         found[1 : 1 + len(more)] = more
         return found
 
+    def next_symbols(self, n_steps: int) -> np.ndarray:
+        """Return the known symbols (n_steps, n_lanes) of the next steps, arbitrary beyond the last."""
+        assert self.known is not None
+        found = np.zeros((n_steps, self.n_lanes), np.int64)
+        there = self.known[self.at : self.at + n_steps]
+        found[: len(there)] = there
+        return found
+
     def n_left(self, n_steps: int) -> int:
         """Return how many of so many steps it still has."""
         return n_steps if self.known is None else min(n_steps, len(self.known) - self.at)
@@ -83,7 +91,7 @@ class _Launch(NamedTuple):
     """A prediction on its way."""
 
     together: _Together
-    weights: Weights
+    prediction: Prediction
     n_steps: list[int]  # of each block
 
 
@@ -257,13 +265,14 @@ class Drive:
     def _launch(self, chosen: list[Member]) -> None:
         key = tuple(map(id, chosen))
         together = self._together.get(key) or self._together.setdefault(key, _Together(chosen))
-        n_steps, n_lanes = 1, len(together.rows)
+        n_steps, n_lanes, known = 1, len(together.rows), None
         if chosen[0].known is None:
             symbols = self._symbols[together.rows].astype(np.int64)[None]
         else:
             room = max(1, min(self._most_steps, self._most_columns // n_lanes))
             n_steps = 1 << room.bit_length() - 1  # few different shapes
             symbols = np.concatenate([member.symbols(n_steps) for member in chosen], 1)
+            known = np.concatenate([member.next_symbols(n_steps) for member in chosen], 1)
         shares = [member.n_left(n_steps) for member in chosen]
         for member, n in zip(chosen, shares, strict=True):
             member.at += n
@@ -272,20 +281,18 @@ class Drive:
         self._members = [
             member for member in self._members if id(member) not in gone
         ] + chosen  # these wait longest now
-        self._launched.append(_Launch(together, self.stepper.predict(together.rows, symbols), shares))
+        self._launched.append(_Launch(together, self.stepper.predict(together.rows, symbols, known), shares))
 
     def _advance(self, launch: _Launch) -> None:
         """Code what was predicted."""
-        together, weights = launch.together, launch.weights.wait()
-        _, n_lanes, n_symbols = weights.shape
-        addresses = weights.ctypes.data + together.first * weights.strides[1]
-        members, batch, n_steps = together.members, together.batch, np.array(launch.n_steps)
+        together, predicted = launch.together, launch.prediction.wait()
+        members, batch, lanes, n_steps = together.members, together.batch, together.first, np.array(launch.n_steps)
         if any(member.is_over for member in members):  # what is still on its way for these is dropped
             left = [i for i, member in enumerate(members) if not member.is_over]
-            members, addresses, n_steps = [members[i] for i in left], addresses[left], n_steps[left]
+            members, lanes, n_steps = [members[i] for i in left], lanes[left], n_steps[left]
             batch = Batch([member.block for member in members])
-        batch.drive(addresses, n_lanes * n_symbols, n_steps, self._n_threads)
-        self.stepper.give_back(launch.weights)
+        batch.drive(predicted, lanes, n_steps, self._n_threads)
+        self.stepper.give_back(launch.prediction)
         for member in members:
             member.n_ahead -= 1
         self._look(members)

@@ -42,6 +42,7 @@ class TransformerOnDevice(OnDevice, LlamaModel):
         return _Vocabulary(strings, {string: number for number, string in enumerate(strings)})
 
     def _drive_on(self, device: str, context: int) -> Drive:
+        from lmzip.twin.masses import Masses
         from lmzip.twin.stepping import Stepper
         from lmzip.twin.transformer import TransformerTwin, unknown_parts
 
@@ -55,8 +56,8 @@ class TransformerOnDevice(OnDevice, LlamaModel):
         # What is there at once of a column: numbers of 64 bits of each token, and of each that a head sees.
         column_size = 64 * (twin.n_symbols + twin.n_head * (twin.window + self._MOST_STEPS))
         n_columns = max(1, memory // 8 // column_size)
-        stepper = Stepper(twin, max(1, min(n_rows, n_columns)))
         expert = ExternalTokens(self._vocabulary.strings)
+        stepper = Stepper(twin, max(1, min(n_rows, n_columns)), Masses(expert.prefixes(), device))
         drive = Drive(stepper, expert, self.name, most_columns=n_columns, most_steps=self._MOST_STEPS)
         self._compare(drive, device, context)
         return drive

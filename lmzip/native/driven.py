@@ -15,6 +15,7 @@ from lmzip.native import TOKENS, _c_spec, _handle, _new_bytes, _set_tokens
 from lmzip.native._kernel import ffi, lib
 from lmzip.native.cpu import simd_number
 from lmzip.native.external import External
+from lmzip.native.predicted import TokenMasses, Weights
 
 
 class DrivenBlock:
@@ -106,7 +107,18 @@ class DrivenDecoder(DrivenBlock):
         return self.view
 
 
-_FIELDS = {"weights": "P", "step_size": "u8", "n_steps": "u8", "status": "i4"}
+_FIELDS = {
+    "weights": "P",
+    "masses": "P",
+    "column": "u8",
+    "step_size": "u8",
+    "n_steps": "u8",
+    "wanted": "P",
+    "status": "i4",
+    "wanted_column": "u8",
+    "wanted_first": "u4",
+    "wanted_end": "u4",
+}
 
 
 class Batch:
@@ -125,15 +137,19 @@ class Batch:
         layout = np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size})
         self._fields = np.frombuffer(ffi.buffer(self._runs), layout)
 
-    def drive(self, addresses: Any, step_size: int, n_steps: Any, n_threads: int) -> None:
+    def drive(self, predicted: Weights | TokenMasses, lanes: Any, n_steps: Any, n_threads: int) -> None:
         """Advance each block by its steps, on up to n_threads threads.
 
-        addresses: (n,) of the first row of each block's weights; step_size: numbers from one step to the next; n_steps:
-        (n,), at least one and no more than the block has left, or one number for all.  The memory at the addresses is
-        the caller's, who keeps it as long as this takes.
+        lanes: (n,) where each block's lanes begin in what is predicted; n_steps: (n,), at least one and no more than
+        the block has left, or one number for all.  Raises what fetching weights raises.
         """
-        self._fields["weights"] = addresses
-        self._fields["step_size"], self._fields["n_steps"] = step_size, n_steps
+        values = {"column": lanes, "step_size": predicted.n_lanes, "n_steps": n_steps} | predicted.fields
+        for name, value in values.items():
+            self._fields[name] = value
         lib.lmz_run_externals(self._runs, len(self.blocks), n_threads)
+        while isinstance(predicted, TokenMasses) and (wants := self._fields["status"] == lib.LMZ_WANTS).any():
+            wanted = (self._fields[f"wanted_{name}"][wants].astype("i8") for name in ("column", "first", "end"))
+            self._fields["wanted"][wants] = predicted.fetch(*wanted)
+            lib.lmz_run_externals(self._runs, len(self.blocks), n_threads)
         for block, status in zip(self.blocks, self._fields["status"].tolist(), strict=True):
             block._status = status

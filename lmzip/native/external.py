@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from lmzip.native._kernel import lib
+from lmzip.native._kernel import ffi, lib
 from lmzip.native.expert import Expert
+
+_PREFIX = {"first": "u4", "end": "u4", "children": "u4", "n_children": "u2", "is_token": "u1"}
 
 
 class External(Expert):
@@ -40,3 +43,18 @@ class ExternalTokens(External):
         complaint = "not a vocabulary: tokens are sorted, different, and every byte is one"
         super().__init__(complaint, lib.lmz_external_tokens_new, data, len(data), sizes, len(sizes))
         self.n_symbols = self.start = len(sizes)
+
+    def prefixes(self) -> Any:
+        """Return all prefixes of the tokens by their numbers (TRANSFORMER 12.3), a structured array.
+
+        Fields: first, end: the tokens that begin with it; children, n_children: the prefixes that are a byte longer;
+        is_token.
+        """
+        import numpy as np
+
+        n = ffi.new("size_t *")
+        nodes = lib.lmz_expert_prefixes(self.handle, n)
+        size = ffi.sizeof("lmz_prefix")
+        offsets = [ffi.offsetof("lmz_prefix", name) for name in _PREFIX]
+        layout = np.dtype({"names": [*_PREFIX], "formats": [*_PREFIX.values()], "offsets": offsets, "itemsize": size})
+        return np.frombuffer(ffi.buffer(nodes, n[0] * size), layout).copy()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import tiny_llama
 from device_tools import check_coded_together
+from tiny_net import weight_file
+from tiny_transformer import tiny_transformer
 
 from lmzip.block import BlockSpec, Run
 from lmzip.codec import compress_stream, decompress_stream
 from lmzip.convert import import_model
-from lmzip.errors import UnsupportedError
+from lmzip.errors import DamagedError, UnsupportedError
 from lmzip.models.hf.numerics import Settings
 from lmzip.models.llama import LlamaModel
 from lmzip.models.registry import Registry
+from lmzip.native.predicted import TokenMasses
+from lmzip.reference.tokens import Vocabulary
 
 pytest.importorskip("tokenizers")
 pytest.importorskip("torch")
@@ -68,6 +74,49 @@ def test_blocks_of_all_kinds_are_coded_together(kernel, device) -> None:
     raws = [UNEVEN[i * 20 : 300 + 30 * i] for i in range(6)]
     specs = [spec_of(raw, (16, 9)[i % 2]) for i, raw in enumerate(raws)]
     check_coded_together(kernel, device, raws, specs)
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_what_is_not_likely_is_fetched(path: Path, kernel, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Several blocks at once, of which some want weights and others do not."""
+    monkeypatch.setattr("lmzip.twin.masses.MOST_LIKELY", most)
+    device = Registry(Settings("torch-cpu")).model(str(path))
+    fetched, fetch = [], TokenMasses.fetch
+    monkeypatch.setattr(TokenMasses, "fetch", lambda *arguments: fetched.append(1) or fetch(*arguments))
+    raws = [UNEVEN[i * 20 : 300 + 30 * i] for i in range(3)]
+    check_coded_together(kernel, device, raws, [spec_of(raw, 9) for raw in raws])
+    assert fetched
+
+
+def test_little_is_brought_to_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, of a vocabulary of thousands: of known tokens, and of others with all that is fetched."""
+    tensors, config = tiny_transformer(3, n_vocab=6000, n_layer=1)
+    path = tmp_path / "many.safetensors"
+    path.write_bytes(weight_file(tensors, config))
+    vocabulary = Vocabulary.from_bytes(path.read_bytes())
+    raw = b"".join(random.Random(4).choices(vocabulary.tokens, k=60))
+    spec, model = spec_of(raw, 4), TransformerOnDevice(path, "torch-cpu")
+    chunks = [vocabulary.longest_tokens(raw[start:end]) for start, end in spec.chunks()]
+    monkeypatch.setattr(model, "token_sizes", lambda *_: bytes(len(token) for chunk in chunks for token in chunk))
+    stepper, payload = model.drive_for(spec).stepper, LlamaModel.encode(model, raw, spec)
+    stepper.n_columns = stepper.n_bytes = 0
+    assert model.encode(raw, spec) == payload
+    known = stepper.n_bytes / stepper.n_columns
+    stepper.n_columns = stepper.n_bytes = 0
+    assert payload and model.decode(payload, spec) == raw
+    unknown = stepper.n_bytes / stepper.n_columns
+    assert known < 4 * 600 and unknown < 4 * 1700 and stepper.twin.n_symbols == 6000
+
+
+def test_other_payloads_are_damaged(kernel, device) -> None:
+    """Also where it is known what should come out, and no other prefixes are told of."""
+    spec, other = spec_of(TEXT, 4), TEXT[::-1]
+    payload, damaged = kernel.encode(other, spec), bytearray(kernel.encode(TEXT, spec))
+    with pytest.raises(DamagedError):
+        device.decode(payload, spec, Run(expected=TEXT))
+    damaged[5] ^= 8
+    with suppress(DamagedError):
+        assert device.decode(bytes(damaged), spec) != TEXT
 
 
 def test_files_are_the_same(path: Path) -> None:

@@ -12,6 +12,7 @@ from lmzip import native
 from lmzip.errors import DamagedError
 from lmzip.native.driven import Batch, DrivenBlock, DrivenDecoder, DrivenEncoder
 from lmzip.native.external import ExternalBytes, ExternalTokens
+from lmzip.native.predicted import Weights
 
 TEXT = SAMPLE.read_bytes()[9000:9700]
 N = len(STRINGS)
@@ -31,7 +32,7 @@ def run_together(blocks: list[DrivenBlock], n_threads: int) -> None:
             symbols = np.concatenate([np.frombuffer(block.last_symbols(), np.uint32) for block in some])
             weights = weights_behind(symbols, n_symbols)
             firsts = np.cumsum([0, *(block.spec.n_lanes for block in some[:-1])])
-            Batch(some).drive(weights.ctypes.data + firsts * 4 * n_symbols, weights.size, 1, n_threads)
+            Batch(some).drive(Weights(weights[None]), firsts, 1, n_threads)
 
 
 def predict(n_symbols: int):
@@ -76,7 +77,7 @@ def test_many_steps_at_once() -> None:
     for first, n_steps in ((0, 1), (1, 20), (21, 5)):
         assert not encoder.is_done
         batch = batch or Batch([encoder])
-        batch.drive(np.array([weights[first:].ctypes.data]), 4 * 256, n_steps, 1)
+        batch.drive(Weights(weights[first:]), 0, n_steps, 1)
         if not encoder.is_done:
             assert last.tolist() == [0, *rows[:, first + n_steps - 1].tolist(), 0]
     assert encoder.is_done
@@ -89,7 +90,7 @@ def test_bad_weights_and_payloads() -> None:
         weights = np.full((4, 256), 5, np.uint32)
         weights[2, 77] = wrong
         encoder = DrivenEncoder(TEXT, spec, expert)
-        Batch([encoder]).drive(weights.ctypes.data, 1024, 1, 1)
+        Batch([encoder]).drive(Weights(weights[None]), 0, 1, 1)
         assert encoder.is_done
         with pytest.raises(ValueError):
             encoder.payload()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_net
+from token_tools import STRINGS, tiny_tensors
 
 torch = pytest.importorskip("torch")
 
+from lmzip.native.external import ExternalTokens  # noqa: E402
 from lmzip.twin import stepping  # noqa: E402
+from lmzip.twin.masses import Masses  # noqa: E402
 from lmzip.twin.net import NetTwin  # noqa: E402
+from lmzip.twin.transformer import TransformerTwin  # noqa: E402
 
 N_ROWS = 90
 
@@ -22,7 +26,7 @@ N_ROWS = 90
 class Recorder:
     """A twin that knows the last call of predict, as a graph of CUDA knows the kernels that it recorded."""
 
-    def __init__(self, twin: NetTwin) -> None:
+    def __init__(self, twin: Any) -> None:
         self._twin = twin
         self.device, self.n_symbols = twin.device, twin.n_symbols
         self.new_state, self.restart = twin.new_state, twin.restart
@@ -59,17 +63,23 @@ class StandIn:
         graph.replay = replay
 
 
-@pytest.fixture
-def stepper(monkeypatch: pytest.MonkeyPatch) -> stepping.Stepper:
-    tensors, config = tiny_net.tiny_net()
+def on_cuda(monkeypatch: pytest.MonkeyPatch, make: Callable[[str], Any], prefixes: Any = None) -> stepping.Stepper:
+    """Return a stepper of a twin on CUDA, or on the stand-in."""
+    device = "cuda:0" if torch.cuda.is_available() else "cpu"
+    masses = None if prefixes is None else Masses(prefixes, device)
     if torch.cuda.is_available():
-        return stepping.Stepper(NetTwin(tensors, config, "cuda:0"), N_ROWS)
-    recorder = Recorder(NetTwin(tensors, config, "cpu"))
-    stepper = stepping.Stepper(recorder, N_ROWS)
+        return stepping.Stepper(make(device), N_ROWS, masses)
+    recorder = Recorder(make(device))
+    stepper = stepping.Stepper(recorder, N_ROWS, masses)
     monkeypatch.setattr(torch, "cuda", StandIn(recorder))
     monkeypatch.setattr(stepping, "new_pinned", lambda size: torch.full((size,), -1, dtype=torch.int32))
     stepper._is_cuda = True
     return stepper
+
+
+@pytest.fixture
+def stepper(monkeypatch: pytest.MonkeyPatch) -> stepping.Stepper:
+    return on_cuda(monkeypatch, lambda device: NetTwin(*tiny_net.tiny_net(), device))
 
 
 def test_graphs_give_what_steps_at_once_do(stepper: stepping.Stepper) -> None:
@@ -87,10 +97,38 @@ def test_graphs_give_what_steps_at_once_do(stepper: stepping.Stepper) -> None:
         launched.append((stepper.predict(rows, symbols), plain.predict(rows, symbols)))
         if len(launched) == 2:
             found, expected = launched.pop(0)
-            assert np.array_equal(found.wait(), expected.wait()), turn
+            assert np.array_equal(found.wait().weights, expected.wait().weights), turn
             stepper.give_back(found)
     assert len(stepper._buffers) <= 2, "memory is used again"
     assert set(stepper._graphs) == {(steps, size) for _, steps, size in SHAPES}
+
+
+def test_sums_are_those_of_their_own_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what is fetched when the next step has begun: with graphs as without."""
+    prefixes = ExternalTokens(STRINGS).prefixes()
+    monkeypatch.setattr("lmzip.twin.masses.MOST_LIKELY", 2)
+
+    def make(device: str) -> TransformerTwin:
+        return TransformerTwin(*tiny_tensors(), device)
+
+    steppers = [stepping.Stepper(make("cpu"), N_ROWS, Masses(prefixes, "cpu")), on_cuda(monkeypatch, make, prefixes)]
+    rng, rows, n = np.random.default_rng(8), np.arange(5), len(STRINGS)
+    wanted = np.array([4, 0, 4]), np.array([3, n - 9, 100]), np.array([5, n, 260])
+    for turn in range(4):
+        n_steps = 1 + turn % 2 * 3
+        calls = []
+        for _ in range(2):
+            symbols, known = (rng.integers(0, n, (n_steps, 5)) for _ in range(2))
+            calls.append((symbols, known if turn % 2 else None))
+        found = []
+        for stepper in steppers:
+            launched = [stepper.predict(rows, *call) for call in calls]
+            found.append([prediction.wait() for prediction in launched])
+            if not turn % 2:
+                assert all(one.fetch(*wanted).shape == (3,) for one in found[-1])
+        for one, other in zip(*found, strict=True):
+            assert all(map(np.array_equal, one.entries, other.entries))
+            assert all(map(np.array_equal, one._kept, other._kept)) and bool(one._kept) == (not turn % 2)
 
 
 SHAPES = [(turn, (1, 1, 4)[turn % 3], (32, 32, 32, 64, 128, 32)[turn % 6]) for turn in range(6)]

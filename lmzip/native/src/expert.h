@@ -58,8 +58,11 @@ typedef struct {
     void (*predict)(struct lmz_coder *, const column_range *, int stage);
     /* Of tokens: predict the tokens of the first n columns (token_columns.h), and do `then` for each. */
     void (*step)(struct lmz_coder *, int n, column_work *then);
-    /* The weights of all tokens for a column, after its step. */
+    /* The weights of all tokens for a column, after its step; NULL: sums of them are asked for, prefix by prefix. */
     const uint32_t *(*token_weights)(const struct lmz_coder *, int column);
+    /* Make the column's tree of the byte behind a prefix and return 2^32 times the probability that a token ends there;
+       or let the block wait for weights of the tokens that begin with it, or fail. */
+    uint32_t (*token_masses)(struct lmz_coder *, int column, const trie_node *);
     void (*free)(lmz_expert *);
 } expert_ops;
 

@@ -5,10 +5,10 @@
 #include "byte_tree.h"
 #include "crew.h"
 #include "internal.h"
+#include "token_masses.h"
 
 #define MAX_VOCABULARY (((size_t)1 << 24) - 1)
 #define MAX_BYTE_WEIGHT ((uint32_t)1 << 23)
-#define MAX_TOKEN_WEIGHT ((uint32_t)1 << 31)
 #define WORTH_A_CREW 8 /* lanes: each takes some microseconds, as to start a thread does */
 
 static const expert_ops external_bytes_ops, external_tokens_ops; /* below */
@@ -22,6 +22,12 @@ static lmz_expert *external_new(const expert_ops *ops)
         e->lanes_at_once = 8;
     }
     return e;
+}
+
+const lmz_prefix *lmz_expert_prefixes(const lmz_expert *e, size_t *n_prefixes)
+{
+    *n_prefixes = e->vocab.n_nodes;
+    return e->vocab.nodes;
 }
 
 lmz_expert *lmz_external_bytes_new(void) { return external_new(&external_bytes_ops); }
@@ -42,17 +48,17 @@ static void external_free(lmz_expert *e)
     free(e);
 }
 
-/* Whether all are within 1 .. limit: sums of them are not to be zero, nor to leave their words. */
-static int are_weights(const uint32_t *weights, size_t n, uint32_t limit)
+/* Advance by a step with what the coder is told. */
+static int advance(lmz_coder *c)
 {
-    uint32_t beyond = 0;
-    for (size_t i = 0; i < n; i++)
-        beyond |= weights[i] - 1 >= limit;
-    return !beyond;
+    const int status = coder_run(c, 1);
+    c->external = NULL;
+    c->masses = NULL;
+    return c->external_is_wrong ? LMZ_E_ARGUMENT : status;
 }
 
-/* Advance by a step; rows of weights are those of the n lanes that have not ended, or of all if by_lane. */
-static int advance(lmz_coder *c, const uint32_t *weights, const uint32_t *lanes, int n, int by_lane)
+/* The same; rows of weights are those of the n lanes that have not ended, or of all if by_lane. */
+static int advance_with(lmz_coder *c, const uint32_t *weights, const uint32_t *lanes, int n, int by_lane)
 {
     const int has_tokens = has_unit(c, LMZ_TOKENS);
     const size_t n_symbols = n_symbols_of(c->expert);
@@ -63,9 +69,7 @@ static int advance(lmz_coder *c, const uint32_t *weights, const uint32_t *lanes,
     }
     c->external = weights;
     c->external_by_lane = by_lane;
-    const int status = coder_run(c, 1);
-    c->external = NULL;
-    return status;
+    return advance(c);
 }
 
 static uint32_t last_symbol(const lmz_coder *c, uint32_t lane)
@@ -79,24 +83,51 @@ int lmz_coder_run_external(lmz_coder *c, const uint32_t *weights, uint32_t *symb
     const int n = lmz_coder_lanes(c, lanes);
     if (!c->expert || !c->expert->ops->is_external || !n)
         return LMZ_E_ARGUMENT;
-    const int status = advance(c, weights, lanes, n, 0);
+    const int status = advance_with(c, weights, lanes, n, 0);
     for (int i = 0; i < n && status != LMZ_E_ARGUMENT; i++)
         symbols[i] = last_symbol(c, lanes[i]);
+    return status;
+}
+
+/* Advance by a step, or by the rest of one that waited, with what a run tells. */
+static int advance_by_lane(lmz_external_run *run)
+{
+    lmz_coder *c = run->coder;
+    uint32_t lanes[LMZ_MAX_LANES];
+    const int n = lmz_coder_lanes(c, lanes);
+    if (!n || (c->tokens.waits && (run->weights || !token_masses_go_on(c, run->wanted))))
+        return LMZ_E_ARGUMENT;
+    if (run->weights)
+        return advance_with(c, run->weights + run->column * n_symbols_of(c->expert), lanes, n, 1);
+    c->masses = run->masses;
+    c->masses_column = run->column;
+    const int status = advance(c);
+    if (status == LMZ_WANTS) {
+        const token_place *at = &c->tokens.at;
+        run->wanted_column = run->column + (uint64_t)at->lane;
+        run->wanted_first = at->node->first;
+        run->wanted_end = at->node->end;
+    }
     return status;
 }
 
 static void run_steps(lmz_external_run *run)
 {
     lmz_coder *c = run->coder;
-    uint32_t lanes[LMZ_MAX_LANES];
-    int n = 0;
-    run->status = c->expert && c->expert->ops->is_external ? LMZ_MORE : LMZ_E_ARGUMENT;
-    for (uint64_t step = 0; step < run->n_steps && run->status == LMZ_MORE; step++) {
-        n = lmz_coder_lanes(c, lanes);
-        run->status = n ? advance(c, run->weights + step * run->step_size, lanes, n, 1) : LMZ_E_ARGUMENT;
+    const int can_run = c->expert && c->expert->ops->is_external && (run->weights || has_unit(c, LMZ_TOKENS));
+    if (!run->n_steps)
+        return;
+    run->status = can_run ? LMZ_MORE : LMZ_E_ARGUMENT;
+    while (run->n_steps && run->status == LMZ_MORE) {
+        run->status = advance_by_lane(run);
+        run->column += run->status == LMZ_MORE ? run->step_size : 0;
+        run->n_steps -= run->status == LMZ_MORE;
     }
-    for (int i = 0; i < n && run->status != LMZ_E_ARGUMENT; i++)
-        run->symbols[lanes[i]] = last_symbol(c, lanes[i]);
+    if (run->status == LMZ_WANTS)
+        return;
+    run->n_steps = 0;
+    for (int i = 0; i < c->n_lanes && run->status != LMZ_E_ARGUMENT; i++)
+        run->symbols[i] = last_symbol(c, (uint32_t)i);
 }
 
 typedef struct {
@@ -146,11 +177,15 @@ static void take_columns(const crew_worker *me, void *argument)
 
 static void step_tokens(struct lmz_coder *c, int n, column_work *then)
 {
+    if (c->masses)
+        return; /* what is made of all weights was made by the caller */
     crew_run(take_columns, &(columns_of){c, n, then}, n < WORTH_A_CREW ? 1 : c->n_threads);
 }
 
 static const uint32_t *token_weights(const struct lmz_coder *c, int column)
 {
+    if (c->masses)
+        return NULL;
     const size_t row = (size_t)(c->external_by_lane ? c->columns[column].lane : column);
     return c->external + row * c->expert->vocab.n_tokens;
 }
@@ -161,4 +196,5 @@ static const expert_ops external_bytes_ops = {
 
 static const expert_ops external_tokens_ops = {
     .name = "external tokens", .unit = LMZ_TOKENS, .n_contexts = 4, .is_external = 1,
-    .prior = PRIOR_OF_TOKENS, .step = step_tokens, .token_weights = token_weights, .free = external_free};
+    .prior = PRIOR_OF_TOKENS, .step = step_tokens, .token_weights = token_weights,
+    .token_masses = token_masses, .free = external_free};

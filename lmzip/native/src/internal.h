@@ -59,7 +59,17 @@ typedef struct { /* a byte or a token that an expert predicts: a column of its m
     uint64_t before; /* the last eight bytes before it; or the token, at a lane's start the size of the vocabulary */
 } lane_column;
 
+typedef struct { /* the token that is coded */
+    int lane, column;
+    uint32_t start, size;    /* where it begins; of an encoder, its bytes */
+    const trie_node *node;   /* the prefix so far */
+    const uint32_t *fetched; /* weights of all tokens that begin with one that was missing, from `origin` on, or NULL */
+    uint32_t origin;
+} token_place;
+
 typedef struct { /* with an expert of tokens: where the lanes' tokens are, and what is learned of their ends */
+    token_place at;
+    int waits;                     /* whether that token wants weights before it goes on */
     int n_left;                    /* of every lane that has not ended before: columns to code */
     int *next;                     /* (n_lanes) the column of the token that a lane codes next */
     uint32_t *last;                /* (n_lanes) the last token of a lane, the size of the vocabulary at the start */
@@ -71,6 +81,8 @@ typedef struct { /* with an expert of tokens: where the lanes' tokens are, and w
     uint32_t n_alone;              /* what learns a dictionary: bytes of it that the base learns alone, and */
     uint8_t *tail_sizes;           /* sizes of the tokens behind them */
 } token_state;
+
+#define MAX_TOKEN_WEIGHT ((uint32_t)1 << 31) /* that a caller may give */
 
 #define MAX_GROUPS 4
 
@@ -135,6 +147,9 @@ struct lmz_coder {
                                  and of that behind the largest first byte, made with the first */
     const uint32_t *external; /* (lanes, n_vocab or 256) the caller's weights, in lmz_coder_run_external */
     int external_by_lane;     /* whether these are all lanes, or those that have not ended */
+    const lmz_token_masses *masses; /* in place of weights, and of which the columns of all lanes begin here: */
+    uint64_t masses_column;
+    int external_is_wrong;    /* whether what the caller gave was found to be beyond what it may be */
     token_state tokens;
     lookahead lookahead;
     ahead ahead;

@@ -11,6 +11,7 @@
 enum {
     LMZ_DONE = 0,        /* the block is complete */
     LMZ_MORE = 1,        /* call lmz_coder_run again */
+    LMZ_WANTS = 2,       /* the same, once what is wanted is there (lmz_external_run) */
     LMZ_E_FULL = -1,     /* encoder: the payload does not fit into its capacity */
     LMZ_E_DAMAGED = -2,  /* decoder: the payload is not one that an encoder writes */
     LMZ_E_MEMORY = -3,   /* there is no memory */
@@ -62,6 +63,17 @@ int lmz_walk_learn(lmz_coder *walk, const uint32_t *symbols);
    NULL when there is no memory or for what is no vocabulary. */
 lmz_expert *lmz_external_bytes_new(void);
 lmz_expert *lmz_external_tokens_new(const uint8_t *bytes, size_t n_bytes, const uint8_t *sizes, size_t n_vocab);
+
+typedef struct { /* a prefix of tokens */
+    uint32_t first, end; /* the tokens that begin with it, itself the first if it is one */
+    uint32_t children;   /* the prefixes that are one byte longer stand together from there on, in order of bytes */
+    uint16_t n_children;
+    uint8_t byte;        /* the last one */
+    uint8_t is_token;
+} lmz_prefix;
+
+/* All prefixes of the tokens of an expert, by their numbers (TRANSFORMER 12.3); NULL for one that has no tokens. */
+const lmz_prefix *lmz_expert_prefixes(const lmz_expert *expert, size_t *n_prefixes);
 
 /* Tables of ARITHMETIC 10.4 (193), TRANSFORMER 8 (1025) and 5 (1025), for those who compute as experts do. */
 const uint32_t *lmz_rsqrt_numbers(void);
@@ -288,16 +300,35 @@ int lmz_coder_lanes(const lmz_coder *coder, uint32_t *lanes);
    beyond that and for other experts. */
 int lmz_coder_run_external(lmz_coder *coder, const uint32_t *weights, uint32_t *symbols);
 
+/* Tokens to come, of which coding needs few sums: what is predicted behind some prefixes.  None is needed of those that
+   are no token and that one byte follows. */
+typedef struct {
+    const uint64_t *columns;   /* (n_columns + 1) where the entries of each column, a lane at a step, begin */
+    const uint32_t *prefixes;  /* of each entry: its number; what is none is passed over */
+    const uint32_t *ends;      /* where it is a token and begins others, 2^32 times the probability that the token ends
+                                  (TRANSFORMER 12.3) */
+    const uint64_t *leaves_at; /* where its leaves begin, one for each of its children */
+    const uint32_t *leaves;    /* (n_leaves) of the tree of the byte behind it (TRANSFORMER 12.4) */
+    uint64_t n_leaves;
+    int is_all; /* whether what is missing would show that a payload is damaged; else more may be wanted */
+} lmz_token_masses;
+
 typedef struct { /* a coder with an external expert, and what it is told of some steps */
     lmz_coder *coder;
-    const uint32_t *weights; /* for each step one row for each of the block's lanes, by its number; rows as above */
-    uint64_t step_size;      /* numbers from the first row of a step to that of the next */
-    uint64_t n_steps;        /* to advance by, at least 1 */
+    const uint32_t *weights; /* (n_columns, n_symbols) a column for each lane of each step; rows as above; or NULL and */
+    const lmz_token_masses *masses; /* of tokens, the same columns */
+    uint64_t column;         /* of the block's first lane in the next step; those of the others follow, by number */
+    uint64_t step_size;      /* columns from one step to the next */
+    uint64_t n_steps;        /* to advance by; how many of them are left */
+    const uint32_t *wanted;  /* weights of the tokens that were wanted */
     uint32_t *symbols;       /* (n_lanes) of the last step, by lane; those of lanes that had ended stay as they are */
-    int status;              /* of the last step; the first that is not LMZ_MORE ends the run */
+    int status;              /* of the last step; the first that is not LMZ_MORE ends the run, but LMZ_WANTS: */
+    uint64_t wanted_column;  /* weights of a column's tokens are wanted */
+    uint32_t wanted_first, wanted_end; /* from this on to before that */
 } lmz_external_run;
 
-/* Advance many coders, which up to n_threads threads share.  Rows of lanes that have ended are not looked at. */
+/* Advance many coders, which up to n_threads threads share; one without steps is left alone.  Columns of lanes that have
+   ended are not looked at.  To be called again, once what some want is there, as long as there are such. */
 void lmz_run_externals(lmz_external_run *runs, int n_runs, int n_threads);
 
 /* Raw bytes coded so far. */

@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lmz.h"
-
 /* How many bytes two strings have in common. */
 static size_t n_common(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size)
 {

@@ -5,13 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct {             /* a prefix of tokens */
-    uint32_t first, end;     /* the tokens that begin with it, itself the first if it is one */
-    uint32_t children;       /* the prefixes that are one byte longer stand together from there on, in order of bytes */
-    uint16_t n_children;
-    uint8_t byte;            /* the last one */
-    uint8_t is_token;
-} trie_node;
+#include "lmz.h"
+
+typedef lmz_prefix trie_node;
 
 typedef struct {
     trie_node *nodes; /* the first is the empty prefix; NULL: no vocabulary */
