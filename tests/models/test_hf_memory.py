@@ -50,7 +50,7 @@ def test_lanes_keep_what_is_reckoned(tmp_path: Path, forgotten, kind: str) -> No
     with fixed(1, "cpu"):
         for _ in range(tiny_hf.WINDOW):
             lanes.predict([0], [5])
-    _collect(lanes._cache, found, set())
+    _collect(lanes.steps.cache, found, set())
     reckoned = loaded.footprint.of_window(loaded.runner.window)
     assert 0 < sum(found.values()) <= reckoned <= 1.2 * sum(found.values()) + 64 * loaded.runner.window
     assert (loaded.footprint.constant > 0) == (kind in ("gemma3", "mamba", "mamba2", "rwkv", "jamba"))

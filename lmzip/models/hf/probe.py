@@ -65,11 +65,13 @@ FINGERPRINT_SIZE = 16
 # or not.
 _PARTS = ((4, 24, 16, False), (1, 6, 16, False), (16, 4, 16, False), (2, 3, 256, True))
 _LABEL = b"lmzip-hf-probe-1\0"  # another number for any change of the procedure of coding
+_STATIC = b"static\0"
 
 
 def fingerprint_of(runner: Runner) -> bytes:
     """Return the first 16 bytes of SHA-256 over the weights of tokens in the probe; to be called within fixed()."""
-    digest = hashlib.sha256(_LABEL + runner.window.to_bytes(4, "little"))
+    label = _LABEL + (_STATIC if runner.is_static else b"")
+    digest = hashlib.sha256(label + runner.window.to_bytes(4, "little"))
     for n_lanes, n_steps, window, is_full in _PARTS:
         probe = Lanes(runner, n_lanes, window)
         if is_full:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmzip.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from lmzip.models.hf.static import StaticSteps
 
 # The largest float32 below 2^31, so that the conversion to 32-bit integers holds it.
 _TOP = float(2**31 - 128)
@@ -86,6 +89,23 @@ def _keeps_nothing() -> UnsupportedError:
     return UnsupportedError("the model keeps nothing between steps, so it would be far too slow")
 
 
+class GrowingSteps:
+    """The steps of a number of lanes, in a cache that grows, or in a state."""
+
+    def __init__(self, interface: Interface, room: int) -> None:
+        self._interface, self._room = interface, room
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all tokens."""
+        self.cache, self.is_endless = self._interface.new_cache(self._room)
+
+    def take_in(self, tokens: Any) -> Any:
+        """Take in tokens (n_lanes, n) int64; return the logits behind the last."""
+        logits, self.cache = self._interface.forward(tokens, self.cache)
+        return logits
+
+
 MAX_WINDOW = 1024  # tokens: beyond, little is gained, while memory and time grow
 _MAX_PIECE = 512  # tokens of all lanes together that are run at once when a window slides
 _MIN_WINDOW = 8
@@ -124,6 +144,15 @@ class Runner(Interface):
         some = next((n for n in numbers if n is not None), 0)
         self.kept = torch.tensor([some if n is None else n for n in numbers], dtype=torch.int64, device=device)
         self.missing = [token for token, n in enumerate(numbers) if n is None]
+        self.is_static = torch.device(device).type == "cuda"  # whether steps are to have constant shapes
+
+    def new_steps(self, n_lanes: int, room: int) -> GrowingSteps | StaticSteps:
+        """Return what takes in up to `room` tokens of each lane at a time."""
+        from lmzip.models.hf.static import StaticSteps, new_static_cache
+
+        if self.is_static and not self._makes_its_own and (cache := new_static_cache(self.config, room)) is not None:
+            return StaticSteps(self.forward, cache, n_lanes, self.device)
+        return GrowingSteps(self, room)
 
 
 class Lanes:
@@ -135,12 +164,12 @@ class Lanes:
         self._window = min(window, runner.window)
         self._tokens = np.full((n_lanes, self._window), runner.bos_id, np.int64)  # taken in since the start
         self._n_tokens = 0
-        self._cache, self._is_endless = runner.new_cache(self._window)
+        self.steps = runner.new_steps(n_lanes, self._window)
         self._last = np.full(n_lanes, runner.bos_id, np.int64)
 
     def fill(self, token_at: Callable[[int], int]) -> None:
         """Make the window full of tokens that are told by their places, the same in all lanes; for the probe."""
-        if not self._is_endless:
+        if not self.steps.is_endless:
             self._tokens[:] = self._runner.fed[[token_at(place) for place in range(self._window)]]
             self._n_tokens = self._window
 
@@ -153,7 +182,7 @@ class Lanes:
         self._last[lanes] = runner.fed[tokens]
         if self._n_tokens == self._window:
             self._slide()
-        if not self._is_endless:
+        if not self.steps.is_endless:
             self._tokens[:, self._n_tokens] = self._last
             self._n_tokens += 1
         found = token_weights_of(self._take_in(self._last[:, None]), runner.kept)
@@ -166,7 +195,7 @@ class Lanes:
         self._tokens[:, 1:half] = self._tokens[:, half + 1 :]
         self._tokens[:, 0] = self._runner.bos_id
         self._n_tokens = half
-        self._cache, _ = self._runner.new_cache(self._window)
+        self.steps.restart()
         size = max(1, _MAX_PIECE // n_lanes)
         for at in range(0, half, size):
             self._take_in(self._tokens[:, at : min(at + size, half)])
@@ -176,5 +205,4 @@ class Lanes:
         import torch
 
         taken = torch.from_numpy(np.ascontiguousarray(tokens)).to(self._runner.device)
-        logits, self._cache = self._runner.forward(taken, self._cache)
-        return logits
+        return self.steps.take_in(taken)
