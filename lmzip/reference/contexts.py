@@ -7,6 +7,7 @@ from collections.abc import Callable
 M32 = 0xFFFFFFFF
 MAX_FIELDS = 64
 MAX_STRIDE = 2047
+ZEROS_APART = 4096  # bytes behind a zero byte that are taken for records, not lines
 
 SAME, ONE_MORE, MORE, ONE_LESS, LESS, DIFFERENT = range(6)
 WITH_DIGITS = 1  # the hash of every token that has a digit
@@ -89,8 +90,9 @@ class Lane:
         self.first_byte = 0
         self.field = self.field_hash = 0
         self.field_start = start
-        self.token = 0
-        self.peer_hash, self.peer = [0, 0], [0, 0]
+        self.token = self.shape = self.last_shape = 0
+        self.name = self.key = 0
+        self.peer = [0, 0]
         self.peer_byte, self.peer_next = [0, 0], [0, 0]
         self.relation, self.last_relation = [SAME, SAME], [SAME, SAME]
         self.last_seen = [0] * 256
@@ -106,8 +108,9 @@ class Lane:
         self.line_start, self.above_start = other.line_start + moved, other.above_start + moved
         self.first_byte, self.field, self.field_hash = other.first_byte, other.field, other.field_hash
         self.field_start = other.field_start + moved
-        self.token = other.token
-        self.peer_hash, self.peer = list(other.peer_hash), list(other.peer)
+        self.token, self.shape, self.last_shape = other.token, other.shape, other.last_shape
+        self.name, self.key = other.name, other.key
+        self.peer = list(other.peer)
         self.relation, self.last_relation = list(other.relation), list(other.last_relation)
         self.last_seen, self.last_gap = [at + moved for at in other.last_seen], list(other.last_gap)
         self.match_length, self.match_pointer = list(other.match_length), list(other.match_pointer)
@@ -161,7 +164,14 @@ class Lane:
             "FIELD": hash2(self.field_hash, field),
             "ABOVE_PEER": hash3(peer_bytes[1], relations[1], 1),
             "MATCHED": hash3(matched, c1, min(self.match_length[0], 15)),
+            "KEY": hash3(self.key, c1 if self.field else 0, at - self.field_start),
+            "SHAPE": hash3(self.shape, c1, at - self.field_start),
+            "SHAPES": hash3(self.last_shape, self.shape, peer_bytes[0]),
         }
+
+    def in_records(self) -> bool:
+        """Return whether the next byte is taken for one of a record of numbers: text has no zeros."""
+        return self.last_seen[0] > 0 and (self.position - self.last_seen[0]) & M32 <= ZEROS_APART
 
     def set_peer_bytes(self, is_known: Callable[[int], bool]) -> None:
         for k in range(2):
@@ -195,6 +205,9 @@ class Lane:
     def update_line(self, shared: Shared, byte: int, kind: int) -> None:
         if self.position - self.line_start == 1:
             self.first_byte = byte
+        if kind in (SPACE, NEWLINE, OTHER, MARKUP):
+            self.update_key(byte)
+            self.update_shape(byte)
         if kind == NEWLINE:
             self.above_start = self.line_start
             self.line_start = self.position
@@ -210,15 +223,26 @@ class Lane:
                 self.token = hash2(self.token, byte)
             return
         self.field_start = self.position
-        self.update_peers(shared, byte)
+        self.update_peers(shared)
 
-    def update_peers(self, shared: Shared, byte: int) -> None:
-        """Find what the next field is like, behind the byte that ended one."""
-        self.peer_hash[0] = self.number if byte == 10 else hash3(self.peer_hash[0], self.token, byte)
-        self.peer_hash[1] = hash2(self.field, self.number)
+    def update_key(self, byte: int) -> None:
+        if self.position - self.field_start > 1:
+            self.name = self.field_hash
+        if byte == 10:
+            self.key = 0
+        elif chr(byte) in ":=>([":
+            self.key = self.name
+
+    def update_shape(self, byte: int) -> None:
+        self.shape = hash3(self.shape, self.token, byte)
         self.token = 0
-        for k in range(2):
-            entry = (self.peer_hash[k] * 0x9E3779B1 & M32) >> 16 & shared.peer_mask
+        if byte == 10:
+            self.last_shape, self.shape = self.shape, 0
+
+    def update_peers(self, shared: Shared) -> None:
+        """Find what the next field is like, behind the byte that ended one."""
+        for k, value in enumerate((self.shape, self.field)):
+            entry = (hash2(value, self.number) * 0x9E3779B1 & M32) >> 16 & shared.peer_mask
             self.peer[k] = shared.peer_table[k].get(entry, 0)
             shared.peer_table[k][entry] = self.position
         self.last_relation, self.relation = self.relation, [SAME, SAME]

@@ -11,19 +11,20 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from lmzip.reference import tables
-from lmzip.reference.contexts import DIGIT, M32, MAX_FIELDS, Lane, Shared, hash2
+from lmzip.reference.contexts import DIFFERENT, DIGIT, M32, MAX_FIELDS, SAME, Lane, Shared, hash2
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 # Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
 KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 ABOVE_PEER COLUMN
-PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LINE_ORDER_2 FIELD"""
+PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LINE_ORDER_2 FIELD KEY SHAPE SHAPES"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
+OF_RECORDS = {"KEY": "SPARSE_23", "SHAPE": "RECORD", "SHAPES": "RECORD_LEFT"}  # what stands for these in records
 
 FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
 QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN PEER"
 FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 ABOVE_PEER COLUMN PEER"
-MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_23 ABOVE_PEER
-COLUMN PEER PEER_PREFIX RECORD RECORD_LEFT"""
+MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED KEY ABOVE_PEER
+COLUMN PEER PEER_PREFIX SHAPE SHAPES"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 LIGHT = (FULL[0].replace("SPARSE_2 ", ""), FULL[1].replace("SPARSE_2 ", ""))
@@ -140,6 +141,15 @@ def match_bucket(length: int, misses: int) -> int:
     n = misses.bit_count()
     few = 0 if n < 2 else 1 if n < 4 else 2 if n < 6 else 3
     return 32 + 8 * few + (length if length < 5 else 5 if length < 8 else 6 if length < 16 else 7)
+
+
+def peers_row(lane: Lane, c0: int, i: int) -> int:
+    """Return what the peers say of bit i, from 1 on; 0 if the first one says nothing."""
+    bits = [1 + (b >> (7 - i) & 1) if b >> (8 - i) == c0 else 0 for b in lane.peer_byte]
+    if not bits[0]:
+        return 0
+    relation = 0 if lane.relation[0] == SAME else 1 if lane.relation[0] == DIFFERENT else 2
+    return ((relation * 3 + bits[0]) * 3 + bits[1]) * 8 + (lane.class_history & 7)
 
 
 def power_above(n: int, limit: int) -> int:
@@ -333,7 +343,9 @@ class Ngram:
     def code_byte(self, coder: RangeEncoder | RangeDecoder | Listener, byte: int | None) -> None:
         lane = self.lane
         values = self.next_contexts[self.lane_index]
-        hashes = [hash2(values[kind], KIND_NUMBERS[kind]) for kind in self.kinds]
+        is_in_records = lane.in_records()
+        kinds = [OF_RECORDS.get(kind, kind) if is_in_records else kind for kind in self.kinds]
+        hashes = [hash2(values[kind], KIND_NUMBERS[kind]) for kind in kinds]
         places = [self.place(h) for h in hashes]
         slots = [self.find_slot(line, check) for line, check in places]
         expected = self.find_matches()
@@ -409,6 +421,9 @@ class Ngram:
         if tree:
             select = [*select[: self.n_sets - 1], tree.top]
         if self.has_fields:
+            said = peers_row(lane, c0, i)
+            if said and not lane.in_records():
+                select[1] = 255 + said
             select[2] = min(lane.field, MAX_FIELDS - 1) * 4 + match_class
         base = self.prior.base_weight
         first_weights = [base] * n + [0] * n + list(self.prior.expert_weights) + [base] * 6 + [0]

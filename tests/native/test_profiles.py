@@ -56,6 +56,25 @@ def test_kernel_equals_reference(profile: int, unit: str, n_lanes: int, monkeypa
         assert_one_payload(RAW, alone(len(RAW), profile, n_lanes), expected, monkeypatch)
 
 
+def lines(n: int) -> bytes:
+    return b"".join(b"1:%02d pid=%d (key): <a>%d</a> [ok]\n" % (k * 7 % 60, k, k * k) for k in range(n))
+
+
+NUMBERS = b"".join(n.to_bytes(4, "big") for n in range(60))
+
+
+def test_kernel_equals_reference_in_lines_and_in_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = NUMBERS + lines(140)
+    assert len(raw) > len(NUMBERS) + 4200, "the last lines are far enough behind zeros"
+    assert_one_payload(raw, alone(len(raw), 4, 1), reference.encode_block(raw, 4, 1), monkeypatch)
+
+
+def test_kernel_equals_reference_in_lines_beside_a_net(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = lines(24) + NUMBERS
+    expected = reference.encode_block(raw, 4, 2, tiny_net.tiny_weights(3, **TINY))
+    assert_one_payload(raw, beside(len(raw), 4, 2), expected, monkeypatch, net)
+
+
 @pytest.mark.parametrize(("profile", "unit"), PAIRS)
 def test_the_tables_have_the_same_numbers_of_lines(profile: int, unit: str) -> None:
     """Short blocks have fewer lines than a profile allows: what long ones take beyond shows how many there are."""

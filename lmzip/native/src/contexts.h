@@ -29,6 +29,12 @@ static inline uint32_t byte_before(const struct lmz_coder *c, const lmz_lane *la
 static inline uint32_t peer_bytes(const lmz_lane *lane, int k) { return lane->peer_byte[k] | lane->peer_next[k] << 16; }
 static inline uint32_t relations(const lmz_lane *lane, int k) { return lane->relation[k] * 8 + lane->last_relation[k]; }
 
+/* Whether the lane's bytes are taken for records of numbers: text has no zeros. */
+static inline int in_records(const lmz_lane *lane)
+{
+    return lane->last_seen[0] && lane->position - lane->last_seen[0] <= ZEROS_APART;
+}
+
 /* Compute lane->context for the byte at lane->position from the bytes of the lane before it, and the
    dictionary before these. */
 static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
@@ -48,8 +54,12 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
              record_above2 = seen >= 2 * stride ? lane_byte(c, lane, at - 2 * stride) : 0;
     uint32_t record_above_left = seen > stride ? lane_byte(c, lane, at - stride - 1) : 0;
 
+    static const uint8_t of_records[] = {SPARSE_23, RECORD, RECORD_LEFT};
+    const int is_in_records = in_records(lane);
     for (int i = 0; i < c->ngram.shape->n_contexts; i++) {
         uint32_t kind = c->ngram.contexts[i], v;
+        if (kind >= KEY && is_in_records)
+            kind = of_records[kind - KEY];
         switch (kind) {
         case ORDER_1: v = c1; break;
         case ORDER_2: v = last & 0xffff; break;
@@ -72,7 +82,10 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         case INDIRECT_2: v = hash2(c->ngram.indirect2[last & 0xffff], c1); break;
         case LANE_ORDER_3: v = hash2(lane->start, last & 0xffffff); break;
         case LINE_ORDER_2: v = hash2(lane->line_start, last & 0xffff); break;
-        default: v = hash2(lane->field_hash, field); break; /* FIELD */
+        case FIELD: v = hash2(lane->field_hash, field); break;
+        case KEY: v = hash3(lane->key, field ? c1 : 0, at - lane->field_start); break;
+        case SHAPE: v = hash3(lane->shape, c1, at - lane->field_start); break;
+        default: v = hash3(lane->last_shape, lane->shape, peer_bytes(lane, 0)); break; /* SHAPES */
         }
         lane->context[i] = hash2(v, kind);
     }
@@ -112,11 +125,16 @@ static inline void update_line(struct lmz_coder *c, lmz_lane *lane, uint32_t byt
 {
     if (lane->position - lane->line_start == 1)
         lane->first_byte = byte;
+    const int is_end = class == CLASS_NEWLINE || class == CLASS_SPACE || class == CLASS_OTHER || class == CLASS_MARKUP;
+    if (is_end) {
+        update_key(lane, byte);
+        update_shape(lane, byte);
+    }
     if (class == CLASS_NEWLINE) {
         lane->above_start = lane->line_start;
         lane->line_start = lane->position;
         lane->field = lane->field_hash = 0;
-    } else if (class == CLASS_SPACE || class == CLASS_OTHER || class == CLASS_MARKUP) {
+    } else if (is_end) {
         lane->field++;
         lane->field_hash = hash2(byte, 1);
     } else {
@@ -125,7 +143,7 @@ static inline void update_line(struct lmz_coder *c, lmz_lane *lane, uint32_t byt
         return;
     }
     lane->field_start = lane->position;
-    update_peers(c, lane, byte);
+    update_peers(c, lane);
 }
 
 /* Take in the byte that stood at lane->position, and move on. */

@@ -26,7 +26,7 @@ typedef struct lmz_lane { /* a lane: the place of one chunk, with all state that
     uint32_t line_start, above_start, first_byte;
     uint32_t field, field_hash, field_start;
     uint32_t token; /* hash of the letters and digits so far; see templates.h */
-    uint32_t peer_hash[2], peer[2], peer_byte[2], peer_next[2], relation[2], last_relation[2];
+    uint32_t shape, last_shape, name, key, peer[2], peer_byte[2], peer_next[2], relation[2], last_relation[2];
     uint32_t last_seen[256], last_gap[256];       /* of every byte value: position, distance to the one before */
     uint32_t match_pointer[2], match_length[2], match_misses[2], *match_entry[2];
     uint32_t expected[2]; /* byte at the match pointer behind a leading one; 0: none */

@@ -8,7 +8,7 @@
 #include "slots.h"
 
 /* How many contexts each set of first-layer weights has, see select_weights. */
-static const uint16_t set_size[MAX_SETS] = {256, 256, 256, 512, 256, 256};
+static const uint16_t set_size[MAX_SETS] = {256, 512, 256, 512, 256, 256};
 
 static int ngram_function(const lmz_block_spec *spec, const lmz_expert *expert)
 {

@@ -79,6 +79,21 @@ INLINE uint32_t match_class(const lmz_lane *lane, const prediction *r)
     return length < 1 ? 0 : length < 16 ? 1 : length < 32 ? 2 : 3;
 }
 
+/* The bit that a peer's byte has here, plus one; 0 if the known bits are others. */
+static inline uint32_t peer_bit(const lmz_lane *lane, int k, int bit_index)
+{
+    const uint32_t byte = lane->peer_byte[k];
+    return byte >> (8 - bit_index) == lane->c0 ? 1 + (byte >> (7 - bit_index) & 1) : 0;
+}
+
+/* What the peers say of a bit, from 1 on; 0 if the first one says nothing. */
+static inline uint32_t peers_row(const lmz_lane *lane, int bit_index)
+{
+    const uint32_t bit = peer_bit(lane, 0, bit_index), relation = lane->relation[0];
+    const uint32_t is = relation == SAME ? 0 : relation == OTHER ? 1 : 2;
+    return bit ? ((is * 3 + bit) * 3 + peer_bit(lane, 1, bit_index)) * 8 + (lane->class_history & 7) : 0;
+}
+
 /* Which weights each set of the first layer uses. */
 INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_index, const int flags, const int n_sets,
                            uint32_t select[MAX_SETS])
@@ -89,8 +104,12 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
     select[2] = h >> 8 & 255;
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + r->match) * 8 + (uint32_t)bit_index;
-    if (flags & HAS_FIELDS)
+    if (flags & HAS_FIELDS) {
+        const uint32_t row = peers_row(lane, bit_index);
+        if (row && !in_records(lane))
+            select[1] = 255 + row;
         select[2] = (lane->field < MAX_FIELDS ? lane->field : MAX_FIELDS - 1) * 4 + r->match;
+    }
     if (HAS_EXPERT(flags))
         select[n_sets - 1] = tree_top(lane->tree);
 }

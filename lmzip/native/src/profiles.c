@@ -6,8 +6,8 @@
     ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, ABOVE_PEER, COLUMN, PEER
 #define LIGHT_CONTEXTS ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, WORD_1, ABOVE_PEER, COLUMN, PEER
 #define MAX_CONTEXTS_WITH(third)                                                                                     \
-    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_23, ABOVE_PEER, COLUMN, \
-        PEER, PEER_PREFIX, RECORD, RECORD_LEFT
+    ORDER_1, ORDER_2, third, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, KEY, ABOVE_PEER, COLUMN, PEER, \
+        PEER_PREFIX, SHAPE, SHAPES
 
 static const uint8_t fast_contexts[] = {ORDER_2, ORDER_3, ORDER_4, WORD};
 static const uint8_t quick_contexts[] = {ORDER_1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, WORD, COLUMN, PEER};

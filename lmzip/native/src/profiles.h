@@ -9,14 +9,15 @@
 /* Context kinds, ARITHMETIC 7.5. */
 enum {
     ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_2, SPARSE_23, ABOVE_PEER,
-    COLUMN, PEER, PEER_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LINE_ORDER_2, FIELD
+    COLUMN, PEER, PEER_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LINE_ORDER_2, FIELD,
+    KEY, SHAPE, SHAPES /* in records SPARSE_23, RECORD, RECORD_LEFT */
 };
 
 /* What stands beside the base: it selects the last set of weights and the last adaptive probability map. */
 #define ALONE 0
 #define WITH_BYTES 1
 #define WITH_TOKENS 2
-#define HAS_FIELDS 4 /* a set of weights goes to the fields of lines */
+#define HAS_FIELDS 4 /* a set of weights goes to the fields of lines, and part of another to their peers */
 
 /* The shapes of the ngram base, each compiled with its numbers as constants: X(name, contexts, lane_contexts,
    n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) contexts: in blocks of one lane, of several
@@ -70,6 +71,7 @@ const profile_row *profile_of(int profile);
 #define SMALL_SIZE 65536     /* bytes of a block up to which its tables behind a dictionary are small */
 #define MAX_STRIDE 2047
 #define MAX_FIELDS 64
+#define ZEROS_APART 4096 /* bytes behind a zero byte that are taken for records, not lines */
 
 #define CELL_LIMIT 250
 #define BIAS 512

@@ -1,5 +1,5 @@
-/* templates.h - what stood in the same field the last time: of the last line that began alike, and of the line above
-   (ARITHMETIC 7.3). */
+/* templates.h - the shape of a line, and what stood in the same field the last time: of the last line that began alike,
+   and of the line above (ARITHMETIC 7.3). */
 #ifndef LMZ_TEMPLATES_H
 #define LMZ_TEMPLATES_H
 
@@ -16,17 +16,34 @@ static inline uint32_t peer_entry(const struct lmz_coder *c, uint32_t hash)
     return (hash * 0x9E3779B1u) >> 16 & c->ngram.peer_mask;
 }
 
-/* A byte that is no letter or digit has ended a token and its field: find what the next field is like. */
-static inline void update_peers(struct lmz_coder *c, lmz_lane *lane, uint32_t byte)
+/* A byte that is no letter or digit has ended a token: that belongs to the line's shape. */
+static inline void update_shape(lmz_lane *lane, uint32_t byte)
 {
-    if (byte == '\n')
-        lane->peer_hash[0] = (uint32_t)(lane - c->lanes);
-    else
-        lane->peer_hash[0] = hash3(lane->peer_hash[0], lane->token, byte);
-    lane->peer_hash[1] = hash2(lane->field, (uint32_t)(lane - c->lanes));
+    lane->shape = hash3(lane->shape, lane->token, byte);
     lane->token = 0;
+    if (byte == '\n') {
+        lane->last_shape = lane->shape;
+        lane->shape = 0;
+    }
+}
+
+/* The last field that was not empty is the key of what comes behind such a byte in its line. */
+static inline void update_key(lmz_lane *lane, uint32_t byte)
+{
+    if (lane->position - lane->field_start > 1)
+        lane->name = lane->field_hash;
+    if (byte == '\n')
+        lane->key = 0;
+    else if (byte == ':' || byte == '=' || byte == '>' || byte == '(' || byte == '[')
+        lane->key = lane->name;
+}
+
+/* Find what the next field is like. */
+static inline void update_peers(struct lmz_coder *c, lmz_lane *lane)
+{
+    const uint32_t number = (uint32_t)(lane - c->lanes), hash[2] = {lane->shape, lane->field};
     for (int k = 0; k < 2; k++) {
-        uint32_t *entry = &c->ngram.peer_table[k][peer_entry(c, lane->peer_hash[k])];
+        uint32_t *entry = &c->ngram.peer_table[k][peer_entry(c, hash2(hash[k], number))];
         if (UNLIKELY(c->undo.is_on))
             note_write(c, entry);
         lane->peer[k] = *entry;
