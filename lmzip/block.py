@@ -46,6 +46,7 @@ class BlockSpec:
     context: int = 0  # how often the window of a model of tokens is halved, 0 to 3, from the frame's header
     content: Content = BYTES
     dictionary: Dictionary | None = None  # what it begins behind (ARITHMETIC 1.5); of blocks of bytes only
+    machine: int = 0  # whose code it is converted for (FORMAT 4.9): X86 ...; of blocks of bytes only
 
     @property
     def dictionary_size(self) -> int:

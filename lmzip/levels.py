@@ -32,13 +32,16 @@ class LevelSettings:
     samples_size: int = 4 << 20  # raw bytes of blocks of images and sound, which are learned sooner than text
     small_net: bool = False  # of the nets that ship the level's own is the smaller
 
-    def spec(self, raw_size: int, *, uses_model: bool, n_lanes: int | None = None) -> BlockSpec:
+    def spec(self, raw_size: int, *, uses_model: bool, n_lanes: int | None = None, machine: int = 0) -> BlockSpec:
         """Return what a block of raw_size bytes is; n_lanes: None for as many as these settings give.
+
+        machine: whose code the block is converted for, 0 for none.
 
         Without a model there is one lane: more gain nothing.
         """
         lanes = n_lanes or (self.n_lanes(raw_size) if uses_model else 1)
-        return BlockSpec(raw_size, self.profile, uses_model, lanes, self.context if uses_model else 0)
+        context = self.context if uses_model else 0
+        return BlockSpec(raw_size, self.profile, uses_model, lanes, context, machine=machine)
 
     def n_lanes(self, raw_size: int) -> int:
         """Return the number of lanes of a block of raw_size bytes with the model."""

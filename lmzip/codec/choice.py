@@ -39,18 +39,19 @@ def code_block(
     run: Run,
     model_cost: int = 0,
     content: Content = BYTES,
+    machine: int = 0,
 ) -> Coded:
     """Return payload and spec of a block; no payload where nothing makes it smaller.
 
     run.progress is called with raw bytes done, and with 0 while something is only tried, as what it raises abandons
     that too.  content: what the bytes seem to be.  model_cost: bytes that the frame grows by outside the payload if the
-    block needs the model.
+    block needs the model.  machine: whose code they are converted for, 0 for none.
     """
     if content != BYTES:
         spec = BlockSpec(len(raw), settings.profile, False, content=content)
         if _is_content(model, raw, spec, _tries(run)):
             return encode_payload(model, raw, spec, run), spec
-    return _code_bytes(model, raw, settings, forced_lanes, run, model_cost)
+    return _code_bytes(model, raw, settings, forced_lanes, run, model_cost, machine)
 
 
 def _is_content(model: Model, raw, spec: BlockSpec, run: Run) -> bool:
@@ -70,13 +71,13 @@ def _is_content(model: Model, raw, spec: BlockSpec, run: Run) -> bool:
 
 
 def _code_bytes(
-    model: Model, raw, settings: LevelSettings, forced_lanes: int | None, run: Run, model_cost: int
+    model: Model, raw, settings: LevelSettings, forced_lanes: int | None, run: Run, model_cost: int, machine: int
 ) -> Coded:
     """Code a block of bytes of any meaning.  Without a model there is no choice but to code or not to."""
     tries = _tries(run)
 
     def code(uses_model: bool, this_run: Run = tries) -> Coded:
-        spec = settings.spec(len(raw), uses_model=uses_model, n_lanes=forced_lanes)
+        spec = settings.spec(len(raw), uses_model=uses_model, n_lanes=forced_lanes, machine=machine)
         return encode_payload(model, raw, spec, this_run), spec
 
     def smaller_of_both(least_size: float, least_gain: float) -> Coded:
@@ -95,7 +96,7 @@ def _code_bytes(
         return code(False, run)
     if not takes_sample(settings, len(raw)):
         return smaller_of_both(0, 0.0)
-    sizes = sample_sizes(model, raw, settings, tries)
+    sizes = sample_sizes(model, raw, settings, tries, machine)
     least_gain = max(sizes.plain * _MODEL_GAIN, model_cost * sizes.sample / len(raw))
     if min(sizes.plain, sizes.mixed) > sizes.sample * (1 - _SOME_GAIN):
         if model.dictionary:
@@ -137,10 +138,11 @@ class SampleSizes(NamedTuple):
     mixed: int  # with the model
 
 
-def sample_sizes(model: Model, raw, settings: LevelSettings, run: Run = DEFAULT_RUN) -> SampleSizes:
+def sample_sizes(model: Model, raw, settings: LevelSettings, run: Run = DEFAULT_RUN, machine: int = 0) -> SampleSizes:
     """Code a sample of a block both ways, not behind a dictionary: that would take as long as to learn it."""
     sample = _sample(raw, min(settings.sample_size, max(len(raw) // _SAMPLE_SHARE, _SMALL_SAMPLE)))
-    specs = (settings.spec(len(sample), uses_model=use, n_lanes=_N_PIECES) for use in (False, True))
+    of = {"n_lanes": _N_PIECES, "machine": machine}
+    specs = (settings.spec(len(sample), uses_model=use, **of) for use in (False, True))
     payloads = (model.plain.encode(sample, spec, run) for spec in specs)
     return SampleSizes(len(sample), *(len(sample if payload is None else payload) for payload in payloads))
 

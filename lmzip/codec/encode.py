@@ -67,6 +67,7 @@ def encode_block(
     """
     counted = Counter(report)
     payload: bytes | None = None
+    machine = 0
     body: Body | PatchedBody | None
     try:
         if patch := patched(model, raw, is_bytes=content == BYTES):
@@ -75,8 +76,10 @@ def encode_block(
         else:
             body = find_body(raw, content)
             coded, content = (raw, content) if body is None else (body.coded, BYTES)
+            machine = body.machine if body else 0
         if len(coded) > 1:
-            payload, spec = code_block(model, coded, settings, n_lanes, Run(counted, n_threads), model_cost, content)
+            run = Run(counted, n_threads)
+            payload, spec = code_block(model, coded, settings, n_lanes, run, model_cost, content, machine)
     except MemoryError:
         raise no_memory(len(raw)) from None
     counted(len(raw) - counted.done)

@@ -90,8 +90,8 @@ class BlockHead:
 
     def spec(self, header: FrameHeader) -> BlockSpec:
         """Return what a coder needs to know of this block in a frame that starts with `header`."""
-        context = header.context if self.uses_model else 0
-        return BlockSpec(self.coded_size, header.profile, self.uses_model, self.n_lanes, context, self.content)
+        start = self.coded_size, header.profile, self.uses_model, self.n_lanes
+        return BlockSpec(*start, header.context if self.uses_model else 0, self.content, machine=self.machine)
 
     def pack(self, header: FrameHeader) -> bytes:
         """Return the bytes of the head of a block in a frame that starts with `header`.

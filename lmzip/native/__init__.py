@@ -205,9 +205,8 @@ def _c_spec(spec: BlockSpec, expert: Expert | None):
         raise ValueError(f"block too large: {spec.raw_size}")
     of = spec.content
     content = [of.kind, of.channels, of.depth, of.flags, of.offset, of.width]
-    c_spec = ffi.new(
-        "lmz_block_spec *", [spec.raw_size, spec.profile, spec.n_lanes, spec.context, content, spec.dictionary_size]
-    )
+    start = spec.raw_size, spec.profile, spec.n_lanes, spec.context
+    c_spec = ffi.new("lmz_block_spec *", [*start, content, spec.dictionary_size, spec.machine])
     if not lib.lmz_memory_size(c_spec, _handle(expert)):
         raise ValueError(f"no such block: {spec}")
     return c_spec

@@ -37,16 +37,17 @@ def encode_block(
     token_sizes: bytes = b"",
     content: Content | None = None,
     dictionary: bytes = b"",
+    machine: int = 0,
 ) -> bytes:
     """Return the payload of a block of at least one byte, however large it comes out.
 
     weight_file: the bytes of a weight file, for blocks with a model.  context: how often the window of a transformer is
     halved.  token_sizes: for a transformer, how each lane's chunk is cut into tokens.  content: of images and sound.
-    dictionary: what a block of bytes begins behind.
+    dictionary: what a block of bytes begins behind.  machine: whose code it is converted for (FORMAT 4.9).
     Raises ValueError where these are no tokens, or the profile takes no such model.
     """
     coder = RangeEncoder()
-    code_block(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content, dictionary)
+    code_block(coder, raw, len(raw), profile, n_lanes, weight_file, context, token_sizes, content, dictionary, machine)
     return coder.finish()
 
 
@@ -60,6 +61,7 @@ def decode_block(
     context: int = 0,
     content: Content | None = None,
     dictionary: bytes = b"",
+    machine: int = 0,
 ) -> bytes:
     """Return the raw_size bytes that a payload stands for; a wrong payload mostly gives wrong bytes.
 
@@ -67,7 +69,7 @@ def decode_block(
     chunk does.
     """
     coder = RangeDecoder(payload)
-    raw = code_block(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content, dictionary)
+    raw = code_block(coder, None, raw_size, profile, n_lanes, weight_file, context, b"", content, dictionary, machine)
     coder.check_end()
     return raw
 
@@ -83,6 +85,7 @@ def code_block(
     token_sizes: bytes,
     content: Content | None,
     dictionary: bytes = b"",
+    machine: int = 0,
 ) -> bytes:
     """Code all bytes of a block, those of raw for an encoder, None for a decoder; return them.  See encode_block()."""
     if content:
@@ -94,7 +97,7 @@ def code_block(
 
         return Samples(raw_size, profile, content).code_block(coder, raw)
     if weight_file is None:
-        predictor = Ngram(raw_size, profile, n_lanes, dictionary=dictionary)
+        predictor = Ngram(raw_size, profile, n_lanes, dictionary=dictionary, machine=machine)
     else:
         from lmzip.reference.hybrid import has_tokens, hybrid
 

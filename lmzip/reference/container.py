@@ -180,6 +180,7 @@ def decode_coded(header: Header, head: Head, payload: bytes, dictionary: bytes, 
             context=context,
             content=head.content,
             dictionary=b"" if head.content else dictionary,
+            machine=head.machine,
         )
     except ValueError as error:
         raise DamagedFile(str(error)) from None

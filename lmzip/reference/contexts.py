@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-M32 = 0xFFFFFFFF
+from lmzip.reference.hashing import M32, hash2, hash3
+from lmzip.reference.instructions import Instruction
+
 MAX_FIELDS = 64
 MAX_STRIDE = 2047
 ZEROS_APART = 4096  # bytes behind a zero byte that are taken for records, not lines
@@ -13,15 +15,6 @@ SAME, ONE_MORE, MORE, ONE_LESS, LESS, DIFFERENT = range(6)
 WITH_DIGITS = 1  # the hash of every token that has a digit
 
 SPACE, LOWER, UPPER, DIGIT, NEWLINE, OTHER, MARKUP, HIGH = range(8)
-
-
-def hash2(a: int, b: int) -> int:
-    h = (a * 0x9E3779B1 + b * 0x85EBCA6B + 0x2F0B4C47) & M32
-    return h ^ h >> 15
-
-
-def hash3(a: int, b: int, c: int) -> int:
-    return hash2(hash2(a, b), c)
 
 
 def byte_class(byte: int) -> int:
@@ -74,13 +67,14 @@ class Lane:
     """The place of one chunk: raw[start:end], decoded up to position.
 
     n_before: bytes of a dictionary that raw begins with, and that stand as if right before the chunk.
-    number: among the lanes of the block.
+    number: among the lanes of the block.  machine: whose code it has if its instructions are contexts, else 0.
     """
 
-    def __init__(self, raw: bytearray, start: int, end: int, n_before: int = 0, number: int = 0) -> None:
+    def __init__(self, raw: bytearray, start: int, end: int, n_before: int = 0, number: int = 0, machine=0) -> None:
         self.raw = raw
         self.number = number
         self.n_before = n_before
+        self.instruction = Instruction(machine) if machine else None
         self.start = self.position = start
         self.end = end
         self.history = 0
@@ -141,7 +135,8 @@ class Lane:
         record_above2 = self.byte(at - 2 * stride) if seen >= 2 * stride else 0
         record_above_left = self.byte(at - stride - 1) if seen > stride else 0
         word0, word1 = self.words
-        return {
+        of_code = self.instruction.contexts(last & 0xFFFF) if self.instruction else {}
+        return of_code | {
             "ORDER_1": c1,
             "ORDER_2": last & 0xFFFF,
             "ORDER_3": last & 0xFFFFFF,
@@ -260,3 +255,5 @@ class Lane:
         self.update_word(byte, kind)
         self.relation = [relation_with(self.relation[k], byte, self.peer_byte[k] & 255) for k in range(2)]
         self.update_line(shared, byte, kind)
+        if self.instruction:
+            self.instruction.update(byte)

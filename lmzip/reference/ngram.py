@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from lmzip.reference import tables
-from lmzip.reference.contexts import DIFFERENT, DIGIT, M32, MAX_FIELDS, SAME, Lane, Shared, hash2
+from lmzip.reference.contexts import DIFFERENT, DIGIT, MAX_FIELDS, SAME, Lane, Shared
+from lmzip.reference.hashing import M32, hash2
+from lmzip.reference.instructions import X86, X86_64
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 # Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
 KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 ABOVE_PEER COLUMN
-PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LINE_ORDER_2 FIELD KEY SHAPE SHAPES"""
+PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LINE_ORDER_2 FIELD KEY SHAPE SHAPES
+OPERAND OPERAND_OF PLACE_ORDER_2 INSTRUCTION_1 OPCODES_2 INSTRUCTION_3 OPERAND_2 OPERAND_4"""
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
 OF_RECORDS = {"KEY": "SPARSE_23", "SHAPE": "RECORD", "SHAPES": "RECORD_LEFT"}  # what stands for these in records
 
@@ -25,6 +28,9 @@ QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN PEER"
 FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 ABOVE_PEER COLUMN PEER"
 MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED KEY ABOVE_PEER
 COLUMN PEER PEER_PREFIX SHAPE SHAPES"""
+
+CODE_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 MATCHED OPERAND_OF SPARSE_23 RECORD RECORD_LEFT
+INDIRECT_1 PLACE_ORDER_2 OPERAND INSTRUCTION_1 OPCODES_2 INSTRUCTION_3 OPERAND_2 OPERAND_4"""
 
 FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
 LIGHT = (FULL[0].replace("SPARSE_2 ", ""), FULL[1].replace("SPARSE_2 ", ""))
@@ -186,7 +192,7 @@ class Ngram:
     """All state of one block.  Tables are dicts with the initial value as default: they are mostly untouched.
 
     dictionary: what the block begins behind, at the start of raw.  byte_tree: lane index and history to what the expert
-    predicts of the lane's next byte; None for the base alone.
+    predicts of the lane's next byte; None for the base alone.  machine: whose code the block has (FORMAT 4.9), or 0.
     """
 
     def __init__(
@@ -198,6 +204,7 @@ class Ngram:
         *,
         has_tokens: bool = False,
         dictionary: bytes = b"",
+        machine: int = 0,
     ) -> None:
         alone, beside_bytes, beside_tokens = PROFILES[profile]
         shape = alone if byte_tree is None else beside_tokens if has_tokens else beside_bytes
@@ -208,12 +215,15 @@ class Ngram:
         self.prior = ALONE if byte_tree is None else OF_TOKENS if has_tokens else OF_BYTES
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
         self.has_fields = "PEER_PREFIX" in self.kinds
+        self.is_code = machine in (X86, X86_64) and self.has_fields and byte_tree is None and not dictionary
+        if self.is_code:
+            self.kinds = CODE_CONTEXTS.split()
         self.n_before = len(dictionary)
         self.raw = bytearray(dictionary + bytes(raw_size))
         self.chunk_size = -(-raw_size // n_lanes)
         starts = [self.n_before + min(i * self.chunk_size, raw_size) for i in range(n_lanes + 1)]
         self.lanes = [
-            Lane(self.raw, start, end, self.n_before, number)
+            Lane(self.raw, start, end, self.n_before, number, machine if self.is_code else 0)
             for number, (start, end) in enumerate(zip(starts, starts[1:], strict=False))
         ]
         size = raw_size
@@ -420,7 +430,11 @@ class Ngram:
         n = len(states)
         if tree:
             select = [*select[: self.n_sets - 1], tree.top]
-        if self.has_fields:
+        like = lane.class_history & 63
+        if lane.instruction:
+            like = lane.instruction.place()
+            select[2] = like * 4 + match_class
+        elif self.has_fields:
             said = peers_row(lane, c0, i)
             if said and not lane.in_records():
                 select[1] = 255 + said
@@ -431,7 +445,7 @@ class Ngram:
         layer = [clamp(mix_dot(inputs, weights), STRETCH_LIMIT) for weights in chosen]
         finals = [
             self.final_weights.setdefault(row, [(1 << 28) // self.n_sets] * self.n_sets)
-            for row in (c0, 256 + (lane.class_history & 63) * 4 + match_class)
+            for row in (c0, 256 + like * 4 + match_class)
         ]
         mean = [(first + second) >> 1 for first, second in zip(*finals, strict=True)]
         mixed = clamp(mix_dot(layer, mean), STRETCH_LIMIT)

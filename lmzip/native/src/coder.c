@@ -28,7 +28,8 @@ static int is_block(const lmz_block_spec *s, const lmz_expert *e)
 {
     return s->content.kind >= 0 && s->content.kind < N_BASES && s->raw_size <= LMZ_MAX_RAW_SIZE && s->n_lanes >= 1 &&
            s->n_lanes <= lmz_max_lanes(unit_of(e)) && s->context >= 0 && s->context < (e ? e->ops->n_contexts : 1) &&
-           (!e || is_complete(e)) && (!s->dictionary_size || takes_dictionary(s, e)) &&
+           in_range((uint32_t)s->machine, 0, s->content.kind ? 0 : LMZ_ARM64) && (!e || is_complete(e)) &&
+           (!s->dictionary_size || takes_dictionary(s, e)) &&
            bases[s->content.kind]->function(s, e) >= 0;
 }
 

@@ -35,6 +35,23 @@ static inline int in_records(const lmz_lane *lane)
     return lane->last_seen[0] && lane->position - lane->last_seen[0] <= ZEROS_APART;
 }
 
+/* The value of a context of programs (ARITHMETIC 7.6); last: the last four bytes. */
+static inline uint32_t instruction_context(const instruction *is, uint32_t kind, uint32_t last)
+{
+    const uint32_t place = place_in_instruction(is) | is->prefixes << 8, opcode = is->opcode, *past = is->past;
+    const uint32_t head = opcode + 512 * is->modrm;
+    switch (kind) {
+    case OPERAND: return hash2(is->operand, place);
+    case OPERAND_OF: return hash3(is->operand, place, opcode + 512 * (is->modrm >> 3 & 7));
+    case PLACE_ORDER_2: return hash3(opcode, place, last & 0xffff);
+    case INSTRUCTION_1: return hash3(head, place, past[0]);
+    case OPCODES_2: return hash3(head, place, (past[0] & 511) + 512 * (past[1] & 511));
+    case INSTRUCTION_3: return hash3(head, place, hash3(past[0], past[1], past[2]));
+    case OPERAND_2: return hash3(hash3(head, place, is->operand), past[0], past[1]);
+    default: return hash3(hash3(head, place, is->operand), hash2(past[0], past[1]), hash2(past[2], past[3]));
+    }
+}
+
 /* Compute lane->context for the byte at lane->position from the bytes of the lane before it, and the
    dictionary before these. */
 static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
@@ -58,7 +75,7 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
     const int is_in_records = in_records(lane);
     for (int i = 0; i < c->ngram.shape->n_contexts; i++) {
         uint32_t kind = c->ngram.contexts[i], v;
-        if (kind >= KEY && is_in_records)
+        if (in_range(kind, KEY, SHAPES) && is_in_records)
             kind = of_records[kind - KEY];
         switch (kind) {
         case ORDER_1: v = c1; break;
@@ -85,7 +102,8 @@ static inline void set_contexts(const struct lmz_coder *c, lmz_lane *lane)
         case FIELD: v = hash2(lane->field_hash, field); break;
         case KEY: v = hash3(lane->key, field ? c1 : 0, at - lane->field_start); break;
         case SHAPE: v = hash3(lane->shape, c1, at - lane->field_start); break;
-        default: v = hash3(lane->last_shape, lane->shape, peer_bytes(lane, 0)); break; /* SHAPES */
+        case SHAPES: v = hash3(lane->last_shape, lane->shape, peer_bytes(lane, 0)); break;
+        default: v = instruction_context(&lane->instruction, kind, last); break;
         }
         lane->context[i] = hash2(v, kind);
     }
@@ -158,6 +176,8 @@ static inline void update_history(struct lmz_coder *c, lmz_lane *lane, uint32_t 
     lane->history = lane->history << 8 | byte;
     lane->class_history = (lane->class_history << 3 | class) & 511;
     lane->position++;
+    if (c->ngram.is_code)
+        update_instruction(&lane->instruction, byte, c->spec.machine == LMZ_X86_64);
     update_word(lane, byte, class);
     update_relations(lane, byte);
     update_line(c, lane, byte, class);

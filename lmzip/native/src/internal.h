@@ -8,6 +8,7 @@
 #include "base.h"
 #include "cpu.h"
 #include "expert.h"
+#include "instructions.h"
 #include "lmz.h"
 #include "memory.h"
 #include "profiles.h"
@@ -27,6 +28,7 @@ typedef struct lmz_lane { /* a lane: the place of one chunk, with all state that
     uint32_t field, field_hash, field_start;
     uint32_t token; /* hash of the letters and digits so far; see templates.h */
     uint32_t shape, last_shape, name, key, peer[2], peer_byte[2], peer_next[2], relation[2], last_relation[2];
+    instruction instruction; /* of a program */
     uint32_t last_seen[256], last_gap[256];       /* of every byte value: position, distance to the one before */
     uint32_t match_pointer[2], match_length[2], match_misses[2], *match_entry[2];
     uint32_t expected[2]; /* byte at the match pointer behind a leading one; 0: none */
@@ -37,6 +39,7 @@ typedef struct lmz_lane { /* a lane: the place of one chunk, with all state that
 typedef struct { /* the ngram base: what all lanes share */
     const ngram_shape *shape;
     const uint8_t *contexts;        /* context kinds */
+    int is_code;                    /* of x86 or x86-64, in which instructions are contexts */
     const mixer_prior *prior;
     int32_t first_rate;             /* of this step */
     uint32_t n_lines, match_mask, apm_mask, peer_mask;

@@ -225,6 +225,7 @@ typedef struct { /* what a block is, as its head and its frame's header say (FOR
     int context;    /* how often the window of an expert of tokens is halved */
     lmz_content content;
     size_t dictionary_size; /* bytes before the raw bytes that are known and not coded (ARITHMETIC 1.5) */
+    int machine;    /* whose code it has (FORMAT 4.9): 0, LMZ_X86 ... */
 } lmz_block_spec;
 
 int lmz_n_profiles(void);

@@ -100,7 +100,10 @@ static void set_initial_apms(ngram_state *g)
 /* What follows from the block alone. */
 static void set_kind(struct lmz_coder *c)
 {
-    c->ngram.contexts = c->ngram.shape->contexts[c->spec.n_lanes > 1];
+    const uint8_t *const *contexts = c->ngram.shape->contexts;
+    c->ngram.is_code = contexts[2] && !c->spec.dictionary_size &&
+                       (c->spec.machine == LMZ_X86 || c->spec.machine == LMZ_X86_64);
+    c->ngram.contexts = contexts[c->ngram.is_code ? 2 : c->spec.n_lanes > 1];
     c->ngram.prior = c->expert ? &c->expert->ops->prior : &prior_alone;
 }
 

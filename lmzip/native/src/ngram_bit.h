@@ -10,7 +10,6 @@
 #include "probability.h"
 #include "slots.h"
 
-#define HAS_EXPERT(flags) (((flags) & (WITH_BYTES | WITH_TOKENS)) != 0)
 #define INLINE static inline __attribute__((always_inline)) /* so that n_contexts and the like are constants */
 
 typedef struct { /* what predicting a bit leaves for learning it */
@@ -95,8 +94,8 @@ static inline uint32_t peers_row(const lmz_lane *lane, int bit_index)
 }
 
 /* Which weights each set of the first layer uses. */
-INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_index, const int flags, const int n_sets,
-                           uint32_t select[MAX_SETS])
+INLINE void select_weights(const struct lmz_coder *c, const lmz_lane *lane, const prediction *r, int bit_index,
+                           const int flags, const int n_sets, uint32_t select[MAX_SETS])
 {
     uint32_t h = (uint32_t)lane->history;
     select[0] = lane->c0;
@@ -104,7 +103,9 @@ INLINE void select_weights(const lmz_lane *lane, const prediction *r, int bit_in
     select[2] = h >> 8 & 255;
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + r->match) * 8 + (uint32_t)bit_index;
-    if (flags & HAS_FIELDS) {
+    if (HAS_CODE(flags) && c->ngram.is_code) {
+        select[2] = place_in_instruction(&lane->instruction) * 4 + r->match;
+    } else if (flags & HAS_FIELDS) {
         const uint32_t row = peers_row(lane, bit_index);
         if (row && !in_records(lane))
             select[1] = 255 + row;
@@ -145,12 +146,14 @@ INLINE uint32_t refine(prediction *r, int32_t stretch, const int n_apms)
 }
 
 /* Mix the outputs of the first layer, with the mean of the weights of the known bits and of what the last bytes are
-   like. */
-INLINE int32_t mix_layer(struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int n_sets)
+   like, or of the place in an instruction. */
+INLINE int32_t mix_layer(struct lmz_coder *c, const lmz_lane *lane, prediction *r, const int flags, const int n_sets)
 {
     int32_t mean[MAX_SETS];
+    const int is_code = HAS_CODE(flags) && c->ngram.is_code;
+    const uint32_t like = is_code ? place_in_instruction(&lane->instruction) : lane->class_history & 63;
     int32_t *first = c->ngram.final_weights + (size_t)lane->c0 * MAX_SETS,
-            *second = c->ngram.final_weights + (size_t)(256 + (lane->class_history & 63) * 4 + r->match) * MAX_SETS;
+            *second = c->ngram.final_weights + (size_t)(256 + like * 4 + r->match) * MAX_SETS;
     r->final_weights[0] = first;
     r->final_weights[1] = second;
     for (int s = 0; s < n_sets; s++)
@@ -185,14 +188,14 @@ INLINE uint32_t predict(struct lmz_coder *c, lmz_lane *lane, prediction *r, int 
         r->inputs[k++] = 0;
 
     r->match = match_class(lane, r);
-    select_weights(lane, r, bit_index, flags, n_sets, select);
+    select_weights(c, lane, r, bit_index, flags, n_sets, select);
     for (int s = 0; s < n_sets; s++) {
         r->weights[s] = c->ngram.weights[s] + (size_t)select[s] * (size_t)n_inputs;
         int32_t stretch = clamp(mix_dot(r->inputs, r->weights[s], n_inputs), STRETCH_LIMIT);
         r->layer[s] = MIX_INPUT(stretch);
         r->p_set[s] = lmz_squash_table[(uint32_t)(stretch + 12292) >> 3];
     }
-    int32_t mixed = mix_layer(c, lane, r, n_sets);
+    int32_t mixed = mix_layer(c, lane, r, flags, n_sets);
     r->p_mixed = squash(mixed);
     uint32_t p = refine(r, mixed, n_apms);
     return bounded(p) << 8;

@@ -1,4 +1,6 @@
 /* profiles.c - the rows of the tables of profiles and of shapes of the ngram base (ARITHMETIC 7.5, 8). */
+#include <stddef.h>
+
 #include "profiles.h"
 
 /* In blocks of several lanes, what followed elsewhere last is no guide, and statistics of the lane's own text are. */
@@ -20,8 +22,14 @@ static const uint8_t max_lane_contexts[] = {MAX_CONTEXTS_WITH(SPARSE_2), LANE_OR
 static const uint8_t max_expert_contexts[] = {MAX_CONTEXTS_WITH(FIELD), INDIRECT_1, INDIRECT_2};
 static const uint8_t max_expert_lane_contexts[] = {MAX_CONTEXTS_WITH(FIELD), LANE_ORDER_3, LINE_ORDER_2};
 
+/* In code of x86 words and lines say nothing, and instructions say much. */
+static const uint8_t code_contexts[] = {
+    ORDER_1, ORDER_2, SPARSE_2, ORDER_3, ORDER_4, ORDER_6, MATCHED, OPERAND_OF, SPARSE_23, RECORD, RECORD_LEFT,
+    INDIRECT_1, PLACE_ORDER_2, OPERAND, INSTRUCTION_1, OPCODES_2, INSTRUCTION_3, OPERAND_2, OPERAND_4};
+
 #define SHAPE_ROW(name, contexts, lane_contexts, n_contexts, n_own_lines, flags, n_sets, n_apms, slots_per_byte) \
-    [NGRAM_##name] = {{contexts##_contexts, lane_contexts##_contexts}, n_contexts, n_sets, n_apms, slots_per_byte},
+    [NGRAM_##name] = {{contexts##_contexts, lane_contexts##_contexts, HAS_CODE(flags) ? code_contexts : NULL},         \
+                      n_contexts, n_sets, n_apms, slots_per_byte},
 const ngram_shape ngram_shapes[N_NGRAM_SHAPES] = {NGRAM_SHAPES(SHAPE_ROW)};
 
 static const profile_row profiles[] = {

@@ -10,13 +10,16 @@
 enum {
     ORDER_1 = 1, ORDER_2, ORDER_3, ORDER_4, ORDER_6, ORDER_8, WORD, WORD_1, MATCHED, SPARSE_2, SPARSE_23, ABOVE_PEER,
     COLUMN, PEER, PEER_PREFIX, RECORD, RECORD_LEFT, INDIRECT_1, INDIRECT_2, LANE_ORDER_3, LINE_ORDER_2, FIELD,
-    KEY, SHAPE, SHAPES /* in records SPARSE_23, RECORD, RECORD_LEFT */
+    KEY, SHAPE, SHAPES, /* in records SPARSE_23, RECORD, RECORD_LEFT */
+    OPERAND, OPERAND_OF, PLACE_ORDER_2, INSTRUCTION_1, OPCODES_2, INSTRUCTION_3, OPERAND_2, OPERAND_4 /* in programs */
 };
 
 /* What stands beside the base: it selects the last set of weights and the last adaptive probability map. */
 #define ALONE 0
 #define WITH_BYTES 1
 #define WITH_TOKENS 2
+#define HAS_EXPERT(flags) (((flags) & (WITH_BYTES | WITH_TOKENS)) != 0)
+#define HAS_CODE(flags) ((flags) == (ALONE | HAS_FIELDS)) /* instructions are contexts in blocks of code of x86 */
 #define HAS_FIELDS 4 /* a set of weights goes to the fields of lines, and part of another to their peers */
 
 /* The shapes of the ngram base, each compiled with its numbers as constants: X(name, contexts, lane_contexts,
@@ -35,7 +38,7 @@ enum {
 enum { NO_SHAPE, NGRAM_SHAPES(SHAPE_NUMBER) N_NGRAM_SHAPES };
 
 typedef struct {
-    const uint8_t *contexts[2]; /* context kinds in blocks of one lane, of several lanes */
+    const uint8_t *contexts[3]; /* context kinds in blocks of one lane, of several lanes, of code of x86 */
     int n_contexts, n_sets, n_apms, slots_per_byte;
 } ngram_shape;
 
