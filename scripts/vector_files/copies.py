@@ -55,11 +55,13 @@ def stored_body(packed: bytes, raw: bytes, *, last: bool = True) -> Block:
     return BlockHead(last, STORED, 1, len(raw), len(packed), check, body_size=len(packed)), packed
 
 
-def coded_body(packed: bytes, raw: bytes, profile: int, n_lanes: int = 1, *, with_net: bool = False) -> Block:
-    """Return a block whose body is coded."""
-    head, payload = coded(packed, profile, n_lanes, model=net_model() if with_net else None)
+def coded_body(
+    packed: bytes, raw: bytes, profile: int, n_lanes: int = 1, *, with_net: bool = False, machine: int = 0
+) -> Block:
+    """Return a block whose body is coded; machine: whose code it is converted for."""
+    head, payload = coded(packed, profile, n_lanes, model=net_model() if with_net else None, machine=machine)
     check = data_check(head.mode, raw, payload, has_copies=True)
-    return replace(head, raw_size=len(raw), data_check=check, body_size=len(packed)), payload
+    return replace(head, raw_size=len(raw), data_check=check, body_size=len(packed), machine=machine), payload
 
 
 def good() -> Iterator[Vector]:

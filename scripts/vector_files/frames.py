@@ -120,9 +120,10 @@ def coded(
     model: Model | None = None,
     content: Content = BYTES,
     dictionary: Dictionary | None = None,
+    machine: int = 0,
 ) -> Block:
     """Return head and payload of a block, coded with a model or by the base alone; it must become smaller."""
-    spec = BlockSpec(len(raw), profile, model is not None, n_lanes, content=content)
+    spec = BlockSpec(len(raw), profile, model is not None, n_lanes, content=content, machine=machine)
     payload = encode_payload(behind(model or REGISTRY.built_in(), dictionary), raw, spec, DEFAULT_RUN)
     if payload is None:
         raise ValueError("a block that does not become smaller")

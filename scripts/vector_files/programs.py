@@ -102,12 +102,12 @@ def good() -> Iterator[Vector]:
         yield Vector(f"good-program-{name}", frame([block], raw), f"Machine code of {name}, stored.", raw)
         # Gaps that begin anywhere, and instructions that copies cut.
         body, raw = with_copies(b"", [(1003, 900, 1003), (700, 945, 1500), (100, 30, 3)], raw, machine)
-        block = of_machine(coded_body(body, raw, 4, 4), machine)
+        block = coded_body(body, raw, 4, 4, machine=machine)
         sentence = f"Machine code of {name} with copies, profile 4, 4 lanes."
         yield Vector(f"good-program-{name}-copies", frame([block], raw, pack_header(4)), sentence, raw)
     raw = CODE[X86_64]
     body = bytes(body_without_copies(raw, X86_64).coded)
-    block = of_machine(coded_body(body, raw, 4, 2, with_net=True), X86_64)
+    block = coded_body(body, raw, 4, 2, with_net=True, machine=X86_64)
     sentence = f"Machine code of x86-64, the net, 2 lanes; needs `{WEIGHTS.name}`."
     yield Vector("good-program-net", frame([block], raw, pack_header(4, net_record())), sentence, raw)
     far, again = with_copies(raw, [(50, 1200, 1500), (49, 200, 0)], raw[700:1000], X86)
