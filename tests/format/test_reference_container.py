@@ -46,13 +46,15 @@ def decode(data: bytes) -> bytes:
     return container.decode(data, HERE.__getitem__)
 
 
-def fake_decode_block(coded, raw_size, profile, n_lanes, weight_file, *, context, content=None, dictionary=b""):
+def fake_decode_block(
+    coded, raw_size, profile, n_lanes, weight_file, *, context, content=None, dictionary=b"", machine=0
+):
     """In the place of what a payload stands for: its bytes again and again, told by all that a coder is told."""
     uses_model = weight_file is not None
     assert len(coded) > 0
     if coded[0] == 0xFF or raw_size > 1 << 20:
         raise ValueError("used up")
-    start = struct.pack("<BBBB", profile, uses_model, n_lanes, context)
+    start = struct.pack("<BBBBB", profile, uses_model, n_lanes, context, machine)
     return (start + bytes(coded) * (raw_size // len(coded) + 1))[:raw_size]
 
 
