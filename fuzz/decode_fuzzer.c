@@ -141,6 +141,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         b.spec.content = tiny_content(data[3] >> 4 & 3, data[1]);
         if (!lmz_memory_size(&b.spec, NULL))
             return 0;
+    } else {
+        b.spec.machine = data[3] >> 6;
     }
     uint8_t *payload = malloc(payload_size + 1); /* ends where the payload does, so that reading past it is seen */
     require(payload != NULL, "memory");

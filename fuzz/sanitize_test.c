@@ -99,7 +99,8 @@ static int run_all(lmz_coder *coder, uint64_t n_steps)
 
 lmz_block_spec spec_of_case(void)
 {
-    return (lmz_block_spec){now.raw_size, now.profile, now.n_lanes, now.context, now.content};
+    const int machine = now.content.kind ? 0 : (int)((now.raw_size + (size_t)now.profile) % 4);
+    return (lmz_block_spec){now.raw_size, now.profile, now.n_lanes, now.context, now.content, 0, machine};
 }
 
 static const lmz_expert *expert_for(int simd) { return experts[now.unit][simd]; }
@@ -248,6 +249,7 @@ static void refuse_bad_arguments(void)
         refuse_spec((lmz_block_spec){1, w, 1, 0, {0}}, NULL);
         refuse_spec((lmz_block_spec){1, 1, w, 0, {0}}, NULL);
         refuse_spec((lmz_block_spec){1, 1, 1, beyond, {0}}, NULL);
+        refuse_spec((lmz_block_spec){1, 1, 1, 0, {0}, 0, beyond}, NULL);
         refuse_spec((lmz_block_spec){1, 1, 1, 0, {beyond, 0, 0, 0, 0, 0}}, NULL);
         CHECK(!lmz_encoder_new(&sound, NULL, beyond, &byte, &byte, 1) && !lmz_simd_name(beyond) &&
               !lmz_simd_available(beyond));
