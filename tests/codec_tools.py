@@ -120,7 +120,7 @@ def frame_with(
     return join(header or header_for(profile, model), blocks, raw)
 
 
-def code_as_the_level_says(model, raw, settings, forced_lanes, run, model_cost=0, content=BYTES) -> Coded:
+def code_as_the_level_says(model, raw, settings, forced_lanes, run, model_cost=0, content=BYTES, machine=0) -> Coded:
     """Stand in for codec.choice: no choice by samples, so that frames with a net do not hang on a net that helps."""
-    spec = settings.spec(len(raw), uses_model=settings.uses_model, n_lanes=forced_lanes)
+    spec = settings.spec(len(raw), uses_model=settings.uses_model, n_lanes=forced_lanes, machine=machine)
     return encode_payload(model, raw, spec, run), spec

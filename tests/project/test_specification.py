@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from lmzip.reference import pixel_prior, pixels, pixels_learned, samples
-from lmzip.reference.ngram import ALONE, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
+from lmzip.reference.ngram import ALONE, CODE_CONTEXTS, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
 
 DOCS = ROOT / "docs"
 DOCUMENTS = ("FORMAT", "ARITHMETIC", "TRANSFORMER", "SAMPLES", "PIXELS")
@@ -22,7 +22,7 @@ SUFFIXES = {".py", ".c", ".h", ".inc", ".md"}
 SOURCES = [ROOT / "README.md"] + [
     path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")) if path.suffix in SUFFIXES
 ]
-SETS = {"c0", "c1", "c2", "class", "shared", "field", "top"}
+SETS = {"c0", "c1", "c2", "peers", "class", "shared", "field", "top"}
 
 
 def text_of(document: str) -> str:
@@ -134,7 +134,10 @@ def test_experts_are_those_of_the_reference():
 
 
 def test_context_kinds_are_those_of_the_reference():
-    assert {row[1]: int(row[0]) for row in table("ARITHMETIC", "7.5 Contexts")} == KIND_NUMBERS
+    rows = table("ARITHMETIC", "7.5 Contexts") + table("ARITHMETIC", "7.7 Contexts of instructions")
+    assert {row[1]: int(row[0]) for row in rows} == KIND_NUMBERS
+    code = " ".join(str(KIND_NUMBERS[kind]) for kind in CODE_CONTEXTS.split())
+    assert f" has, in place of D, {code}, " in text_of("ARITHMETIC").replace("\n", " ")
 
 
 def test_tables_have_the_checks_that_are_told(monkeypatch):

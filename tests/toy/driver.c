@@ -74,12 +74,13 @@ int main(void)
     lmz_expert *expert = lmz_toy_new();
     CHECK(expert && lmz_expert_unit(expert) == LMZ_BYTES);
     for (int i = 0; i < 3; i++) {
-        const lmz_block_spec toy = {N, 1, lanes[i], 0, {.kind = CONTENT_TOY}, 0}, ngram = {N, 4, lanes[i], 0, {0}, 0};
+        const lmz_block_spec toy = {N, 1, lanes[i], 0, {.kind = CONTENT_TOY}, 0, 0};
+        const lmz_block_spec ngram = {N, 4, lanes[i], 0, {0}, 0, 0};
         CHECK(!lmz_memory_size(&toy, expert) && !lmz_encoder_new(&toy, expert, 0, raw, payload, CAPACITY));
         printf("%d lanes: toy base %zu, ngram %zu,", lanes[i], round_trip(&toy, NULL), round_trip(&ngram, NULL));
         printf(" ngram and toy expert %zu\n", round_trip(&ngram, expert));
     }
-    CHECK(!lmz_memory_size(&(lmz_block_spec){N, 1, 1, 0, {.kind = CONTENT_TOY + 1}, 0}, NULL));
+    CHECK(!lmz_memory_size(&(lmz_block_spec){N, 1, 1, 0, {.kind = CONTENT_TOY + 1}, 0, 0}, NULL));
     lmz_expert_free(expert);
     for (int simd = 0; lmz_simd_name(simd); simd++)
         printf("variant %s\n", lmz_simd_name(simd));

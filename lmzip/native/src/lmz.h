@@ -316,8 +316,8 @@ typedef struct {
 
 typedef struct { /* a coder with an external expert, and what it is told of some steps */
     lmz_coder *coder;
-    const uint32_t *weights; /* (n_columns, n_symbols) a column for each lane of each step; rows as above; or NULL and */
-    const lmz_token_masses *masses; /* of tokens, the same columns */
+    const uint32_t *weights; /* (n_columns, n_symbols) a column for each lane of each step, rows as above; or NULL, */
+    const lmz_token_masses *masses; /* and of tokens, the same columns */
     uint64_t column;         /* of the block's first lane in the next step; those of the others follow, by number */
     uint64_t step_size;      /* columns from one step to the next */
     uint64_t n_steps;        /* to advance by; how many of them are left */
@@ -328,8 +328,8 @@ typedef struct { /* a coder with an external expert, and what it is told of some
     uint32_t wanted_first, wanted_end; /* from this on to before that */
 } lmz_external_run;
 
-/* Advance many coders, which up to n_threads threads share; one without steps is left alone.  Columns of lanes that have
-   ended are not looked at.  To be called again, once what some want is there, as long as there are such. */
+/* Advance many coders, which up to n_threads threads share; one without steps is left alone.  Columns of lanes that
+   have ended are not looked at.  To be called again, once what some want is there, as long as there are such. */
 void lmz_run_externals(lmz_external_run *runs, int n_runs, int n_threads);
 
 /* Raw bytes coded so far. */
