@@ -141,8 +141,7 @@ class SampleSizes(NamedTuple):
 def sample_sizes(model: Model, raw, settings: LevelSettings, run: Run = DEFAULT_RUN, machine: int = 0) -> SampleSizes:
     """Code a sample of a block both ways, not behind a dictionary: that would take as long as to learn it."""
     sample = _sample(raw, min(settings.sample_size, max(len(raw) // _SAMPLE_SHARE, _SMALL_SAMPLE)))
-    of = {"n_lanes": _N_PIECES, "machine": machine}
-    specs = (settings.spec(len(sample), uses_model=use, **of) for use in (False, True))
+    specs = (settings.spec(len(sample), uses_model=use, n_lanes=_N_PIECES, machine=machine) for use in (False, True))
     payloads = (model.plain.encode(sample, spec, run) for spec in specs)
     return SampleSizes(len(sample), *(len(sample if payload is None else payload) for payload in payloads))
 
