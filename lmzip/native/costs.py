@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from lmzip.block import DEFAULT_RUN, BlockSpec, Run
 from lmzip.native import TOKENS, _c_spec, _handle, _new_bytes, _set_tokens
@@ -16,14 +18,10 @@ _LEAST_CAPACITY = 64
 _STEPS = 256  # between two calls of progress
 
 
-def step_costs(
-    raw, spec: BlockSpec, expert: Expert | None = None, run: Run = DEFAULT_RUN, *, token_sizes: bytes = b""
-) -> tuple[array[int], array[float]]:
-    """Return where each step of coding a block of one lane ends in its raw bytes, and the bits of information in it.
-
-    A step is a byte, a sample or a token.  The arguments are those of encode_block(); the bits of all steps come to its
-    payload within a byte.  Raises ValueError for bad arguments, MemoryError, and what run.progress raises.
-    """
+@contextmanager
+def encoder_of(raw, spec: BlockSpec, expert: Expert | None, run: Run, token_sizes: bytes) -> Iterator:
+    """Within: an encoder of a block of one lane, whose payload nobody wants; the arguments are those of
+    encode_block().  Raises ValueError for bad ones, MemoryError, and what run.progress raises."""
     c_spec = _c_spec(spec, expert)
     if spec.n_lanes != 1 or not len(raw) or memoryview(raw).nbytes != spec.raw_size:
         raise ValueError(f"these are not the {spec.raw_size} bytes of a block of one lane")
@@ -41,9 +39,21 @@ def step_costs(
         if expert and expert.unit == TOKENS:
             _set_tokens(coder, token_sizes)
         lib.lmz_coder_set_threads(coder, run.n_threads)
-        return _step_by_step(coder, run)
+        yield coder
     finally:
         lib.lmz_coder_free(coder)
+
+
+def step_costs(
+    raw, spec: BlockSpec, expert: Expert | None = None, run: Run = DEFAULT_RUN, *, token_sizes: bytes = b""
+) -> tuple[array[int], array[float]]:
+    """Return where each step of coding a block of one lane ends in its raw bytes, and the bits of information in it.
+
+    A step is a byte, a sample or a token.  The arguments are those of encode_block(); the bits of all steps come to its
+    payload within a byte.  Raises ValueError for bad arguments, MemoryError, and what run.progress raises.
+    """
+    with encoder_of(raw, spec, expert, run, token_sizes) as coder:
+        return _step_by_step(coder, run)
 
 
 def _step_by_step(coder, run: Run) -> tuple[array[int], array[float]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from lmzip.reference import tables
 from lmzip.reference.contexts import DIFFERENT, DIGIT, MAX_FIELDS, SAME, Lane, Shared
+from lmzip.reference.first_weights import EqualWeights, FirstWeights
 from lmzip.reference.hashing import M32, hash2
 from lmzip.reference.instructions import X86, X86_64
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
@@ -56,18 +57,16 @@ PROFILES: dict[int, tuple[Shape, Shape | None, Shape | None]] = {
 
 
 class Prior(NamedTuple):
-    """How the mixer starts and learns, alone or beside an expert; weights: 1.0 = 2^28 (ARITHMETIC 8.2)."""
+    """How the mixer learns, alone or beside an expert (ARITHMETIC 8.2)."""
 
-    base_weight: int
-    expert_weights: tuple[int, ...]  # of its stretch and its confidence
     rate_extra: int
     final_rate: int
     map_count: int
 
 
-ALONE = Prior(33280000, (), 400000, 32, 0)
-OF_BYTES = Prior(16106127, (107374182, 16106127), 400000, 32, 0)
-OF_TOKENS = Prior(5368709, (241591910, -16106127), 200000, 8, 30)
+ALONE = Prior(400000, 32, 0)
+OF_BYTES = Prior(400000, 32, 0)
+OF_TOKENS = Prior(200000, 8, 30)
 
 STRETCH_LIMIT = 12287
 WEIGHT_LIMIT = (1 << 30) - 1
@@ -216,8 +215,11 @@ class Ngram:
         self.kinds = (several_lanes if n_lanes > 1 else one_lane).split()
         self.has_fields = "PEER_PREFIX" in self.kinds
         self.is_code = machine in (X86, X86_64) and self.has_fields and byte_tree is None and not dictionary
+        unit = 0 if byte_tree is None else 2 if has_tokens else 1
+        self.first_weights: FirstWeights | EqualWeights = FirstWeights(profile, unit)
         if self.is_code:
             self.kinds = CODE_CONTEXTS.split()
+            self.first_weights = EqualWeights(len(self.kinds), self.n_sets)
         self.n_before = len(dictionary)
         self.raw = bytearray(dictionary + bytes(raw_size))
         self.chunk_size = -(-raw_size // n_lanes)
@@ -427,7 +429,6 @@ class Ngram:
         match_class = 0 if length < 1 else 1 if length < 16 else 2 if length < 32 else 3
         n_shared = sum(state != 0 for state in states[:7])
         select = [c0, history & 255, history >> 8 & 255, lane.class_history, (n_shared * 4 + match_class) * 8 + i]
-        n = len(states)
         if tree:
             select = [*select[: self.n_sets - 1], tree.top]
         like = lane.class_history & 63
@@ -439,14 +440,17 @@ class Ngram:
             if said and not lane.in_records():
                 select[1] = 255 + said
             select[2] = min(lane.field, MAX_FIELDS - 1) * 4 + match_class
-        base = self.prior.base_weight
-        first_weights = [base] * n + [0] * n + list(self.prior.expert_weights) + [base] * 6 + [0]
-        chosen = [self.weights[s].setdefault(select[s], list(first_weights)) for s in range(self.n_sets)]
+        chosen = []
+        for s, number in enumerate(select[: self.n_sets]):
+            if number not in self.weights[s]:
+                self.weights[s][number] = self.first_weights.of_set(s, number, len(inputs))
+            chosen.append(self.weights[s][number])
         layer = [clamp(mix_dot(inputs, weights), STRETCH_LIMIT) for weights in chosen]
-        finals = [
-            self.final_weights.setdefault(row, [(1 << 28) // self.n_sets] * self.n_sets)
-            for row in (c0, 256 + like * 4 + match_class)
-        ]
+        finals = []
+        for number in (c0, 256 + like * 4 + match_class):
+            if number not in self.final_weights:
+                self.final_weights[number] = self.first_weights.of_final(number)
+            finals.append(self.final_weights[number])
         mean = [(first + second) >> 1 for first, second in zip(*finals, strict=True)]
         mixed = clamp(mix_dot(layer, mean), STRETCH_LIMIT)
         p_mixed = squash(mixed)

@@ -15,7 +15,6 @@ from safetensors.numpy import load
 from lmzip.reference import net as net_
 from lmzip.reference.contexts import M32, Lane, hash2, hash3
 from lmzip.reference.ngram import (
-    OF_TOKENS,
     STRETCH_LIMIT,
     Cell,
     Listener,
@@ -35,6 +34,7 @@ from lmzip.reference.transformer import Transformer
 MAX_LANES = 64
 LEAST_P = 256  # in units of 2^-32, of stopping and of going on
 MAX_STOP_CELLS = 1 << 20
+BOUNDARY_WEIGHT = 5368709  # first weight of an input but the expert
 
 
 class Vocabulary:
@@ -137,7 +137,7 @@ class TokenBoundary:
         self.mask = power_above(2 * ngram.size + 1024, MAX_STOP_CELLS) - 1
         self.cells: dict[int, Cell] = {}
         self.match_map = [[Cell(65536 - 65536 // (i + 3)) for i in range(32)] for _ in range(2)]
-        self.weights = [1 << 28] + [OF_TOKENS.base_weight] * 7
+        self.weights = [1 << 28] + [BOUNDARY_WEIGHT] * 7
         self.is_end = bytearray(len(ngram.raw) + 1)  # of each position: whether a token ended there
 
     def contexts(self, lane: Lane, start: int, number: int) -> list[int]:

@@ -125,7 +125,7 @@ static void start_tokens(struct lmz_coder *c)
     for (int k = 0; k < 2; k++)
         memcpy(t->match[k], c->ngram.match_map[k], sizeof t->match[k]);
     for (int i = 0; i < N_BOUNDARY_INPUTS; i++)
-        t->weights[i] = i ? c->expert->ops->prior.base_weight : WEIGHT_ONE;
+        t->weights[i] = i ? BOUNDARY_WEIGHT : WEIGHT_ONE;
 }
 
 /* Make the lanes of an expert ready, which has them all at their start. */

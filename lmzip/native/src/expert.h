@@ -11,21 +11,13 @@
 #include "vocab_trie.h"
 
 typedef struct { /* ARITHMETIC 8.2, table of experts */
-    int32_t base_weight;       /* first weight of each input of the base, and */
-    int32_t stretch_weight;    /* of the expert's stretch, and */
-    int32_t confidence_weight; /* of its confidence; 1.0 = 2^28 */
-    int32_t rate_extra;        /* learning rate of the first layer: what it has at first beyond FIRST_RATE */
-    int32_t final_rate;        /* learning rate of the second layer */
-    uint32_t map_count;        /* bits that the first probability of a bit history counts as having seen */
+    int32_t rate_extra; /* learning rate of the first layer: what it has at first beyond FIRST_RATE */
+    int32_t final_rate; /* learning rate of the second layer */
+    uint32_t map_count; /* bits that the first probability of a bit history counts as having seen */
 } mixer_prior;
 
-#define WEIGHT_OF(percent) ((int32_t)((int64_t)(percent) * (1 << 28) / 100))
-#define PRIOR_OF_BYTES \
-    {.base_weight = WEIGHT_OF(6), .stretch_weight = WEIGHT_OF(40), .confidence_weight = WEIGHT_OF(6), \
-     .rate_extra = 400000, .final_rate = 32}
-#define PRIOR_OF_TOKENS                                                                                       \
-    {.base_weight = WEIGHT_OF(2), .stretch_weight = WEIGHT_OF(90), .confidence_weight = WEIGHT_OF(-6), \
-     .rate_extra = 200000, .final_rate = 8, .map_count = 30}
+#define PRIOR_OF_BYTES {.rate_extra = 400000, .final_rate = 32}
+#define PRIOR_OF_TOKENS {.rate_extra = 200000, .final_rate = 8, .map_count = 30}
 
 struct lmz_coder;
 

@@ -346,6 +346,10 @@ size_t lmz_coder_payload_size(const lmz_coder *coder);
    width in units of 2^-64.  So 8 bits for each byte and 64 - log2(width) are the information in what is coded. */
 size_t lmz_coder_interval(const lmz_coder *coder, uint64_t *width);
 
+/* Weights of the mixer of bytes, to look at or to start from others: of the sets in their order (rows, n_inputs), and
+   behind them those of the second layer (2, 256, 6); n: how many.  Returns NULL behind these, and for other bases. */
+int32_t *lmz_coder_weights(lmz_coder *coder, int part, size_t *n);
+
 void lmz_coder_free(lmz_coder *coder);
 
 #endif

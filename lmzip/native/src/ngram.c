@@ -1,6 +1,7 @@
-/* ngram.c - the memory of the ngram base and its initial values (ARITHMETIC 3, 8.2). */
+/* ngram.c - the memory of the ngram base and its initial values (ARITHMETIC 3, 8.4). */
 #include <string.h>
 
+#include "first_weights.h"
 #include "internal.h"
 #include "memory.h"
 #include "mixer.h"
@@ -63,26 +64,35 @@ static void set_initial_cells(ngram_state *g)
             g->match_map[k][i] = (65536 - 65536 / (i % 32 + 3)) << 16;
 }
 
-/* Inputs: stretches of histories, their confidences, the expert's stretch and confidence, direct inputs, the bias,
-   padding. */
-static void set_initial_weights(ngram_state *g, int has_expert)
+/* In code of x86 the same weight for all inputs but confidences and the bias, in all rows: what was learned of other
+   files is of other contexts. */
+static void set_equal_weights(ngram_state *g)
 {
-    const int n = g->shape->n_contexts, n_inputs = N_INPUTS(n, has_expert),
-              first_direct = 2 * n + (has_expert ? N_EXPERT_INPUTS : 0);
+    const int n = g->shape->n_contexts, n_inputs = N_INPUTS(n, 0);
     int32_t row[MAX_INPUTS] = {0};
-    for (int i = 0; i < n; i++)
-        row[i] = g->prior->base_weight;
-    for (int i = first_direct; i < first_direct + N_DIRECT_INPUTS - 1; i++)
-        row[i] = g->prior->base_weight;
-    if (has_expert) {
-        row[2 * n] = g->prior->stretch_weight;
-        row[2 * n + 1] = g->prior->confidence_weight;
-    }
+    for (int i = 0; i < 2 * n + N_DIRECT_INPUTS - 1; i++)
+        row[i] = i < n || i >= 2 * n ? CODE_WEIGHT : 0;
     for (int s = 0; s < g->shape->n_sets; s++)
         for (size_t i = 0; i < set_size[s]; i++)
             memcpy(g->weights[s] + i * (size_t)n_inputs, row, (size_t)n_inputs * sizeof *row);
     for (int i = 0; i < 2 * 256 * MAX_SETS; i++)
         g->final_weights[i] = WEIGHT_ONE / g->shape->n_sets;
+}
+
+static void set_first_weights(ngram_state *g, int has_expert)
+{
+    const int n_sets = g->shape->n_sets, n_inputs = N_INPUTS(g->shape->n_contexts, has_expert);
+    const int8_t *sets = first_weights_of[g->shape - ngram_shapes].sets,
+                 *finals = first_weights_of[g->shape - ngram_shapes].finals;
+    for (int s = 0; s < n_sets; s++) {
+        const size_t n = set_size[s] * (size_t)n_inputs;
+        for (size_t i = 0; i < n; i++)
+            g->weights[s][i] = sets[i] * (1 << FIRST_WEIGHT_SHIFT);
+        sets += n;
+    }
+    for (int i = 0; i < 2 * 256; i++)
+        for (int s = 0; s < n_sets; s++)
+            g->final_weights[i * MAX_SETS + s] = finals[i * n_sets + s] * (1 << FIRST_WEIGHT_SHIFT);
 }
 
 static void set_initial_apms(ngram_state *g)
@@ -112,7 +122,10 @@ static void ngram_start(struct lmz_coder *c)
     ngram_state *g = &c->ngram;
     set_kind(c);
     set_initial_cells(g);
-    set_initial_weights(g, c->expert != NULL);
+    if (g->is_code)
+        set_equal_weights(g);
+    else
+        set_first_weights(g, c->expert != NULL);
     set_initial_apms(g);
     for (int i = 0; i < c->n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];
@@ -141,6 +154,16 @@ static void ngram_resume(struct lmz_coder *c, const struct lmz_coder *learner)
 static size_t ngram_notes(const struct lmz_coder *c)
 {
     return 2 * (size_t)c->ngram.shape->n_contexts + 8 * (size_t)c->ngram.shape->n_apms + 8 + 4 + 1;
+}
+
+int32_t *lmz_coder_weights(lmz_coder *c, int part, size_t *n)
+{
+    const ngram_state *g = &c->ngram;
+    if (!g->shape || part < 0 || part > g->shape->n_sets)
+        return NULL;
+    const int is_final = part == g->shape->n_sets;
+    *n = is_final ? 2 * 256 * MAX_SETS : set_size[part] * (size_t)N_INPUTS(g->shape->n_contexts, c->expert);
+    return is_final ? g->final_weights : g->weights[part];
 }
 
 #define COPY(array, n) memcpy(to->array, from->array, (n) * sizeof *to->array)

@@ -42,8 +42,7 @@ static const profile_row profiles[] = {
 };
 #define N_PROFILES ((int)(sizeof profiles / sizeof *profiles))
 
-const mixer_prior prior_alone = {
-    .base_weight = 33280000, /* 0.124 */ .rate_extra = 400000, .final_rate = 32};
+const mixer_prior prior_alone = {.rate_extra = 400000, .final_rate = 32};
 
 int lmz_n_profiles(void) { return N_PROFILES; }
 
