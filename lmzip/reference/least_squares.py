@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmzip.reference.ngram import clamp
+from lmzip.reference.mixing import clamp
 from lmzip.reference.tables import rsqrt_table
 
 SQUARE_ROOTS = rsqrt_table()

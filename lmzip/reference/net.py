@@ -14,7 +14,7 @@ import numpy as np
 from safetensors.numpy import load
 
 from lmzip.reference import tables
-from lmzip.reference.ngram import clamp, squash
+from lmzip.reference.mixing import clamp, squash
 
 M64 = (1 << 64) - 1
 NORM_UNIT = 24

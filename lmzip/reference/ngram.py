@@ -8,127 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from lmzip.reference import tables
 from lmzip.reference.contexts import DIFFERENT, DIGIT, MAX_FIELDS, SAME, Lane, Shared
 from lmzip.reference.first_weights import EqualWeights, FirstWeights
 from lmzip.reference.hashing import M32, hash2
 from lmzip.reference.instructions import X86, X86_64
+from lmzip.reference.mixing import (
+    APM_ROW,
+    SQUASH,
+    STRETCH_LIMIT,
+    Cell,
+    bounded,
+    clamp,
+    mix_dot,
+    mix_gradient,
+    mix_train,
+    power_above,
+    squash,
+)
+from lmzip.reference.profiles import ALONE, CODE_CONTEXTS, KIND_NUMBERS, OF_BYTES, OF_RECORDS, OF_TOKENS, PROFILES
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
-# Context kinds in the order of their numbers, which begin at 1 (ARITHMETIC 7.5).
-KINDS = """ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED SPARSE_2 SPARSE_23 ABOVE_PEER COLUMN
-PEER PEER_PREFIX RECORD RECORD_LEFT INDIRECT_1 INDIRECT_2 LANE_ORDER_3 LINE_ORDER_2 FIELD KEY SHAPE SHAPES
-OPERAND OPERAND_OF PLACE_ORDER_2 INSTRUCTION_1 OPCODES_2 INSTRUCTION_3 OPERAND_2 OPERAND_4"""
-KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS.split(), 1)}
-OF_RECORDS = {"KEY": "SPARSE_23", "SHAPE": "RECORD", "SHAPES": "RECORD_LEFT"}  # what stands for these in records
-
-FAST_CONTEXTS = "ORDER_2 ORDER_3 ORDER_4 WORD"
-QUICK_CONTEXTS = "ORDER_1 ORDER_2 ORDER_3 ORDER_4 ORDER_6 WORD COLUMN PEER"
-FULL_CONTEXTS = "ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 WORD WORD_1 ABOVE_PEER COLUMN PEER"
-MAX_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 ORDER_8 WORD WORD_1 MATCHED KEY ABOVE_PEER
-COLUMN PEER PEER_PREFIX SHAPE SHAPES"""
-
-CODE_CONTEXTS = """ORDER_1 ORDER_2 SPARSE_2 ORDER_3 ORDER_4 ORDER_6 MATCHED OPERAND_OF SPARSE_23 RECORD RECORD_LEFT
-INDIRECT_1 PLACE_ORDER_2 OPERAND INSTRUCTION_1 OPCODES_2 INSTRUCTION_3 OPERAND_2 OPERAND_4"""
-
-FULL = (FULL_CONTEXTS + " INDIRECT_2", FULL_CONTEXTS + " LANE_ORDER_3")
-LIGHT = (FULL[0].replace("SPARSE_2 ", ""), FULL[1].replace("SPARSE_2 ", ""))
-MAX = (MAX_CONTEXTS + " INDIRECT_1 INDIRECT_2", MAX_CONTEXTS + " LANE_ORDER_3 LINE_ORDER_2")
-FIELDS = (MAX[0].replace("SPARSE_2 ", "FIELD "), MAX[1].replace("SPARSE_2 ", "FIELD "))
-
-# What a block is coded with: contexts of one lane, of several lanes, n_own_lines, n_sets, n_apms, slots_per_byte,
-# max_lines_bits (ARITHMETIC 8.1)
-Shape = tuple[str, str, int, int, int, int, int]
-MAX_BYTES: Shape = (*FIELDS, 4, 6, 4, 6, 21)
-LARGE_BYTES: Shape = (*FIELDS, 4, 6, 4, 6, 22)
-LARGE_TOKENS: Shape = (*FIELDS, 4, 6, 0, 6, 22)
-
-# profile -> the shape of a block by the base alone, beside an expert of bytes, beside one of tokens
-PROFILES: dict[int, tuple[Shape, Shape | None, Shape | None]] = {
-    1: ((FAST_CONTEXTS, FAST_CONTEXTS, 1, 2, 0, 4, 18), None, None),
-    2: ((QUICK_CONTEXTS, QUICK_CONTEXTS, 2, 3, 3, 4, 19), None, None),
-    3: ((*FULL, 3, 4, 3, 6, 20), None, None),
-    4: ((*MAX, 4, 5, 3, 6, 21), MAX_BYTES, None),
-    5: ((*MAX, 4, 5, 3, 6, 21), (*LIGHT, 3, 5, 4, 6, 20), None),
-    6: ((*MAX, 4, 5, 3, 6, 22), LARGE_BYTES, LARGE_TOKENS),
-}
-
-
-class Prior(NamedTuple):
-    """How the mixer learns, alone or beside an expert (ARITHMETIC 8.2)."""
-
-    rate_extra: int
-    final_rate: int
-    map_count: int
-
-
-ALONE = Prior(400000, 32, 0)
-OF_BYTES = Prior(400000, 32, 0)
-OF_TOKENS = Prior(200000, 8, 30)
-
-STRETCH_LIMIT = 12287
-WEIGHT_LIMIT = (1 << 30) - 1
 MAX_MATCH = 65535
 MATCH_MINIMUM = (12, 5)
 SURE_MATCH = 16  # length from which on no other match is looked for
 MOST_MISSES = 12  # of the last 16 bytes, with which a match goes on
 
-SQUASH = tables.squash_table()
-STRETCH = tables.stretch_table()
-RECIPROCAL = tables.reciprocal_table()
 STATES, SUCCESSORS = tables.build_states()
 STATE_P = [tables.initial_probability(state) for state in STATES]
-APM_ROW = [min(SQUASH[i * 96] >> 8, 65535) for i in range(33)]
-
-
-def clamp(x: int, limit: int) -> int:
-    return max(-limit, min(limit, x))
-
-
-def squash(stretch: int) -> int:
-    x = stretch + 12288
-    i, f = x >> 3, x & 7
-    return (SQUASH[i] * (8 - f) + SQUASH[i + 1] * f + 4) >> 3
-
-
-class Cell:
-    """An adaptive probability of a one: p in units of 2^-22, n bits seen."""
-
-    def __init__(self, p16: int, n: int = 0) -> None:
-        self.p = p16 << 6
-        self.n = n
-
-    def stretch(self) -> int:
-        return STRETCH[self.p >> 10]
-
-    def confidence(self) -> int:
-        return (self.p - (1 << 21)) >> 10
-
-    def update(self, bit: int, limit: int = 250) -> None:
-        error = (4194303 if bit else 0) - self.p
-        self.p += ((error >> 3) * RECIPROCAL[self.n]) >> 9
-        self.n += self.n < limit
-
-
-def bounded(p24: int) -> int:
-    """Return a probability that the coder can be given."""
-    return max(64, min((1 << 24) - 64, p24))
-
-
-def mix_dot(inputs: list[int], weights: list[int]) -> int:
-    """Return the mixed stretch, which may be beyond its limits."""
-    return sum((x * (w >> 16)) >> 8 for x, w in zip(inputs, weights, strict=True)) >> 4
-
-
-def mix_gradient(bit: int, p24: int, rate: int) -> int:
-    return clamp((((bit << 24) - p24) * rate + (1 << 15)) >> 16, 32767)
-
-
-def mix_train(inputs: list[int], weights: list[int], gradient: int) -> None:
-    for i, x in enumerate(inputs):
-        weights[i] = clamp(weights[i] + ((x * gradient) >> 4), WEIGHT_LIMIT)
 
 
 def length_bucket(length: int) -> int:
@@ -155,13 +64,6 @@ def peers_row(lane: Lane, c0: int, i: int) -> int:
         return 0
     relation = 0 if lane.relation[0] == SAME else 1 if lane.relation[0] == DIFFERENT else 2
     return ((relation * 3 + bits[0]) * 3 + bits[1]) * 8 + (lane.class_history & 7)
-
-
-def power_above(n: int, limit: int) -> int:
-    power = 1
-    while power < n and power < limit:
-        power *= 2
-    return power
 
 
 class ByteTree(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmzip.reference import Content
-from lmzip.reference.ngram import (
+from lmzip.reference.mixing import (
     APM_ROW,
     STRETCH_LIMIT,
     Cell,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmzip.reference.least_squares import solve
-from lmzip.reference.ngram import clamp, mix_dot, mix_train
+from lmzip.reference.mixing import clamp, mix_dot, mix_train
 from lmzip.reference.pixel_prior import LMS_MARGIN, LMS_RATE, LMS_START
 
 if TYPE_CHECKING:

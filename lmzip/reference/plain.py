@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from lmzip.reference.ngram import STRETCH_LIMIT, Cell, bounded, clamp, squash
+from lmzip.reference.mixing import STRETCH_LIMIT, Cell, bounded, clamp, squash
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 
 N_ORDERS = 3

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from lmzip.reference import tables
 from lmzip.reference.contexts import hash2
 from lmzip.reference.least_squares import inverse_root, solve
-from lmzip.reference.ngram import (
-    STRETCH_LIMIT,
-    Cell,
-    bounded,
-    clamp,
-    mix_dot,
-    mix_gradient,
-    mix_train,
-    squash,
-)
+from lmzip.reference.mixing import STRETCH_LIMIT, Cell, bounded, clamp, mix_dot, mix_gradient, mix_train, squash
 from lmzip.reference.plain import Plain
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 from lmzip.reference.sample_prior import (

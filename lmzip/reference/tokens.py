@@ -14,20 +14,18 @@ from safetensors.numpy import load
 
 from lmzip.reference import net as net_
 from lmzip.reference.contexts import M32, Lane, hash2, hash3
-from lmzip.reference.ngram import (
+from lmzip.reference.mixing import (
     STRETCH_LIMIT,
     Cell,
-    Listener,
-    Ngram,
     bounded,
     clamp,
-    length_bucket,
     mix_dot,
     mix_gradient,
     mix_train,
     power_above,
     squash,
 )
+from lmzip.reference.ngram import Listener, Ngram, length_bucket
 from lmzip.reference.range_coder import RangeDecoder, RangeEncoder
 from lmzip.reference.transformer import Transformer
 

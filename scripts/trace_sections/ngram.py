@@ -11,7 +11,8 @@ from lmzip import native, reference
 from lmzip.block import BlockSpec
 from lmzip.reference.contexts import hash2
 from lmzip.reference.hybrid import NetTree, hybrid
-from lmzip.reference.ngram import KIND_NUMBERS, Ngram
+from lmzip.reference.ngram import Ngram
+from lmzip.reference.profiles import KIND_NUMBERS
 from trace_sections.common import Tracer, check_rows, code_block, decision_rows, payload_rows, wrapped
 
 TITLE = "## 12. A trace\n"

@@ -11,7 +11,8 @@ from conftest import SAMPLE, TINY
 from kernel_tools import VARIANTS, alone, assert_one_payload, beside
 
 from lmzip import native, reference
-from lmzip.reference import ngram
+from lmzip.reference.mixing import power_above
+from lmzip.reference.profiles import PROFILES
 
 RAW = SAMPLE.read_bytes()[7000:7300]
 UNITS = {"alone": native.ALONE, "bytes": native.BYTES, "tokens": native.TOKENS}
@@ -29,7 +30,7 @@ def net(simd: str | None = None):
 
 
 def test_the_tables_have_the_same_rows() -> None:
-    expected = {(p, u) for p, row in ngram.PROFILES.items() for u, shape in zip(UNITS, row, strict=True) if shape}
+    expected = {(p, u) for p, row in PROFILES.items() for u, shape in zip(UNITS, row, strict=True) if shape}
     assert set(PAIRS) == expected and set(UNITS.values()) == set(range(3))
     for profile in (-1, 0, native.N_PROFILES + 1, 1 << 30):
         assert not any(native.profile_takes(profile, unit) for unit in UNITS.values())
@@ -79,15 +80,15 @@ def test_kernel_equals_reference_in_lines_beside_a_net(monkeypatch: pytest.Monke
 def test_the_tables_have_the_same_numbers_of_lines(profile: int, unit: str) -> None:
     """Short blocks have fewer lines than a profile allows: what long ones take beyond shows how many there are."""
     experts = {"alone": None, "bytes": net(), "tokens": token_tools.transformer()}
-    shape = ngram.PROFILES[profile][UNITS[unit]]
+    shape = PROFILES[profile][UNITS[unit]]
     assert shape
     *_, slots_per_byte, lines_bits = shape
 
     def reckoned(raw_size: int) -> int:
         """Return the bytes of all that grows with a block of so many bytes, 2^15 at least."""
         lines = min(raw_size * slots_per_byte // 4 + 64, 1 << lines_bits) & ~1
-        size = 64 * lines + 2 * 4 * ngram.power_above(raw_size + 64, 1 << 22)
-        of_tokens = raw_size + 4 * ngram.power_above(2 * raw_size + 1024, 1 << 20)
+        size = 64 * lines + 2 * 4 * power_above(raw_size + 64, 1 << 22)
+        of_tokens = raw_size + 4 * power_above(2 * raw_size + 1024, 1 << 20)
         return size + (of_tokens if unit == "tokens" else 0)
 
     sizes = [1 << bits for bits in (15, 20, 22, 30)]

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 from lmzip.reference import pixel_prior, pixels, pixels_learned, samples
-from lmzip.reference.ngram import ALONE, CODE_CONTEXTS, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
+from lmzip.reference.profiles import ALONE, CODE_CONTEXTS, KIND_NUMBERS, OF_BYTES, OF_TOKENS, PROFILES
 
 DOCS = ROOT / "docs"
 DOCUMENTS = ("FORMAT", "ARITHMETIC", "TRANSFORMER", "SAMPLES", "PIXELS")
