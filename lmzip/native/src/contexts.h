@@ -35,10 +35,10 @@ static inline int in_records(const lmz_lane *lane)
     return lane->last_seen[0] && lane->position - lane->last_seen[0] <= ZEROS_APART;
 }
 
-/* The value of a context of programs (ARITHMETIC 7.6); last: the last four bytes. */
+/* The value of a context of programs (ARITHMETIC 7.7); last: the last four bytes. */
 static inline uint32_t instruction_context(const instruction *is, uint32_t kind, uint32_t last)
 {
-    const uint32_t place = place_in_instruction(is) | is->prefixes << 8, opcode = is->opcode, *past = is->past;
+    const uint32_t place = is->place | is->prefixes << 8, opcode = is->opcode, *past = is->past;
     const uint32_t head = opcode + 512 * is->modrm;
     switch (kind) {
     case OPERAND: return hash2(is->operand, place);

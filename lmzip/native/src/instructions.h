@@ -14,6 +14,7 @@ typedef struct {
     uint32_t phase, opcode, modrm; /* modrm: and 256 times the SIB byte */
     uint32_t prefixes;             /* the last two of them */
     uint32_t is_narrow, is_wide;   /* behind 66; behind a REX prefix with W */
+    uint32_t place;                /* of the next byte, by all of the others: see place_in_instruction */
     uint32_t n_displacement, n_immediate, operand; /* bytes to come, and the last four of this operand */
     uint32_t past[N_PAST_INSTRUCTIONS];            /* opcode + 512 modrm, the last instruction first */
 } instruction;
@@ -83,7 +84,7 @@ static inline void enter_operand(instruction *is)
     is->opcode = is->modrm = is->prefixes = is->is_narrow = is->is_wide = 0;
 }
 
-static inline void update_instruction(instruction *is, uint32_t byte, int is_64)
+static inline void advance_instruction(instruction *is, uint32_t byte, int is_64)
 {
     switch (is->phase) {
     case AT_OPCODE:
@@ -132,7 +133,8 @@ static inline void update_instruction(instruction *is, uint32_t byte, int is_64)
     enter_operand(is);
 }
 
-/* Where the next byte stands, in 0 .. 63: how many bytes of an operand are to come, and of which kind of branch. */
+/* Where the next byte stands by the rest of the state, in 0 .. 63: how many bytes of an operand are to come, and of
+   which kind of branch. */
 static inline uint32_t place_in_instruction(const instruction *is)
 {
     if (is->phase == AT_DISPLACEMENT)
@@ -142,6 +144,12 @@ static inline uint32_t place_in_instruction(const instruction *is)
     const uint32_t opcode = is->opcode;
     const int is_near = in_range(opcode, 0x180, 0x18f), is_short = in_range(opcode, 0x70, 0x7f);
     return 24 + is->n_immediate + (opcode == 0xe8 ? 8 : opcode == 0xe9 ? 16 : is_near ? 24 : is_short ? 32 : 0);
+}
+
+static inline void update_instruction(instruction *is, uint32_t byte, int is_64)
+{
+    advance_instruction(is, byte, is_64);
+    is->place = place_in_instruction(is);
 }
 
 #endif

@@ -104,7 +104,7 @@ INLINE void select_weights(const struct lmz_coder *c, const lmz_lane *lane, cons
     select[3] = lane->class_history;
     select[4] = ((uint32_t)r->n_shared * 4 + r->match) * 8 + (uint32_t)bit_index;
     if (HAS_CODE(flags) && c->ngram.is_code) {
-        select[2] = place_in_instruction(&lane->instruction) * 4 + r->match;
+        select[2] = lane->instruction.place * 4 + r->match;
     } else if (flags & HAS_FIELDS) {
         const uint32_t row = peers_row(lane, bit_index);
         if (row && !in_records(lane))
@@ -151,7 +151,7 @@ INLINE int32_t mix_layer(struct lmz_coder *c, const lmz_lane *lane, prediction *
 {
     int32_t mean[MAX_SETS];
     const int is_code = HAS_CODE(flags) && c->ngram.is_code;
-    const uint32_t like = is_code ? place_in_instruction(&lane->instruction) : lane->class_history & 63;
+    const uint32_t like = is_code ? lane->instruction.place : lane->class_history & 63;
     int32_t *first = c->ngram.final_weights + (size_t)lane->c0 * MAX_SETS,
             *second = c->ngram.final_weights + (size_t)(256 + like * 4 + r->match) * MAX_SETS;
     r->final_weights[0] = first;
