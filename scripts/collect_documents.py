@@ -1,11 +1,13 @@
 """Collect HTML, JSON, CSV and logs from packages for prepare_data.py, leaving out what evaluation texts share.
 
     python scripts/collect_documents.py --out work/extra --unseen EVALUATION npm/*.tgz deb/*.deb
+    python scripts/collect_documents.py --out work/binaries --binary --unseen EVALUATION deb/*.deb
 
 A package is an archive that tarfile reads, or a .deb (unpacked by dpkg-deb).  Documents go to OUT/KIND/PACKAGE__NAME,
 KIND by the end of their name.  Of each package at most --max-bytes of a kind are kept, from regular places in the
-sorted list of its files, so that no package rules its kind.  A document that shares a 64-byte string (at a multiple of
-16 in the evaluation text) with a file under --unseen is left out.
+sorted list of its files, so that no package rules its kind.  With --binary it is files with a zero byte near their
+beginning that are kept, for train_mixer.py, if zlib makes them shorter: OUT/binary.  What shares a 64-byte string (at
+a multiple of 16 in the evaluation text) with a file under --unseen is left out.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import lzma
 import re
 import subprocess
 import tarfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,18 +35,29 @@ KINDS = {
 SHINGLE, STRIDE = 64, 16
 WINDOW = 250_000  # bytes of a document, as in the shards
 MIN_SIZE = 200
+BINARY = "binary"
 
 
-def documents(package: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of the files in a package; raises OSError, tarfile.TarError, CalledProcessError."""
+def documents(package: Path, is_binary: bool = False) -> Iterator[tuple[str, str, bytes]]:
+    """Yield kind, name and bytes of those files of a package that are documents, or binary ones in their place.
+
+    Raises OSError, tarfile.TarError, CalledProcessError.
+    """
     data = package.read_bytes()
     if package.suffix == ".deb":
         data = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, stdout=subprocess.PIPE).stdout
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for member in archive:
             file = archive.extractfile(member) if member.isfile() else None
-            if file and member.size >= MIN_SIZE and any(kind.search(member.name) for kind in KINDS.values()):
-                yield member.name.lstrip("./"), file.read()
+            if file is None or member.size < MIN_SIZE:
+                continue
+            name = member.name.lstrip("./")
+            if is_binary:
+                data = file.read()
+                if 0 in data[:4096] and len(zlib.compress(data[:WINDOW])) < 0.9 * len(data[:WINDOW]):
+                    yield BINARY, name, data
+            elif kind := next((kind for kind, pattern in KINDS.items() if pattern.search(name)), None):
+                yield kind, name, file.read()
 
 
 def shingles(data: bytes, stride: int) -> np.ndarray:
@@ -74,12 +88,22 @@ def shares(data: bytes, known: np.ndarray) -> bool:
     return bool(len(known)) and bool((known[places] == text).any())
 
 
+def is_text(data: bytes) -> bool:
+    """Return whether the data are UTF-8, but for a character cut at the end."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start >= len(data) - 4
+    return True
+
+
 @click.command()
 @click.argument("packages", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--unseen", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Evaluation texts.")
+@click.option("--binary", "is_binary", is_flag=True, help="Collect binary files, not documents.")
 @click.option("--max-bytes", type=float, default=1.5e6, show_default=True, help="Of each kind in a package.")
-def main(packages: tuple[Path, ...], out: Path, unseen: Path | None, max_bytes: float) -> None:
+def main(packages: tuple[Path, ...], out: Path, unseen: Path | None, is_binary: bool, max_bytes: float) -> None:
     """Collect documents of PACKAGES in OUT, in a folder for each kind."""
     known = of_evaluation(unseen) if unseen else np.zeros(0, np.uint64)
     sizes: Counter[str] = Counter()
@@ -87,19 +111,15 @@ def main(packages: tuple[Path, ...], out: Path, unseen: Path | None, max_bytes: 
     for package in tqdm(packages, mininterval=5):
         groups: dict[str, list[tuple[str, bytes]]] = {}
         try:
-            for name, data in documents(package):
-                kind = next(kind for kind, pattern in KINDS.items() if pattern.search(name))
+            for kind, name, data in documents(package, is_binary):
                 groups.setdefault(kind, []).append((name, data[:WINDOW]))
         except (OSError, tarfile.TarError, subprocess.CalledProcessError) as error:
             raise click.ClickException(f"{package}: not a package, or damaged ({error})") from None
         for kind, group in groups.items():
             stride = max(1, round(sum(len(data) for _, data in group) / max_bytes))
             for name, data in sorted(group)[::stride]:
-                try:
-                    data.decode()
-                except UnicodeDecodeError as error:
-                    if error.start < len(data) - 4:  # not just cut at the end
-                        continue
+                if not is_binary and not is_text(data):
+                    continue
                 if shares(data, known):
                     left_out += 1
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import random
 import sys
 import tarfile
 from pathlib import Path
@@ -55,6 +56,14 @@ def test_documents_are_sorted_by_kind(script, tmp_path: Path) -> None:
         "data/csv/p__t.csv": text(3),
         "logs/p__var__x.log": text(4),
     }
+
+
+def test_binary_files_in_place_of_documents(script, tmp_path: Path) -> None:
+    """What has no zero byte near its beginning, and what is packed already, is not of that kind."""
+    noise = random.Random(1).randbytes(4000)
+    files = {"a.ttf": b"\0" + text(1), "b.json": text(2), "d.png": b"\0" + noise, "e.bin": text(3, 5000) + b"\0"}
+    out = collected(script, tmp_path / "out", "--binary", package(tmp_path / "p_1.0.tgz", files))
+    assert out == {"binary/p__a.ttf": files["a.ttf"]}
 
 
 @pytest.mark.parametrize("offset", [0, 16, 333])
