@@ -10,7 +10,6 @@ from safetensors.numpy import load
 FILE = Path(__file__).with_name("first_weights.safetensors")
 ROWS = (256, 512, 256, 512, 256, 256)  # of each set, in their order
 UNIT = 1 << 22
-CODE_WEIGHT = 33280000  # of inputs in code of x86
 
 
 @cache
@@ -19,11 +18,12 @@ def _tensors() -> dict:
 
 
 class FirstWeights:
-    """Those of one shape; unit: 0 for the base alone, 1 and 2 beside an expert of bytes and of tokens."""
+    """Those of one shape."""
 
-    def __init__(self, profile: int, unit: int) -> None:
+    def __init__(self, profile: int, unit: int, is_code: bool = False) -> None:
+        """unit: 0 for the base alone, 1 and 2 beside an expert of bytes and of tokens; is_code: of x86."""
         alone = {1: "fast", 2: "quick", 3: "full"}.get(profile, "max")
-        name = (alone, "light_bytes" if profile == 5 else "max_bytes", "max_tokens")[unit]
+        name = "code" if is_code else (alone, "light_bytes" if profile == 5 else "max_bytes", "max_tokens")[unit]
         self._sets, self._finals = _tensors()[f"{name}.sets"], _tensors()[f"{name}.finals"]
 
     def of_set(self, number: int, row: int, n_inputs: int) -> list[int]:
@@ -33,17 +33,3 @@ class FirstWeights:
     def of_final(self, row: int) -> list[int]:
         """Return a row of the second layer; those of k = 1 begin with 256."""
         return [int(w) * UNIT for w in self._finals[row]]
-
-
-class EqualWeights:
-    """Those of blocks with code of x86."""
-
-    def __init__(self, n_contexts: int, n_sets: int) -> None:
-        self._row = [CODE_WEIGHT] * n_contexts + [0] * n_contexts + [CODE_WEIGHT] * 6 + [0]
-        self._final = [(1 << 28) // n_sets] * n_sets
-
-    def of_set(self, _number: int, _row: int, _n_inputs: int) -> list[int]:
-        return list(self._row)
-
-    def of_final(self, _row: int) -> list[int]:
-        return list(self._final)

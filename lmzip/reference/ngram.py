@@ -12,7 +12,7 @@ from typing import Protocol
 
 from lmzip.reference import tables
 from lmzip.reference.contexts import DIFFERENT, DIGIT, MAX_FIELDS, SAME, Lane, Shared
-from lmzip.reference.first_weights import EqualWeights, FirstWeights
+from lmzip.reference.first_weights import FirstWeights
 from lmzip.reference.hashing import M32, hash2
 from lmzip.reference.instructions import X86, X86_64
 from lmzip.reference.mixing import (
@@ -118,10 +118,9 @@ class Ngram:
         self.has_fields = "PEER_PREFIX" in self.kinds
         self.is_code = machine in (X86, X86_64) and self.has_fields and byte_tree is None and not dictionary
         unit = 0 if byte_tree is None else 2 if has_tokens else 1
-        self.first_weights: FirstWeights | EqualWeights = FirstWeights(profile, unit)
+        self.first_weights = FirstWeights(profile, unit, self.is_code)
         if self.is_code:
             self.kinds = CODE_CONTEXTS.split()
-            self.first_weights = EqualWeights(len(self.kinds), self.n_sets)
         self.n_before = len(dictionary)
         self.raw = bytearray(dictionary + bytes(raw_size))
         self.chunk_size = -(-raw_size // n_lanes)

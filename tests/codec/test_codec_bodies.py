@@ -45,7 +45,7 @@ def heads_of(data: bytes) -> list[BlockHead]:
     ("raw", "level", "mode"),
     [
         (ZEROS, 1, STORED),
-        (ZEROS, 6, BASE),
+        (ZEROS, 6, STORED),
         (NOISE_TWICE, 1, STORED),
         (LINES_TWICE, 1, BASE),
         (TEXT, 5, WITH_MODEL),

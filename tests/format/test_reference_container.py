@@ -39,7 +39,7 @@ WEIGHTS, TOKEN_WEIGHTS = weight_file("bytelm-1"), weight_file("transformer-1")
 NET = ModelRecord(1, hashlib.sha256(WEIGHTS).digest(), name="here")
 TRANSFORMER = ModelRecord(2, hashlib.sha256(TOKEN_WEIGHTS).digest(), name="here")
 HERE = {NET.digest: WEIGHTS, TRANSFORMER.digest: TOKEN_WEIGHTS}
-CODED_FILE = bytes.fromhex("894C4D5A11013C0007006C2367E92AED884F34E874C1BA")  # FORMAT 10.3
+CODED_FILE = bytes.fromhex("894C4D5A11013C0007001D87740A3F2D910C0482F5EF6A")  # FORMAT 10.3
 
 
 def decode(data: bytes) -> bytes:

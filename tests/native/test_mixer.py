@@ -6,7 +6,7 @@ from array import array
 
 import pytest
 
-from lmzip.block import BlockSpec, Content
+from lmzip.block import X86, X86_64, BlockSpec, Content
 from lmzip.native import mixer
 from lmzip.reference.first_weights import ROWS, FirstWeights
 
@@ -22,18 +22,16 @@ def numbers(part: bytes) -> list[int]:
     return list(array("i", part))
 
 
-@pytest.mark.parametrize("profile", N_INPUTS)
-def test_rows_that_nothing_chose_are_those_of_the_file(profile: int) -> None:
-    n_inputs = N_INPUTS[profile]
-    _, parts = mixer.learn_weights(b"a", spec_of(profile, b"a"))
+@pytest.mark.parametrize(("profile", "machine"), [*((profile, 0) for profile in N_INPUTS), (4, X86), (6, X86_64)])
+def test_rows_that_nothing_chose_are_those_of_the_file(profile: int, machine: int) -> None:
+    n_inputs = N_INPUTS.get(profile, 48)
+    _, parts = mixer.learn_weights(b"a", spec_of(profile, b"a", machine=machine))
     *sets, finals = parts
-    file = FirstWeights(profile, 0)
+    file = FirstWeights(profile, 0, is_code=machine > 0)
     for number, part in enumerate(sets):
         rows = numbers(part)
         assert len(rows) == ROWS[number] * n_inputs
-        same = [
-            rows[row * n_inputs :][:n_inputs] == file.of_set(number, row, n_inputs) for row in range(ROWS[number])
-        ]
+        same = [rows[row * n_inputs :][:n_inputs] == file.of_set(number, row, n_inputs) for row in range(ROWS[number])]
         assert ROWS[number] - 8 <= sum(same) < ROWS[number]  # of a byte's eight bits
     rows = numbers(finals)
     same = [rows[6 * row :][: len(sets)] == file.of_final(row) for row in range(512)]
@@ -57,9 +55,3 @@ def test_weights_of_another_shape_are_refused() -> None:
 def test_samples_have_no_such_weights() -> None:
     spec = spec_of(4, content=Content(kind=2, channels=1, depth=8))
     assert mixer.learn_weights(RAW, spec)[1] == []
-
-
-def test_code_starts_from_equal_weights() -> None:
-    _, parts = mixer.learn_weights(b"\x90", spec_of(4, b"\x90", machine=1))
-    row = numbers(parts[1])[48 * 7 : 48 * 8]
-    assert row == [33280000] * 19 + [0] * 19 + [33280000] * 6 + [0] * 4

@@ -5,3 +5,4 @@
 
 #define FIRST_WEIGHTS_ROW(name, ...) [NGRAM_##name] = {name##_sets, name##_finals},
 const first_weights first_weights_of[N_NGRAM_SHAPES] = {NGRAM_SHAPES(FIRST_WEIGHTS_ROW)};
+const first_weights first_weights_of_code = {code_sets, code_finals};

@@ -14,6 +14,6 @@ typedef struct {
     const int8_t *finals; /* (2, 256, n_sets) */
 } first_weights;
 
-extern const first_weights first_weights_of[N_NGRAM_SHAPES];
+extern const first_weights first_weights_of[N_NGRAM_SHAPES], first_weights_of_code;
 
 #endif

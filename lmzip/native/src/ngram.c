@@ -64,26 +64,11 @@ static void set_initial_cells(ngram_state *g)
             g->match_map[k][i] = (65536 - 65536 / (i % 32 + 3)) << 16;
 }
 
-/* In code of x86 the same weight for all inputs but confidences and the bias, in all rows: what was learned of other
-   files is of other contexts. */
-static void set_equal_weights(ngram_state *g)
-{
-    const int n = g->shape->n_contexts, n_inputs = N_INPUTS(n, 0);
-    int32_t row[MAX_INPUTS] = {0};
-    for (int i = 0; i < 2 * n + N_DIRECT_INPUTS - 1; i++)
-        row[i] = i < n || i >= 2 * n ? CODE_WEIGHT : 0;
-    for (int s = 0; s < g->shape->n_sets; s++)
-        for (size_t i = 0; i < set_size[s]; i++)
-            memcpy(g->weights[s] + i * (size_t)n_inputs, row, (size_t)n_inputs * sizeof *row);
-    for (int i = 0; i < 2 * 256 * MAX_SETS; i++)
-        g->final_weights[i] = WEIGHT_ONE / g->shape->n_sets;
-}
-
 static void set_first_weights(ngram_state *g, int has_expert)
 {
     const int n_sets = g->shape->n_sets, n_inputs = N_INPUTS(g->shape->n_contexts, has_expert);
-    const int8_t *sets = first_weights_of[g->shape - ngram_shapes].sets,
-                 *finals = first_weights_of[g->shape - ngram_shapes].finals;
+    const first_weights *first = g->is_code ? &first_weights_of_code : &first_weights_of[g->shape - ngram_shapes];
+    const int8_t *sets = first->sets;
     for (int s = 0; s < n_sets; s++) {
         const size_t n = set_size[s] * (size_t)n_inputs;
         for (size_t i = 0; i < n; i++)
@@ -92,7 +77,7 @@ static void set_first_weights(ngram_state *g, int has_expert)
     }
     for (int i = 0; i < 2 * 256; i++)
         for (int s = 0; s < n_sets; s++)
-            g->final_weights[i * MAX_SETS + s] = finals[i * n_sets + s] * (1 << FIRST_WEIGHT_SHIFT);
+            g->final_weights[i * MAX_SETS + s] = first->finals[i * n_sets + s] * (1 << FIRST_WEIGHT_SHIFT);
 }
 
 static void set_initial_apms(ngram_state *g)
@@ -122,10 +107,7 @@ static void ngram_start(struct lmz_coder *c)
     ngram_state *g = &c->ngram;
     set_kind(c);
     set_initial_cells(g);
-    if (g->is_code)
-        set_equal_weights(g);
-    else
-        set_first_weights(g, c->expert != NULL);
+    set_first_weights(g, c->expert != NULL);
     set_initial_apms(g);
     for (int i = 0; i < c->n_lanes; i++) {
         lmz_lane *lane = &c->lanes[i];

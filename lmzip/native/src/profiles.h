@@ -78,7 +78,6 @@ const profile_row *profile_of(int profile);
 
 #define CELL_LIMIT 250
 #define BIAS 512
-#define CODE_WEIGHT 33280000 /* 0.124: first weight of an input in code of x86 */
 #define FIRST_RATE       64 /* learning rate of the first layer in the end; before, the prior's extra / (bytes coded */
 #define FIRST_RATE_DELAY 4000 /* + FIRST_RATE_DELAY) more */
 #define N_BOUNDARY_CONTEXTS 4 /* see token_boundary.h */
