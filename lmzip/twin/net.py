@@ -44,7 +44,7 @@ class NetTwin:
         self._orders, self._table_bits = list(config["orders"]), config["table_bits"]
         self._integers = Tables.on(device)
         self._byte_embedding = self._embedding(tensors["byte_embedding"])
-        self._tables = [self._embedding(table) for table in tensors["tables"]]
+        self._tables = self._embedding(tensors["tables"])  # (n_orders, 2^table_bits, table_dim)
         scales = [1 << 8 * (7 - i) for i in range(8)]
         scales[0] -= 1 << 64 if scales[0] >> 63 else 0
         self._places = torch.tensor(scales, dtype=torch.int64, device=device)  # of bytes in a history, the oldest first
@@ -81,8 +81,7 @@ class NetTwin:
         the byte before each that is predicted, 0 at a lane's start.
         """
         n_steps, n_lanes = symbols.shape
-        known = torch.cat([state.recent[rows].t(), symbols])
-        state.recent[rows] = known[n_steps:].t()
+        known = self._take_in(state, rows, symbols)
         x = self._embed(self._embedded(known.unfold(0, 8, 1)[1:].reshape(-1, 8)))
         for layer, h in zip(self._layers, state.h, strict=True):
             u = layer.w_in(self._norm(x)).view(n_steps, n_lanes, 3, self.n_state)
@@ -90,6 +89,12 @@ class NetTwin:
             x += layer.w_out(self._norm(y))
             x += layer.w_down(_square(layer.w_up(self._norm(x))))
         return _leaves(self._head(self._norm(x))).view(n_steps, n_lanes, 256)
+
+    def _take_in(self, state: NetState, rows: Tensor, symbols: Tensor) -> Tensor:
+        """Return the last bytes of lanes (8 + n_steps, n_lanes) int64, symbols behind those that were known before."""
+        known = torch.cat([state.recent[rows].t(), symbols])
+        state.recent[rows] = known[len(symbols) :].t()
+        return known
 
     def _embedded(self, recent: Tensor) -> Tensor:
         """Return (n, n_input) int8 for the last bytes (n, 8), the newest last (ARITHMETIC 10.2)."""

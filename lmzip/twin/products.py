@@ -58,10 +58,10 @@ class Matrix:
         for what suits the device.
         """
         self.weight = torch.tensor(weight, dtype=torch.int8, device=device).clamp_(min=-127)
-        self.multiplier = torch.tensor(multiplier, dtype=torch.int64, device=device)
+        self.multiplier = torch.tensor(multiplier, dtype=torch.int32, device=device)
         make = multiply or (by_floats if torch.device(device).type == "cpu" else by_integers)
-        self._multiply = make(self.weight)
+        self.sums: Multiply = make(self.weight)  # without the multipliers
 
     def __call__(self, q: Tensor) -> Tensor:
         """Return the products (n, n_out) int64, within 2^26, with q (n, n_in) int8."""
-        return (self._multiply(q).long().mul_(self.multiplier)).add_(_ROUNDING).bitwise_right_shift_(24)
+        return (self.sums(q).long().mul_(self.multiplier)).add_(_ROUNDING).bitwise_right_shift_(24)
