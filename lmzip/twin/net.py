@@ -11,10 +11,10 @@ from torch import Tensor
 from lmzip.twin.integers import EXPONENT_LIMIT, Tables, power, root_factor
 from lmzip.twin.products import Matrix
 
-_NORM_UNIT = 24 << 9
-_HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # as 64 bits with a sign
+NORM_UNIT = 24 << 9
+HASH = 0x9E3779B97F4A7C15 - (1 << 64)  # as 64 bits with a sign
 _LOWER = 0x2020202020202020
-_WORD_BYTES = 7  # at most, of the current word
+WORD_BYTES = 7  # at most, of the current word
 
 
 class _Layer(NamedTuple):
@@ -48,7 +48,7 @@ class NetTwin:
         scales = [1 << 8 * (7 - i) for i in range(8)]
         scales[0] -= 1 << 64 if scales[0] >> 63 else 0
         self._places = torch.tensor(scales, dtype=torch.int64, device=device)  # of bytes in a history, the oldest first
-        self._masks = torch.tensor([(1 << 8 * n) - 1 for n in range(_WORD_BYTES + 1)], dtype=torch.int64, device=device)
+        self._masks = torch.tensor([(1 << 8 * n) - 1 for n in range(WORD_BYTES + 1)], dtype=torch.int64, device=device)
 
         def matrix(name: str) -> Matrix:
             return Matrix(tensors[f"{name}.weight"], tensors[f"{name}.multiplier"], device, **options)
@@ -82,13 +82,11 @@ class NetTwin:
         """
         n_steps, n_lanes = symbols.shape
         known = self._take_in(state, rows, symbols)
-        x = self._embed(self._embedded(known.unfold(0, 8, 1)[1:].reshape(-1, 8)))
+        x, q = self._add(None, self._embed, self._embedded(known))
         for layer, h in zip(self._layers, state.h, strict=True):
-            u = layer.w_in(self._norm(x)).view(n_steps, n_lanes, 3, self.n_state)
-            y = _recur(u, layer.forget_bias, h, rows).view(-1, self.n_state)
-            x += layer.w_out(self._norm(y))
-            x += layer.w_down(_square(layer.w_up(self._norm(x))))
-        return _leaves(self._head(self._norm(x))).view(n_steps, n_lanes, 256)
+            x, q = self._add(x, layer.w_out, self._recur(layer, q, h, rows))
+            x, q = self._add(x, layer.w_down, self._square(layer.w_up, q))
+        return self._leaves(self._head, q).view(n_steps, n_lanes, 256)
 
     def _take_in(self, state: NetState, rows: Tensor, symbols: Tensor) -> Tensor:
         """Return the last bytes of lanes (8 + n_steps, n_lanes) int64, symbols behind those that were known before."""
@@ -96,8 +94,9 @@ class NetTwin:
         state.recent[rows] = known[len(symbols) :].t()
         return known
 
-    def _embedded(self, recent: Tensor) -> Tensor:
-        """Return (n, n_input) int8 for the last bytes (n, 8), the newest last (ARITHMETIC 10.2)."""
+    def _embedded(self, known: Tensor) -> Tensor:
+        """Return (n, n_input) int8 of all columns, a byte of a lane each, for the last bytes (ARITHMETIC 10.2)."""
+        recent = known.unfold(0, 8, 1)[1:].reshape(-1, 8)
         history = (recent * self._places).sum(1)
         parts = [self._byte_embedding[recent[:, 7]]]
         for table, order in zip(self._tables, self._orders, strict=True):
@@ -110,11 +109,18 @@ class NetTwin:
         if order:
             key = history if order == 8 else history & ((1 << 8 * order) - 1)
         else:
-            newest = recent.flip(1)[:, :_WORD_BYTES]
+            newest = recent.flip(1)[:, :WORD_BYTES]
             lower = newest | 32
             is_word = (newest >= 128) | ((lower >= ord("a")) & (lower <= ord("z")))
             key = (history | _LOWER) & self._masks[is_word.long().cumprod(1).sum(1)]
-        return (key + order) * _HASH >> 64 - self._table_bits & (1 << self._table_bits) - 1
+        return (key + order) * HASH >> 64 - self._table_bits & (1 << self._table_bits) - 1
+
+    def _add(self, x: Tensor | None, matrix: Matrix, q: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the residual stream x (n, n_embd) with the products of q added, x being none yet or overwritten, and
+        its norm int8.
+        """
+        x = matrix(q) if x is None else x.add_(matrix(q))
+        return x, self._norm(x)
 
     def _norm(self, x: Tensor) -> Tensor:
         """Return (n, size) int8 with a root mean square of 24, as far as ±127 holds it (ARITHMETIC 10.4)."""
@@ -126,8 +132,35 @@ class NetTwin:
         total = (size << 2 * left) + (v * v).sum(1, keepdim=True)
         root, e = self._integers.reciprocal_root(total)
         half = e >> 1
-        r = root.mul_(root_factor(size, _NORM_UNIT)).add_(1 << 19 + half) >> 20 + half
+        r = root.mul_(root_factor(size, NORM_UNIT)).add_(1 << 19 + half) >> 20 + half
         return (v * r.clamp_(max=32767)).add_(1 << 19).bitwise_right_shift_(20).clamp_(-127, 127).to(torch.int8)
+
+    def _recur(self, layer: _Layer, q: Tensor, states: Tensor, rows: Tensor) -> Tensor:
+        """Return the norm of the recurrence's outputs (n, n_state) int8; states (n_rows, n_state) of the lanes are
+        brought up to date (ARITHMETIC 10.5).
+        """
+        u = layer.w_in(q).view(-1, len(rows), 3, self.n_state)
+        z = u[:, :, 0].clamp(-32767, 32767).int() * 256 + 128
+        g = _gate_sigmoid(-(u[:, :, 1] + layer.forget_bias))
+        h = states[rows]
+        after = torch.empty_like(z)
+        for candidate, gate, kept in zip(z, g, after, strict=True):
+            h = torch.add(h, (candidate - h >> 8).mul_(gate).add_(32).bitwise_right_shift_(6), out=kept)
+        states[rows] = h
+        o = _gate_sigmoid(u[:, :, 2])
+        y = ((after + 128 >> 8).long() * o).add_(1 << 13).bitwise_right_shift_(14)
+        return self._norm(y.view(-1, self.n_state))
+
+    def _square(self, matrix: Matrix, q: Tensor) -> Tensor:
+        """Return min(relu(u)^2, 127) int8 in units of 1/16 of the products u (ARITHMETIC 10.6)."""
+        a = matrix(q).clamp_(0, 1 << 14).int()
+        return a.mul_(a).add_(1 << 19).bitwise_right_shift_(20).clamp_(max=127).to(torch.int8)
+
+    def _leaves(self, matrix: Matrix, q: Tensor) -> Tensor:
+        """Return the leaves (n, 256) int32 of logits, which are the products (ARITHMETIC 10.7)."""
+        logits = matrix(q)
+        x = (logits.amax(1, keepdim=True) - logits).clamp_(max=EXPONENT_LIMIT).int()
+        return ((power(x) << 4) >> (x >> 12)).clamp_(min=1)
 
 
 def _gate_sigmoid(u: Tensor) -> Tensor:
@@ -136,30 +169,3 @@ def _gate_sigmoid(u: Tensor) -> Tensor:
     r = (1 << 14) - v.abs()
     s = r.mul_(r).add_(1 << 14).bitwise_right_shift_(15)
     return torch.where(v < 0, s, (1 << 14) - s)
-
-
-def _recur(u: Tensor, forget_bias: Tensor, states: Tensor, rows: Tensor) -> Tensor:
-    """Return the outputs (n_steps, n_lanes, n_state) int64 of u (n_steps, n_lanes, 3, n_state); states (n_rows,
-    n_state) of the lanes are brought up to date (ARITHMETIC 10.5).
-    """
-    z = u[:, :, 0].clamp(-32767, 32767).int() * 256 + 128
-    g = _gate_sigmoid(-(u[:, :, 1] + forget_bias))
-    h = states[rows]
-    after = torch.empty_like(z)
-    for candidate, gate, kept in zip(z, g, after, strict=True):
-        h = torch.add(h, (candidate - h >> 8).mul_(gate).add_(32).bitwise_right_shift_(6), out=kept)
-    states[rows] = h
-    o = _gate_sigmoid(u[:, :, 2])
-    return ((after + 128 >> 8).long() * o).add_(1 << 13).bitwise_right_shift_(14)
-
-
-def _square(u: Tensor) -> Tensor:
-    """Return min(relu(u)^2, 127) in units of 1/16, int8 (ARITHMETIC 10.6)."""
-    a = u.clamp(0, 1 << 14).int()
-    return a.mul_(a).add_(1 << 19).bitwise_right_shift_(20).clamp_(max=127).to(torch.int8)
-
-
-def _leaves(logits: Tensor) -> Tensor:
-    """Return the leaves (n, 256) int32 of logits (n, 256) (ARITHMETIC 10.7)."""
-    x = (logits.amax(1, keepdim=True) - logits).clamp_(max=EXPONENT_LIMIT).int()
-    return ((power(x) << 4) >> (x >> 12)).clamp_(min=1)
