@@ -20,12 +20,15 @@ class NetOnDevice(OnDevice, ByteLmModel):
     _COLUMNS = 1 << 14
     _STEPS = 64
 
-    def _drive_on(self, device: str, context: int) -> Drive:
+    def _drive_on(self, device: str, context: int, fused: bool) -> Drive:
         from lmzip.twin.net import NetTwin
         from lmzip.twin.stepping import Stepper
 
+        kind = NetTwin
+        if fused:
+            from lmzip.twin.fused.net import FusedNet as kind
         with readable(self.path):
-            twin = NetTwin(tensors_of(self.path), self.config, device)
+            twin = kind(tensors_of(self.path), self.config, device)
         rng = np.random.default_rng(1)
         n_steps, n_lanes = 24, 5
         data = rng.integers(0, 256, (n_steps, n_lanes), np.uint8)

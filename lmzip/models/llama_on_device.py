@@ -41,7 +41,9 @@ class TransformerOnDevice(OnDevice, LlamaModel):
             strings = transformer_file.read_token_bytes(file)
         return _Vocabulary(strings, {string: number for number, string in enumerate(strings)})
 
-    def _drive_on(self, device: str, context: int) -> Drive:
+    def _drive_on(self, device: str, context: int, fused: bool) -> Drive:
+        if fused:
+            raise UnsupportedError("transformers have no fused twin")
         from lmzip.twin.masses import Masses
         from lmzip.twin.stepping import Stepper
         from lmzip.twin.transformer import TransformerTwin, unknown_parts

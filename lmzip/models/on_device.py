@@ -1,7 +1,8 @@
 """Exact models whose distributions come from a device: the same bytes as the kernel's, in both directions.
 
 The kernel keeps what does not pay on a device or what that does not do: small blocks, and blocks behind a dictionary.
-What a device predicts is compared with the kernel before it is used.
+What a device predicts is compared with the kernel before it is used.  Of a model's two twins, the fused one comes first
+where it may run; if it does not, or predicts anything else, there is the other.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from lmzip.errors import UnsupportedError
 from lmzip.models.driving import Drive
 from lmzip.models.ngram import NgramModel
 from lmzip.twin.device import TORCH_CPU, blocks_at_once, torch_device
+from lmzip.twin.fused import is_usable
 from lmzip.weights.safetensors import SafetensorsFile
 
 _NUMPY = {"I8": np.int8, "U8": np.uint8, "I16": np.int16, "I32": np.int32, "U32": np.uint32}
@@ -56,15 +59,21 @@ class OnDevice(NgramModel):
             device = torch_device(self._wanted)
             if device is None:
                 return None
-            return self._drive_on(device, context)
+            if is_usable(device):
+                with suppress(Exception):  # whatever it is that stands in the way of kernels there
+                    return self._drive_on(device, context, fused=True)
+            return self._drive_on(device, context, fused=False)
         except UnsupportedError:
             if self._wanted == "auto":
                 return None
             raise
 
     @abstractmethod
-    def _drive_on(self, device: str, context: int) -> Drive:
-        """Return what codes on a device, which was found to predict what the kernel does; raises UnsupportedError."""
+    def _drive_on(self, device: str, context: int, fused: bool) -> Drive:
+        """Return what codes on a device, which was found to predict what the kernel does; raises UnsupportedError.
+
+        fused: by the twin with kernels of its own, which raises whatever it likes.
+        """
 
     def wrong(self, device: str) -> UnsupportedError:
         return UnsupportedError(f"{device} does not predict what {self.name} does; --device cpu does without")

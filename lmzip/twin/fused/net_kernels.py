@@ -122,7 +122,7 @@ def recur(sums, multiplier, forget_bias, states, rows, out, n_steps, n_lanes, SI
     bias = tl.load(forget_bias + place, mask=inside, other=0).to(tl.int32)
     state = states + tl.load(rows + lane) * SIZE + place
     h = tl.load(state, mask=inside, other=0)
-    for t in range(n_steps):
+    for t in tl.range(0, n_steps, num_stages=4):
         column = lane + t * n_lanes
         u = sums + column * (3 * SIZE) + place
         z = scaled(tl.load(u, mask=inside, other=0), m_z)
