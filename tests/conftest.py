@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import surroundings
@@ -114,3 +117,20 @@ def torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     torch.manual_seed(3)
     yield torch
     torch.set_num_threads(n_threads)
+
+
+@pytest.fixture(scope="module")
+def on_triton() -> Iterator[Callable[..., Any]]:
+    """A function that calls others, of a module, in a process where Triton's kernels run; its result is theirs.
+
+    They run on a GPU if torch finds one, else in Triton's interpreter, for which a variable asks before any import.
+    What is called gets the device's name, and then its own arguments.
+    """
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TRITON_INTERPRET", "0" if device == "cuda" else "1")
+            process.submit(int).result()
+        yield lambda function, *arguments: process.submit(function, device, *arguments).result()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,10 +174,10 @@ def test_the_kernel_keeps_blocks_behind_dictionaries_and_those_alone(kernel, dev
 
 
 def test_a_device_that_predicts_something_else_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from lmzip.twin import net
+    from lmzip.twin.net import NetTwin
 
-    square = net._square
-    monkeypatch.setattr(net, "_square", lambda u: square(u + 1))
+    square = NetTwin._square
+    monkeypatch.setattr(NetTwin, "_square", lambda *arguments: square(*arguments) ^ 1)
     raw = TEXT[:500]
     with pytest.raises(UnsupportedError, match="does not predict what tiny does; --device cpu does without"):
         NetOnDevice(path, "torch-cpu").encode(raw, spec_of(raw, 8))
@@ -183,6 +185,28 @@ def test_a_device_that_predicts_something_else_is_refused(path: Path, monkeypatc
     model = NetOnDevice(path, "auto")
     model.least_size = 0
     assert model.encode(raw, spec_of(raw, 8)) == Registry().model(str(path)).encode(raw, spec_of(raw, 8))
+
+
+def test_a_fused_twin_comes_first_and_gives_way(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it fails or predicts something else, the twin in torch is used."""
+    from lmzip.twin.net import NetTwin
+
+    class Fused(NetTwin):
+        pass
+
+    class Wrong(NetTwin):
+        def _square(self, matrix, q):
+            return super()._square(matrix, q) ^ 1
+
+    def failing(*_):
+        raise ValueError("no compiler is here")
+
+    monkeypatch.setattr("lmzip.models.on_device.is_usable", lambda device: True)
+    raw = TEXT[:500]
+    for fused, used in ((Fused, Fused), (Wrong, NetTwin), (failing, NetTwin)):
+        monkeypatch.setitem(sys.modules, "lmzip.twin.fused.net", SimpleNamespace(FusedNet=fused))
+        model = NetOnDevice(path, "torch-cpu")
+        assert type(model.drive_for(spec_of(raw, 8)).stepper.twin) is used
 
 
 def test_what_fails_on_the_device_is_told_in_a_line(device: NetOnDevice, monkeypatch: pytest.MonkeyPatch) -> None:
