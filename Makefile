@@ -66,8 +66,10 @@ test-hf: $(VENV)/.hf $(OLDEST)/.hf build/smollm2/.unpacked
 	SMOLLM2=$$(ls build/smollm2/*/*.gguf) $(OLDEST)/bin/python -m pytest $(PYTEST_OPTIONS) $(HF_TESTS) $(PACKAGE_TESTS)
 
 # After a change of lmzip/twin or of what codes with it, or of steps of constant shape of models of Hugging Face: on a
-# GPU if torch finds one, else on torch's CPU device.
+# GPU if torch finds one, else on torch's CPU device, and Triton's kernels in its interpreter.  torch for CUDA brings
+# Triton, others do not.
 test-cuda: $(VENV)/.train $(VENV)/.hf
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'triton>=3.2; sys_platform == "linux"'
 	$(BIN)/python -c "from lmzip.twin.device import torch_device as d; print('device:', d('auto') or 'cpu, in torch')"
 	$(BIN)/python -m pytest $(PYTEST_OPTIONS) tests/twin $(wildcard tests/models/test_*on_device.py) \
 		tests/cli/test_cli_device.py tests/models/test_hf_static.py

@@ -40,6 +40,7 @@ class Measured(NamedTuple):
     file: bytes
     seconds_in: float
     seconds_out: float
+    twin: str  # what predicted on the device; empty for the kernel
     sent_in: float  # bytes that came from the device for each byte or token that it predicted
     sent_out: float
 
@@ -93,13 +94,14 @@ def measure(raw: bytes, device: str, options: argparse.Namespace) -> Measured:
     )
     if back != raw:
         raise ValueError("other bytes came back")
-    return Measured(bytes(coded), seconds_in, seconds_out, sent_in, sent_out)
+    twin = type(stepper.twin).__name__ if stepper else ""
+    return Measured(bytes(coded), seconds_in, seconds_out, twin, sent_in, sent_out)
 
 
 def name_of(device: str) -> str:
     """Return a device in words."""
     if device == "cpu":
-        return f"torch's CPU device, {available_threads()} threads, {platform.machine()}: shows that it works, no more"
+        return f"torch's CPU device, {available_threads()} threads, {platform.machine()} (shows that it works, no more)"
     return load_torch().cuda.get_device_name(device)
 
 
@@ -114,7 +116,8 @@ def row_of(path: Path, device: str, options: argparse.Namespace) -> str:
     lanes = f", {options.lanes} lanes" if options.lanes else ""
     model = f"{Path(options.model or 'bytelm3').stem} -{options.level}{lanes}"
     sent = f"{there.sent_in:,.0f} | {there.sent_out:,.0f}"
-    return f"| {name_of(device)} | {model} | {path.name} | {len(raw):,} | {len(here.file):,} | {speeds} | {sent} |\n"
+    device_used = f"{name_of(device)}: {there.twin}"
+    return f"| {device_used} | {model} | {path.name} | {len(raw):,} | {len(here.file):,} | {speeds} | {sent} |\n"
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import sys
@@ -119,6 +120,14 @@ def torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     torch.set_num_threads(n_threads)
 
 
+def _start_triton(device: str) -> None:
+    """Let sums, differences and products that overflow be errors of Triton's interpreter; those of 64 bits may."""
+    if device == "cpu":
+        from triton.runtime.interpreter import interpreter_builder
+
+        interpreter_builder.options = dataclasses.replace(interpreter_builder.options, debug=True)
+
+
 @pytest.fixture(scope="module")
 def on_triton() -> Iterator[Callable[..., Any]]:
     """A function that calls others, of a module, in a process where Triton's kernels run; its result is theirs.
@@ -132,5 +141,5 @@ def on_triton() -> Iterator[Callable[..., Any]]:
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("TRITON_INTERPRET", "0" if device == "cuda" else "1")
-            process.submit(int).result()
+            process.submit(_start_triton, device).result()
         yield lambda function, *arguments: process.submit(function, device, *arguments).result()

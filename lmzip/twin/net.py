@@ -22,7 +22,7 @@ class _Layer(NamedTuple):
     w_out: Matrix  # (n_embd, n_state)
     w_up: Matrix  # (n_hidden, n_embd)
     w_down: Matrix  # (n_embd, n_hidden)
-    forget_bias: Tensor  # (n_state,) int64
+    forget_bias: Tensor  # (n_state,) int32
 
 
 class NetState(NamedTuple):
@@ -57,7 +57,7 @@ class NetTwin:
         self._layers = []
         for i in range(self.n_layer):
             w_in, w_out, w_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("in", "out", "up", "down"))
-            bias = torch.tensor(tensors[f"layers.{i}.forget_bias"], dtype=torch.int64, device=device)
+            bias = torch.tensor(tensors[f"layers.{i}.forget_bias"], dtype=torch.int32, device=device)
             self._layers.append(_Layer(w_in, w_out, w_up, w_down, bias))
 
     def _embedding(self, rows: Any) -> Tensor:

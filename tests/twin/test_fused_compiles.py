@@ -32,8 +32,8 @@ class Case(NamedTuple):
 
 
 NET_TYPES = {
-    **dict.fromkeys(("sums", "multiplier", "x", "states", "out"), "*i32"),
-    **dict.fromkeys(("known", "orders", "rows", "rsqrt", "forget_bias"), "*i64"),
+    **dict.fromkeys(("sums", "multiplier", "forget_bias", "x", "states", "out"), "*i32"),
+    **dict.fromkeys(("known", "orders", "rows", "rsqrt"), "*i64"),
     **dict.fromkeys(("byte_embedding", "tables", "q"), "*i8"),
     **dict.fromkeys(("n", "n_lanes", "n_steps"), "i32"),
 }

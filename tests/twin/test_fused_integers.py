@@ -52,3 +52,21 @@ def check(device: str) -> None:
 
 def test_integers_are_those_of_the_twins(on_triton) -> None:
     on_triton(check)
+
+
+@triton.jit
+def add(x, y):
+    tl.store(x, tl.load(x) + tl.load(y))
+
+
+def check_overflow(device: str) -> None:
+    large = torch.full((1,), 1 << 30, dtype=torch.int32)
+    add[(1,)](large.clone(), large - 1)
+    with pytest.raises(Exception, match="int32 overflow"):
+        add[(1,)](large.clone(), large)
+
+
+def test_the_interpreter_tells_what_overflows(on_triton) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("a GPU does not tell")
+    on_triton(check_overflow)

@@ -119,7 +119,7 @@ def recur(sums, multiplier, forget_bias, states, rows, out, n_steps, n_lanes, SI
     m_z = tl.load(multiplier + place, mask=inside, other=0)
     m_f = tl.load(multiplier + SIZE + place, mask=inside, other=0)
     m_o = tl.load(multiplier + 2 * SIZE + place, mask=inside, other=0)
-    bias = tl.load(forget_bias + place, mask=inside, other=0).to(tl.int32)
+    bias = tl.load(forget_bias + place, mask=inside, other=0)
     state = states + tl.load(rows + lane) * SIZE + place
     h = tl.load(state, mask=inside, other=0)
     for t in tl.range(0, n_steps, num_stages=4):
