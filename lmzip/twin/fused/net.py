@@ -69,6 +69,16 @@ class FusedNet(NetTwin):
         )
         return kept, normed
 
+    def _norm(self, x: Tensor) -> Tensor:
+        n, size = x.shape
+        normed = self._new(n, size, torch.int8)
+        tiles = _Tiles.of(size)
+        kernels.norm[(triton.cdiv(n, tiles.rows),)](
+            *(x, normed, self._integers.rsqrt, n, size, root_factor(size, NORM_UNIT), tiles.rows, tiles.block),
+            num_warps=tiles.num_warps,
+        )
+        return normed
+
     def _recur(self, layer: Any, q: Tensor, states: Tensor, rows: Tensor) -> Tensor:
         sums = layer.w_in.sums(q)
         n, n_lanes, size = len(sums), len(rows), self.n_state
@@ -78,13 +88,7 @@ class FusedNet(NetTwin):
             *(size, _CHANNELS),
             num_warps=_CHANNELS // 32,
         )
-        normed = self._new(n, size, torch.int8)
-        tiles = _Tiles.of(size)
-        kernels.norm[(triton.cdiv(n, tiles.rows),)](
-            *(y, normed, self._integers.rsqrt, n, size, root_factor(size, NORM_UNIT), tiles.rows, tiles.block),
-            num_warps=tiles.num_warps,
-        )
-        return normed
+        return self._norm(y)
 
     def _square(self, matrix: Matrix, q: Tensor) -> Tensor:
         sums = matrix.sums(q)
