@@ -7,6 +7,7 @@ product on every device.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -57,10 +58,10 @@ class Rotary:
 
 
 def size_of(packed: Packed) -> Tensor:
-    """Return the sizes of packed keys or values, without the last dimension (TRANSFORMER 5)."""
+    """Return the sizes of packed keys or values, int32, without the last dimension (TRANSFORMER 5)."""
     up, down = packed.shift.clamp(min=0), (-packed.shift).clamp(min=0)
     # top is below 2^15 + 1, so that a shift of 23 is beyond the limit as well as any.
-    return ((packed.top << up.clamp(max=23)) >> down).clamp(max=_SIZE_LIMIT).squeeze(-1)
+    return ((packed.top << up.clamp(max=23)) >> down).clamp(max=_SIZE_LIMIT).squeeze(-1).int()
 
 
 class Cache(NamedTuple):
@@ -68,34 +69,40 @@ class Cache(NamedTuple):
 
     keys: Tensor  # (n_rows, n_kv_head, window, head_dim) int8
     values: Tensor
-    key_sizes: Tensor  # (n_rows, n_kv_head, window) int64
+    key_sizes: Tensor  # (n_rows, n_kv_head, window) int32
     value_sizes: Tensor
 
 
-class Places(NamedTuple):
-    """Where the tokens of some lanes are, which are the same for all layers."""
+class Places:
+    """Where the tokens of some lanes are, the same for all layers of a window."""
 
-    rows: Tensor  # (n_lanes,)
-    slots: Tensor  # (n_steps, n_lanes): where new tokens go
-    hidden: Tensor  # (n_lanes, 1, 1, n_steps, window + n_steps) bool: what a new token does not see, old before new
+    def __init__(self, rows: Tensor, before: Tensor, n_steps: int, window: int, n_sink: int) -> None:
+        """rows, before: (n_lanes,) int64, where lanes are in caches, and how many tokens they have; n_steps: more of
+        each, at most window - n_sink; attention sees the first n_sink and the last (TRANSFORMER 10).
+        """
+        self.rows, self.before, self.n_sink = rows, before, n_sink
+        self._window, self._ring = window, window - n_sink
+        self._steps = torch.arange(n_steps, device=rows.device)
+        self._token = before + self._steps[:, None]
 
+    @cached_property
+    def slots(self) -> Tensor:
+        """Where new tokens go (n_steps, n_lanes)."""
+        token, n_sink = self._token, self.n_sink
+        return torch.where(token < self._window, token, n_sink + (token - n_sink) % self._ring)
 
-def places_of(rows: Tensor, before: Tensor, n_steps: int, window: int, n_sink: int) -> Places:
-    """Return the places of n_steps more tokens, at most window - n_sink, of lanes that have `before` (n_lanes,), of
-    which attention sees the first n_sink and the last (TRANSFORMER 10).
-    """
-    ring = window - n_sink
-    steps = torch.arange(n_steps, device=rows.device)
-    token = before + steps[:, None]
-    slots = torch.where(token < window, token, n_sink + (token - n_sink) % ring)
-    slot = torch.arange(window, device=rows.device)
-    last = before[:, None] - 1 - slot
-    # The newest token in each slot: in the ring, so many rounds after the first.
-    held = torch.where(slot < n_sink, slot, slot + last.clamp(min=0) // ring * ring)
-    oldest = (token - ring + 1).t()[:, :, None]  # that is seen, the sink apart
-    old = ((slot < n_sink) | (held[:, None] >= oldest)) & (last >= 0)[:, None]
-    new = (steps[:, None] >= steps).expand(len(rows), n_steps, n_steps)
-    return Places(rows, slots, ~torch.cat([old, new], 2)[:, None, None])
+    @cached_property
+    def hidden(self) -> Tensor:
+        """What a new token does not see, old ones before new: (n_lanes, 1, 1, n_steps, window + n_steps) bool."""
+        slot, steps, ring = torch.arange(self._window, device=self.rows.device), self._steps, self._ring
+        last = self.before[:, None] - 1 - slot
+        is_sink = slot < self.n_sink
+        # The newest token in each slot: in the ring, so many rounds after the first.
+        held = torch.where(is_sink, slot, slot + last.clamp(min=0) // ring * ring)
+        oldest = (self._token - ring + 1).t()[:, :, None]  # that is seen, the sink apart
+        old = (is_sink | (held[:, None] >= oldest)) & (last >= 0)[:, None]
+        new = (steps[:, None] >= steps).expand(len(self.rows), len(steps), len(steps))
+        return ~torch.cat([old, new], 2)[:, None, None]
 
 
 def attend(

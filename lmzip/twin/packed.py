@@ -27,6 +27,19 @@ class Packed(NamedTuple):
         return Packed(None, *(part.view(n_steps, n_lanes, *part.shape[1:]) for part in self[1:]))
 
 
+class Operand(NamedTuple):
+    """What a product takes, and what brings that to units: scale(product, factor, places)."""
+
+    q: Tensor  # (n, n_in) int8; of 15 bits (2 n, n_in), the high parts before the low ones
+    factor: Tensor  # (n, 1) int64
+    places: Tensor  # the same
+
+    @classmethod
+    def of(cls, packed: Packed, factor: Tensor, places: Tensor) -> Operand:
+        q = packed.low if packed.high is None else torch.cat([packed.high, packed.low])
+        return cls(q, factor, places)
+
+
 def saturate(x: Tensor) -> Tensor:
     """Return x within what every number is kept; in place."""
     return x.clamp_(-KEPT, KEPT)
@@ -65,15 +78,15 @@ def quantize(v: Tensor, int15: bool, tables: Tables) -> Packed:
     return (quantize_int15 if int15 else quantize_int8)(v, tables)
 
 
-def product(matrix: Matrix, packed: Packed) -> Tensor:
-    """Return matrix * packed (n, n_out) int64 before `top` and `shift` are applied (TRANSFORMER 3)."""
-    if packed.high is None:
-        return matrix(packed.low)
-    high, low = matrix(torch.cat([packed.high, packed.low])).chunk(2)
+def product(matrix: Matrix, x: Operand) -> Tensor:
+    """Return matrix * x (n, n_out) int64, not yet in units (TRANSFORMER 3)."""
+    found = matrix(x.q)
+    if len(found) == len(x.factor):
+        return found
+    high, low = found.chunk(2)
     return (high << 7) + low
 
 
-def apply(matrix: Matrix, v: Tensor, int15: bool, tables: Tables) -> Tensor:
-    """Return matrix * v in units (TRANSFORMER 3)."""
-    packed = quantize(v, int15, tables)
-    return scale(product(matrix, packed), packed.top, 16 - packed.shift)
+def apply(matrix: Matrix, x: Operand) -> Tensor:
+    """Return matrix * x in units (TRANSFORMER 3)."""
+    return scale(product(matrix, x), x.factor, x.places)

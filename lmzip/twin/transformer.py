@@ -12,9 +12,9 @@ from torch import Tensor
 
 from lmzip.native.llama import scale_of_scores
 from lmzip.native.tables import sigmoid_table
-from lmzip.twin.attention import N_SINK, Cache, Rotary, attend, places_of
+from lmzip.twin.attention import N_SINK, Cache, Places, Rotary, attend
 from lmzip.twin.integers import EXPONENT_LIMIT, Tables, power, root_factor, shifted
-from lmzip.twin.packed import Packed, apply, product, quantize, quantize_int8, saturate, scale, shift_to
+from lmzip.twin.packed import Operand, apply, quantize, quantize_int8, saturate, scale, shift_to
 from lmzip.twin.products import Matrix
 
 _OCTAVES = 94548  # 2^16 log2(e), rounded down
@@ -61,10 +61,11 @@ class _Layer(NamedTuple):
     is_local: bool
 
 
-class _Normed(NamedTuple):
-    packed: Packed
-    ratio: Tensor  # (n, 1): root * factor >> 31
-    n: Tensor  # (n, 1): the shift that brings a product to units
+class Lanes(NamedTuple):
+    """Lanes in a step, as layers of a kind see them."""
+
+    places: Places
+    angles: tuple[Tensor, Tensor]  # cosines and sines of new tokens' positions, as of Rotary
 
 
 class TransformerState(NamedTuple):
@@ -130,7 +131,7 @@ class TransformerTwin:
 
     def row_size(self) -> int:
         """Return the bytes that a lane keeps."""
-        return self.n_layer * self.n_kv_head * self.window * 2 * (self.head_dim + 8)
+        return self.n_layer * self.n_kv_head * self.window * 2 * (self.head_dim + 4)
 
     def new_state(self, n_rows: int) -> TransformerState:
         """Return the state of n_rows lanes at their start."""
@@ -142,7 +143,7 @@ class TransformerTwin:
         for layer in self._layers:
             shape = (n_rows, self.n_kv_head, self.local_window if layer.is_local else self.window)
             keys, values = (zeros(*shape, self.head_dim, dtype=torch.int8) for _ in range(2))
-            caches.append(Cache(keys, values, *(zeros(*shape, dtype=torch.int64) for _ in range(2))))
+            caches.append(Cache(keys, values, *(zeros(*shape, dtype=torch.int32) for _ in range(2))))
         return TransformerState(zeros(n_rows, dtype=torch.int64), caches)
 
     def restart(self, state: TransformerState, rows: Tensor) -> None:
@@ -159,30 +160,56 @@ class TransformerTwin:
         n_steps, n_lanes = symbols.shape
         before = state.n_tokens[rows]
         kinds = [(self.window, N_SINK), (self.local_window, 0)][: len(self._rotary)]  # of layers: the second are local
-        at = [places_of(rows, before, n_steps, *kind) for kind in kinds]
         position = (before + torch.arange(n_steps, device=rows.device)[:, None]).flatten()
-        angles = [rotary.angles(position) for rotary in self._rotary]
+        lanes = [
+            Lanes(Places(rows, before, n_steps, *kind), rotary.angles(position))
+            for kind, rotary in zip(kinds, self._rotary, strict=True)
+        ]
         state.n_tokens[rows] = before + n_steps
         x = self._embedded(symbols.flatten())
-        for layer, cache in zip(self._layers, state.caches, strict=True):
-            norms, kind = layer.norms, int(layer.is_local)
-            heads = self._apply_normed(layer.w_qkv, self._norm(x, norms["qkv"], "qkv"))
-            if layer.bias is not None:
-                heads = saturate(heads + layer.bias)
-            heads = heads.view(len(x), -1, self.head_dim)
-            parts = heads.split([self.n_head, self.n_kv_head, self.n_kv_head], 1)
-            named = zip(("q", "k"), parts, strict=False)
-            turned = [self._rotary[kind].turn(self._normalised(of, norms.get(n)), *angles[kind]) for n, of in named]
-            packed = [*turned, quantize_int8(parts[2], self._integers)]
-            query, key, value = (of.by_steps(n_steps, n_lanes) for of in packed)
-            cap = partial(self._soft_cap, cap=self._score_cap)
-            seen = attend(query, key, value, cache, at[kind], self._unit, cap, self._integers).reshape(len(x), -1)
-            y = apply(layer.w_o, seen, "o" in self._int15, self._integers)
-            x = saturate(x + self._normalised(y, norms.get("o")))
-            gate_up = self._apply_normed(layer.w_gate_up, self._norm(x, norms["gate_up"], "gate_up"))
-            y = apply(layer.w_down, self._glu(*gate_up.chunk(2, 1)), "down" in self._int15, self._integers)
-            x = saturate(x + self._normalised(y, norms.get("down")))
-        return self._token_weights(self._norm(x, self._head_norm, "lm_head")).view(n_steps, n_lanes, self.n_symbols)
+        normed = self._norm(x, self._layers[0].norms["qkv"], "qkv")
+        following = [(layer.norms["qkv"], "qkv") for layer in self._layers[1:]] + [(self._head_norm, "lm_head")]
+        for layer, cache, following_norm in zip(self._layers, state.caches, following, strict=True):
+            norms = layer.norms
+            seen = self._seen(layer, normed, cache, lanes[layer.is_local])
+            x, normed = self._added(x, layer.w_o, seen, norms.get("o"), norms["gate_up"], "gate_up")
+            gated = self._gated(layer.w_gate_up, normed)
+            x, normed = self._added(x, layer.w_down, gated, norms.get("down"), *following_norm)
+        return self._token_weights(normed).view(n_steps, n_lanes, self.n_symbols)
+
+    def _seen(self, layer: _Layer, normed: Operand, cache: Cache, lanes: Lanes) -> Operand:
+        """Return what heads see of the tokens before, for the product with `o`; the cache takes new tokens in
+        (TRANSFORMER 5 to 7).
+        """
+        heads = apply(layer.w_qkv, normed)
+        if layer.bias is not None:
+            heads = saturate(heads + layer.bias)
+        parts = heads.view(len(heads), -1, self.head_dim).split([self.n_head, self.n_kv_head, self.n_kv_head], 1)
+        rotary = self._rotary[layer.is_local]
+        named = zip(("q", "k"), parts, strict=False)
+        turned = [rotary.turn(self._normalised(of, layer.norms.get(name)), *lanes.angles) for name, of in named]
+        packed = [*turned, quantize_int8(parts[2], self._integers)]
+        n_lanes = len(lanes.places.rows)
+        query, key, value = (of.by_steps(len(heads) // n_lanes, n_lanes) for of in packed)
+        cap = partial(self._soft_cap, cap=self._score_cap)
+        seen = attend(query, key, value, cache, lanes.places, self._unit, cap, self._integers)
+        return self._packed(seen.reshape(len(heads), -1), "o")
+
+    def _added(
+        self, x: Tensor, matrix: Matrix, of: Operand, behind: _Norm | None, norm: _Norm, name: str
+    ) -> tuple[Tensor, Operand]:
+        """Return x + matrix * of, that in some models normalised, and the norm of all of it for the product `name`."""
+        x = saturate(x + self._normalised(apply(matrix, of), behind))
+        return x, self._norm(x, norm, name)
+
+    def _gated(self, matrix: Matrix, normed: Operand) -> Operand:
+        """Return glu of the halves of matrix * normed, for the product with `down` (TRANSFORMER 8)."""
+        return self._packed(self._glu(*apply(matrix, normed).chunk(2, 1)), "down")
+
+    def _packed(self, v: Tensor, name: str) -> Operand:
+        """Return v (n, size) for the product `name` (TRANSFORMER 3)."""
+        packed = quantize(v, name in self._int15, self._integers)
+        return Operand.of(packed, packed.top, 16 - packed.shift)
 
     def _embedded(self, tokens: Tensor) -> Tensor:
         """Return the embeddings (n, n_embd) of tokens (n,) (TRANSFORMER 2)."""
@@ -200,11 +227,11 @@ class TransformerTwin:
         root, e = self._integers.reciprocal_root(total)
         return v * norm.gain, root * root_factor(x.shape[-1], 1 << 12) >> 31, norm.unit + (e >> 1)
 
-    def _norm(self, x: Tensor, norm: _Norm, name: str) -> _Normed:
+    def _norm(self, x: Tensor, norm: _Norm, name: str) -> Operand:
         """Return x (n, size), normalised, for the product `name` (TRANSFORMER 4)."""
         t, ratio, places = self._gained(x, norm)
         packed = quantize(t, name in self._int15, self._integers)
-        return _Normed(packed, ratio, (16 + places - packed.shift).clamp_(1, 62))
+        return Operand.of(packed, packed.top * ratio, (16 + places - packed.shift).clamp_(1, 62))
 
     def _normalised(self, x: Tensor, norm: _Norm | None) -> Tensor:
         """Return x (..., n), normalised, in units; itself without a norm (TRANSFORMER 4)."""
@@ -212,10 +239,6 @@ class TransformerTwin:
             return x
         t, ratio, places = self._gained(x, norm)
         return scale(t, ratio, places.clamp(1, 62))
-
-    def _apply_normed(self, matrix: Matrix, normed: _Normed) -> Tensor:
-        """Return matrix * normed in units (TRANSFORMER 4)."""
-        return scale(product(matrix, normed.packed), normed.packed.top * normed.ratio, normed.n)
 
     def _sigmoid_of(self, g: Tensor) -> Tensor:
         """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8)."""
@@ -238,10 +261,10 @@ class TransformerTwin:
         s = self._sigmoid_of(x * ((1 << 37) // cap) + (1 << 23) >> 24)
         return (s - (1 << 14)) * cap + (1 << 13) >> 14
 
-    def _token_weights(self, normed: _Normed) -> Tensor:
+    def _token_weights(self, normed: Operand) -> Tensor:
         """Return (n, n_vocab) int32 (TRANSFORMER 9)."""
-        factor = normed.packed.top * normed.ratio * _OCTAVES >> 16
-        logits = self._soft_cap(scale(product(self._head, normed.packed), factor, normed.n), self._logit_cap)
+        normed = normed._replace(factor=normed.factor * _OCTAVES >> 16)
+        logits = self._soft_cap(apply(self._head, normed), self._logit_cap)
         x = (logits.amax(1, keepdim=True) - logits).clamp_(max=EXPONENT_LIMIT)
         return (power(x) << 13 >> (x >> 12)).clamp_(min=1).int()
 
