@@ -19,7 +19,7 @@ from lmzip.twin.packed import Packed, quantize_int8, scale, shift_to
 
 N_SINK = 4
 _SCORE_LIMIT = 1 << 29
-_SIZE_LIMIT = 1 << 22
+SIZE_LIMIT = 1 << 22
 _WIDE_LIMIT = 16319
 _PIECE = 1024  # tokens whose parts of weights times values float32 sums exactly: 128 * 127 * 1024 < 2^24
 _QUARTER = 1 << 30
@@ -35,7 +35,7 @@ class Rotary:
         self._cosine[1024] = 0
 
     def angles(self, position: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cosines and sines (n, head_dim / 2) of positions (n,), 1.0 = 2^14."""
+        """Return cosines and sines (n, head_dim / 2) int16 of positions (n,), 1.0 = 2^14."""
         phase = position[:, None] * self._inv_freq & 0xFFFFFFFF
         return self._of(phase), self._of(phase - _QUARTER & 0xFFFFFFFF)
 
@@ -45,7 +45,7 @@ class Rotary:
         i, f = p >> 20, (p >> 4) & 65535
         low = self._cosine[i]
         c = low - ((low - self._cosine[i + 1]) * f + (1 << 15) >> 16)
-        return torch.where((quadrant == 1) | (quadrant == 2), -c, c)
+        return torch.where((quadrant == 1) | (quadrant == 2), -c, c).short()
 
     def turn(self, v: Tensor, cosines: Tensor, sines: Tensor) -> Packed:
         """Return heads v (n, n_heads, head_dim), turned and packed."""
@@ -61,7 +61,7 @@ def size_of(packed: Packed) -> Tensor:
     """Return the sizes of packed keys or values, int32, without the last dimension (TRANSFORMER 5)."""
     up, down = packed.shift.clamp(min=0), (-packed.shift).clamp(min=0)
     # top is below 2^15 + 1, so that a shift of 23 is beyond the limit as well as any.
-    return ((packed.top << up.clamp(max=23)) >> down).clamp(max=_SIZE_LIMIT).squeeze(-1).int()
+    return ((packed.top << up.clamp(max=23)) >> down).clamp(max=SIZE_LIMIT).squeeze(-1).int()
 
 
 class Cache(NamedTuple):

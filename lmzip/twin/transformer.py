@@ -45,19 +45,19 @@ _NORMS = ("qkv", "q", "k", "o", "gate_up", "down")  # of a layer, in the order o
 _GELU_LIMIT = 20480
 
 
-class _Norm(NamedTuple):
-    gain: Tensor  # (n,) int64
-    unit: int
+class Norm(NamedTuple):
+    gain: Tensor  # (n,) int32
+    unit: int  # of the gain
     epsilon: int
 
 
-class _Layer(NamedTuple):
+class Layer(NamedTuple):
     w_qkv: Matrix
-    bias: Tensor | None  # (rows of w_qkv,) int64
+    bias: Tensor | None  # (rows of w_qkv,) int32
     w_o: Matrix
     w_gate_up: Matrix
     w_down: Matrix
-    norms: dict[str, _Norm]  # of qkv and gate_up; in some models also q and k, o and down
+    norms: dict[str, Norm]  # of qkv and gate_up; in some models also q and k, o and down
     is_local: bool
 
 
@@ -105,18 +105,18 @@ class TransformerTwin:
 
         units = [int(unit) for unit in tensors["gain_shifts"]]
 
-        def norm(name: str) -> _Norm:
-            gain = self._numbers(tensors[f"{name}.norm"])
-            return _Norm(gain, units.pop(0), config["epsilon"] * len(gain) // config["n_embd"])
+        def norm(name: str) -> Norm:
+            gain = torch.tensor(tensors[f"{name}.norm"], dtype=torch.int32, device=device)
+            return Norm(gain, units.pop(0), config["epsilon"] * len(gain) // config["n_embd"])
 
         self._layers = []
         for i in range(self.n_layer):
             w_qkv, w_o, w_gate_up, w_down = (matrix(f"layers.{i}.{name}") for name in ("qkv", "o", "gate_up", "down"))
             bias = tensors.get(f"layers.{i}.qkv.bias")
             norms = {name: norm(f"layers.{i}.{name}") for name in _NORMS if f"layers.{i}.{name}.norm" in tensors}
-            numbers = None if bias is None else self._numbers(bias)
+            numbers = None if bias is None else torch.tensor(bias, dtype=torch.int32, device=device)
             is_local = i in config.get("local_layers", [])
-            self._layers.append(_Layer(w_qkv, numbers, w_o, w_gate_up, w_down, norms, is_local))
+            self._layers.append(Layer(w_qkv, numbers, w_o, w_gate_up, w_down, norms, is_local))
         self._head_norm = norm("lm_head")
         self._embed_weight = torch.tensor(tensors["embed.weight"], dtype=torch.int8, device=device).clamp_(min=-127)
         self._embed_multiplier = self._numbers(tensors["embed.multiplier"])
@@ -132,6 +132,10 @@ class TransformerTwin:
     def row_size(self) -> int:
         """Return the bytes that a lane keeps."""
         return self.n_layer * self.n_kv_head * self.window * 2 * (self.head_dim + 4)
+
+    def column_size(self, n_steps: int) -> int:
+        """Return about how many bytes there are at once for a token of a lane, of n_steps, while predict() works."""
+        return 64 * (self.n_symbols + self.n_head * (self.window + n_steps))  # numbers of 64 bits, of all that it sees
 
     def new_state(self, n_rows: int) -> TransformerState:
         """Return the state of n_rows lanes at their start."""
@@ -177,7 +181,7 @@ class TransformerTwin:
             x, normed = self._added(x, layer.w_down, gated, norms.get("down"), *following_norm)
         return self._token_weights(normed).view(n_steps, n_lanes, self.n_symbols)
 
-    def _seen(self, layer: _Layer, normed: Operand, cache: Cache, lanes: Lanes) -> Operand:
+    def _seen(self, layer: Layer, normed: Operand, cache: Cache, lanes: Lanes) -> Operand:
         """Return what heads see of the tokens before, for the product with `o`; the cache takes new tokens in
         (TRANSFORMER 5 to 7).
         """
@@ -191,12 +195,12 @@ class TransformerTwin:
         packed = [*turned, quantize_int8(parts[2], self._integers)]
         n_lanes = len(lanes.places.rows)
         query, key, value = (of.by_steps(len(heads) // n_lanes, n_lanes) for of in packed)
-        cap = partial(self._soft_cap, cap=self._score_cap)
+        cap = partial(soft_cap, cap=self._score_cap, table=self._sigmoid)
         seen = attend(query, key, value, cache, lanes.places, self._unit, cap, self._integers)
         return self._packed(seen.reshape(len(heads), -1), "o")
 
     def _added(
-        self, x: Tensor, matrix: Matrix, of: Operand, behind: _Norm | None, norm: _Norm, name: str
+        self, x: Tensor, matrix: Matrix, of: Operand, behind: Norm | None, norm: Norm, name: str
     ) -> tuple[Tensor, Operand]:
         """Return x + matrix * of, that in some models normalised, and the norm of all of it for the product `name`."""
         x = saturate(x + self._normalised(apply(matrix, of), behind))
@@ -217,7 +221,7 @@ class TransformerTwin:
         factor = self._embed_multiplier[tokens] * (127 * self._embed_scale)
         return saturate((row * factor[:, None]).add_(1 << 35).bitwise_right_shift_(36))
 
-    def _gained(self, x: Tensor, norm: _Norm) -> tuple[Tensor, Tensor, Tensor]:
+    def _gained(self, x: Tensor, norm: Norm) -> tuple[Tensor, Tensor, Tensor]:
         """Return t (..., n), ratio and places (..., 1): x with a root mean square of 1, times the gain, is
         t * ratio / 2^places (TRANSFORMER 4).
         """
@@ -227,46 +231,48 @@ class TransformerTwin:
         root, e = self._integers.reciprocal_root(total)
         return v * norm.gain, root * root_factor(x.shape[-1], 1 << 12) >> 31, norm.unit + (e >> 1)
 
-    def _norm(self, x: Tensor, norm: _Norm, name: str) -> Operand:
+    def _norm(self, x: Tensor, norm: Norm, name: str) -> Operand:
         """Return x (n, size), normalised, for the product `name` (TRANSFORMER 4)."""
         t, ratio, places = self._gained(x, norm)
         packed = quantize(t, name in self._int15, self._integers)
         return Operand.of(packed, packed.top * ratio, (16 + places - packed.shift).clamp_(1, 62))
 
-    def _normalised(self, x: Tensor, norm: _Norm | None) -> Tensor:
+    def _normalised(self, x: Tensor, norm: Norm | None) -> Tensor:
         """Return x (..., n), normalised, in units; itself without a norm (TRANSFORMER 4)."""
         if norm is None:
             return x
         t, ratio, places = self._gained(x, norm)
         return scale(t, ratio, places.clamp(1, 62))
 
-    def _sigmoid_of(self, g: Tensor) -> Tensor:
-        """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8)."""
-        size = g.abs()
-        i, f = (size >> 6).clamp_(max=1023), size & 63
-        low = self._sigmoid[i]
-        s = low + ((self._sigmoid[i + 1] - low) * f + 32 >> 6)
-        s.masked_fill_(size >= 1 << 16, 1 << 15)
-        return torch.where(g < 0, (1 << 15) - s, s)
-
     def _glu(self, g: Tensor, u: Tensor) -> Tensor:
         """Return g * sigmoid(g) * u, SwiGLU, or GeGLU (TRANSFORMER 8)."""
-        s = self._sigmoid_of(_gelu_argument(g) if self._is_gelu else g)
+        s = sigmoid_of(_gelu_argument(g) if self._is_gelu else g, self._sigmoid)
         return saturate((g * s + (1 << 14) >> 15) * u + (1 << 11) >> 12)
-
-    def _soft_cap(self, x: Tensor, cap: int) -> Tensor:
-        """Return cap * tanh(x / cap), x for a cap of 0, in units of 2^-12 octaves (TRANSFORMER 6)."""
-        if not cap:
-            return x
-        s = self._sigmoid_of(x * ((1 << 37) // cap) + (1 << 23) >> 24)
-        return (s - (1 << 14)) * cap + (1 << 13) >> 14
 
     def _token_weights(self, normed: Operand) -> Tensor:
         """Return (n, n_vocab) int32 (TRANSFORMER 9)."""
         normed = normed._replace(factor=normed.factor * _OCTAVES >> 16)
-        logits = self._soft_cap(apply(self._head, normed), self._logit_cap)
+        logits = soft_cap(apply(self._head, normed), self._logit_cap, self._sigmoid)
         x = (logits.amax(1, keepdim=True) - logits).clamp_(max=EXPONENT_LIMIT)
         return (power(x) << 13 >> (x >> 12)).clamp_(min=1).int()
+
+
+def sigmoid_of(g: Tensor, table: Tensor) -> Tensor:
+    """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8)."""
+    size = g.abs()
+    i, f = (size >> 6).clamp_(max=1023), size & 63
+    low = table[i]
+    s = low + ((table[i + 1] - low) * f + 32 >> 6)
+    s.masked_fill_(size >= 1 << 16, 1 << 15)
+    return torch.where(g < 0, (1 << 15) - s, s)
+
+
+def soft_cap(x: Tensor, cap: int, table: Tensor) -> Tensor:
+    """Return cap * tanh(x / cap), x for a cap of 0, in units of 2^-12 octaves (TRANSFORMER 6)."""
+    if not cap:
+        return x
+    s = sigmoid_of(x * ((1 << 37) // cap) + (1 << 23) >> 24, table)
+    return (s - (1 << 14)) * cap + (1 << 13) >> 14
 
 
 def _gelu_argument(g: Tensor) -> Tensor:

@@ -2,64 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
-from tiny_transformer import GEMMA2, GEMMA3, QWEN3, kernel_transformer, tiny_transformer
+from tiny_transformer import kernel_transformer
+from transformer_tools import MODELS, int8_products_are_exact, kernel_weights, some_tokens, tensors_of, twin_weights
 
 torch = pytest.importorskip("torch")
 
 from lmzip.twin import products  # noqa: E402
 from lmzip.twin.transformer import TransformerTwin, unknown_parts  # noqa: E402
-
-ALL_INT15 = ["qkv", "o", "gate_up", "down", "lm_head"]
-MODELS: dict[str, dict] = {
-    "tied": {"seed": 3},
-    "one layer": {"seed": 2, "n_layer": 1},
-    "own head, biases": {"seed": 4, "tied": False, "bias": True, "n_vocab": 303, "epsilon": 1 << 30},
-    "fifteen bits": {"seed": 5, "int15": ALL_INT15, "n_layer": 1},
-    "many heads": {"seed": 6, "n_layer": 1, "n_head": 6, "n_kv_head": 2, "head_dim": 64, "int15": ["o"]},
-    "sliding": {"seed": 14, **GEMMA2, "window": 256, "n_layer": 2},
-    "ties": {"seed": 7, "kind": "ties", "int15": ["down"]},
-    "extreme": {"seed": 8, "kind": "extreme", "bias": True, "tied": False},
-    "extreme, fifteen bits": {"seed": 9, "kind": "extreme", "int15": ALL_INT15, "n_hidden": 1184, "epsilon": 1 << 32},
-    "qwen 3": {"seed": 11, **QWEN3},
-    "gemma 2, extreme": {"seed": 12, "kind": "extreme", **GEMMA2},
-    "gemma 3": {"seed": 13, "int15": ["o"], **GEMMA3},
-    "no epsilon": {"seed": 10, "kind": "extreme", "epsilon": 0},
-}
-
-
-@cache
-def tensors_of(name: str):
-    return tiny_transformer(**MODELS[name])
-
-
-def some_tokens(n_lanes: int, n_steps: int, n_vocab: int) -> np.ndarray:
-    """Return (n_steps, n_lanes) tokens, among them the same over and over."""
-    tokens = np.random.default_rng(5).integers(0, n_vocab, (n_steps, n_lanes))
-    tokens[:, 2::3] = 7
-    return tokens
-
-
-def kernel_weights(model, tokens: np.ndarray, n_vocab: int) -> np.ndarray:
-    found = model.run(tokens.reshape(-1).tolist(), tokens.shape[1])
-    return np.asarray(found).reshape(*tokens.shape, n_vocab)
-
-
-def twin_weights(twin: TransformerTwin, tokens: np.ndarray, stretches: list[int]) -> np.ndarray:
-    """Return the same of the twin, whose lanes lie in disorder among others; stretches: steps at a time."""
-    n_steps, n_lanes = tokens.shape
-    rows = torch.randperm(n_lanes + 2, generator=torch.Generator().manual_seed(1))[:n_lanes]
-    state = twin.new_state(n_lanes + 2)
-    before = torch.from_numpy(np.concatenate([np.full((1, n_lanes), twin.n_symbols), tokens[:-1]]))
-    parts, at = [], 0
-    while at < n_steps:
-        size = stretches[len(parts) % len(stretches)]
-        parts.append(twin.predict(state, rows, before[at : at + size]).numpy().view(np.uint32))
-        at += size
-    return np.concatenate(parts)
 
 
 def check(name: str, n_lanes: int, n_steps: int, *stretches: list[int], **options) -> None:
@@ -78,8 +29,7 @@ def test_twin_equals_kernel(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["own head, biases", "extreme, fifteen bits"])
 def test_products_of_the_device_are_exact(name: str) -> None:
-    extremes = torch.full((32, 1024), -127, dtype=torch.int8)
-    if torch._int_mm(extremes, -extremes.t())[0, 0] != -(127**2) * 1024:
+    if not int8_products_are_exact():
         pytest.skip("products of 8 bits saturate on this processor, which is why the CPU device does without")
     check(name, 3, 6, [1], [6], multiply=products.by_integers)
 
