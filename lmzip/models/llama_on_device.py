@@ -42,8 +42,6 @@ class TransformerOnDevice(OnDevice, LlamaModel):
         return _Vocabulary(strings, {string: number for number, string in enumerate(strings)})
 
     def _drive_on(self, device: str, context: int, fused: bool) -> Drive:
-        if fused:
-            raise UnsupportedError("transformers have no fused twin")
         from lmzip.twin.masses import Masses
         from lmzip.twin.stepping import Stepper
         from lmzip.twin.transformer import TransformerTwin, unknown_parts
@@ -52,12 +50,13 @@ class TransformerOnDevice(OnDevice, LlamaModel):
             tensors = tensors_of(self.path)
         if unknown := unknown_parts(self.config, tensors):
             raise UnsupportedError(f"{self.name} has {min(unknown)}, which does not run on {device}; --device cpu does")
-        twin = TransformerTwin(tensors, self.config, device, context)
+        kind = TransformerTwin
+        if fused:
+            from lmzip.twin.fused.transformer import FusedTransformer as kind
+        twin = kind(tensors, self.config, device, context)
         memory = free_memory(device) or _MEMORY_OF_THE_CPU
         n_rows = min(self._MOST_ROWS, memory // 2 // twin.row_size())
-        # What is there at once of a column: numbers of 64 bits of each token, and of each that a head sees.
-        column_size = 64 * (twin.n_symbols + twin.n_head * (twin.window + self._MOST_STEPS))
-        n_columns = max(1, memory // 8 // column_size)
+        n_columns = max(1, memory // 8 // twin.column_size(self._MOST_STEPS))
         expert = ExternalTokens(self._vocabulary.strings)
         stepper = Stepper(twin, max(1, min(n_rows, n_columns)), Masses(expert.prefixes(), device))
         drive = Drive(stepper, expert, self.name, most_columns=n_columns, most_steps=self._MOST_STEPS)

@@ -95,7 +95,7 @@ class TransformerTwin:
         self._embed_scale = config.get("embed_scale", 256)
         self._score_cap, self._logit_cap = config.get("score_cap", 0), config.get("logit_cap", 0)
         self._integers = Tables.on(device)
-        self._sigmoid = self._numbers(sigmoid_table())
+        self._sigmoid = torch.tensor(sigmoid_table(), dtype=torch.int32, device=device)
         frequencies = [tensors[name].astype("int64") for name in ("inv_freq", "inv_freq.local") if name in tensors]
         self._rotary = [Rotary(self._numbers(of), self._integers) for of in frequencies]  # the second of local layers
         self._unit = scale_of_scores(config.get("query_scale", self.head_dim))

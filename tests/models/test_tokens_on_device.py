@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import random
+import sys
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny_llama
@@ -156,3 +158,25 @@ def test_a_device_that_predicts_something_else_is_refused(path: Path, monkeypatc
     monkeypatch.setattr(transformer, "saturate", lambda x: saturate(x + 40))
     with pytest.raises(UnsupportedError, match="does not predict what tiny-tokens does"):
         TransformerOnDevice(path, "torch-cpu").encode(TEXT, spec_of(TEXT, 4))
+
+
+def test_a_fused_twin_comes_first_and_gives_way(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it fails or predicts something else, the twin in torch is used."""
+    from lmzip.twin.transformer import TransformerTwin
+
+    class Fused(TransformerTwin):
+        pass
+
+    class Wrong(TransformerTwin):
+        def _token_weights(self, normed):
+            return super()._token_weights(normed) // 3 + 1
+
+    def failing(*_):
+        raise ValueError("no compiler is here")
+
+    monkeypatch.setattr("lmzip.models.on_device.is_usable", lambda device: True)
+    for fused, used in ((Fused, Fused), (Wrong, TransformerTwin), (failing, TransformerTwin)):
+        found = SimpleNamespace(FusedTransformer=fused)
+        monkeypatch.setitem(sys.modules, "lmzip.twin.fused.transformer", found)
+        drive = TransformerOnDevice(path, "torch-cpu").drive_for(spec_of(TEXT, 4))
+        assert drive is not None and type(drive.stepper.twin) is used

@@ -64,7 +64,7 @@ def check(device: str, name: str) -> None:
     other = attention.Cache(*(part.clone() for part in cache))
     rows = torch.randperm(n_rows, generator=random)[:n_lanes].to(device)
     before = torch.tensor(case.before, device=device)
-    sigmoids = torch.tensor(sigmoid_table(), dtype=torch.int64, device=device)
+    sigmoids = torch.tensor(sigmoid_table(), dtype=torch.int32, device=device)
     places = attention.Places(rows, before, case.n_steps, case.window, case.n_sink)
     cap = partial(soft_cap, cap=case.cap, table=sigmoids)
     expected = attention.attend(query, key, value, cache, places, 1 << 14, cap, Tables.on(device))

@@ -16,15 +16,12 @@ from torch import Tensor
 
 from lmzip.twin.attention import Cache
 from lmzip.twin.fused.integers import bits, power
-from lmzip.twin.fused.packed import kept, rounded, soft_cap
+from lmzip.twin.fused.packed import kept, rounded, soft_cap, times
 
 _SCORE_LIMIT = tl.constexpr(1 << 29)
 _WIDE_LIMIT = tl.constexpr(16319)
 _EXPONENT_LIMIT = tl.constexpr(30 << 12)
 _NEVER = tl.constexpr(1 << 30)  # the age of what is not there
-
-_MOST_QUERIES = 32  # of a program
-_LEAST_QUERIES = 4  # a tile of scores has at least 8, so that fewer save nothing
 
 
 class Heads(NamedTuple):
@@ -81,20 +78,14 @@ def _sizes(base, tokens, source):
 
 
 @triton.jit
-def _times(x, y):
-    """Return products int64 of int32, as GPUs make them at once."""
-    return x.to(tl.int64) * y.to(tl.int64)
-
-
-@triton.jit
 def _scores(tokens, source, queries, dims, sigmoids, HEAD_DIM: tl.constexpr, CAP: tl.constexpr):
     """Return scores (queries, tokens) int32, -2^30 of tokens that a query does not see."""
     dot = tl.dot(queries.q, tl.trans(_vectors(source.key, tokens, source, dims, HEAD_DIM)))
-    z = (_times(dot, _sizes(source.key_size, tokens, source)) + (1 << 15)) >> 16
-    scores = rounded(_times(z.to(tl.int32), queries.factor[:, None]), queries.places[:, None])
-    scores = soft_cap(tl.minimum(tl.maximum(scores, -_SCORE_LIMIT), _SCORE_LIMIT), sigmoids, CAP)
+    z = (times(dot, _sizes(source.key_size, tokens, source)) + (1 << 15)) >> 16
+    scores = rounded(times(z.to(tl.int32), queries.factor[:, None]), queries.places[:, None])
+    scores = tl.minimum(tl.maximum(scores, -_SCORE_LIMIT), _SCORE_LIMIT).to(tl.int32)
     hidden = _ages(tokens, source)[None, :] > source.oldest[:, None]
-    return tl.where(hidden, -2 * _SCORE_LIMIT, scores.to(tl.int32))
+    return tl.where(hidden, -2 * _SCORE_LIMIT, soft_cap(scores, sigmoids, CAP))
 
 
 @triton.jit
@@ -206,7 +197,7 @@ def attention_kernel(
         for start in range(0, source.end, N_TOKENS):
             tokens = start + tl.arange(0, N_TOKENS)
             p = _softmax(largest, _scores(tokens, source, queries, dims, sigmoids, HEAD_DIM, CAP))
-            b = _times(p, _sizes(source.value_size, tokens, source))
+            b = times(p, _sizes(source.value_size, tokens, source))
             p_sums += p
             b_sums += b
             b_most = tl.maximum(b_most, b)
@@ -222,13 +213,13 @@ def attention_kernel(
         for start in range(0, source.end, N_TOKENS):
             tokens = start + tl.arange(0, N_TOKENS)
             p = _softmax(largest, _scores(tokens, source, queries, dims, sigmoids, HEAD_DIM, CAP))
-            b = _times(p, _sizes(source.value_size, tokens, source))
+            b = times(p, _sizes(source.value_size, tokens, source))
             w = tl.minimum(rounded(b, n[:, None]), _WIDE_LIMIT).to(tl.int32)
             values = _vectors(source.value, tokens, source, dims, HEAD_DIM)
             high = (w + 128) >> 8  # 0 .. 64
             upper = tl.dot(high.to(tl.int8), values, upper)
             lower = tl.dot((w - (high << 8)).to(tl.int8), values, lower)
-    total = _times((upper << 8) + lower, inverse.to(tl.int32)[:, None])
+    total = times((upper << 8) + lower, inverse.to(tl.int32)[:, None])
     seen = kept(rounded(total, (p_bits + 22 - n)[:, None]))
     tl.store(out + elements, seen.to(tl.int32), mask=is_element)
 
@@ -268,6 +259,23 @@ def store_kernel(
     tl.store(cache_value_size + to, tl.load(new_value_size + of))
 
 
+def tile_of(n_queries: int, head_dim: int, cap: int) -> dict[str, int]:
+    """Return what a program works on where a head of keys has n_queries, found by instructions for each score as far as
+    registers hold all of it.
+    """
+    n_dims = triton.next_power_of_2(head_dim)
+    # Products make 8 queries at least, of which 4 and 4 are alike, so that fewer save nothing.
+    n_queries = min(max(4, triton.next_power_of_2(n_queries)), 16 if n_dims > 128 else 32)
+    few = n_queries < 16
+    return {
+        "N_QUERIES": n_queries,
+        "N_TOKENS": 128 if few and n_dims <= 64 else 64,
+        "N_DIMS": n_dims,
+        "num_warps": 8 if n_dims > (128 if few else 64) else 4,
+        "num_stages": 1 if cap else 2,  # more would fetch what sigmoids look up beforehand too
+    }
+
+
 def attend(
     heads: Heads, cache: Cache, rows: Tensor, before: Tensor, n_sink: int, unit: int, cap: int, sigmoids: Tensor
 ) -> Tensor:
@@ -275,20 +283,17 @@ def attend(
     in.
 
     rows, before: (n_lanes,) int64, where lanes are in the cache, and how many tokens they have; n_sink: of the layer;
-    unit: scale_of_scores; cap: of scores, 0 for none; sigmoids: sigmoid_table, int64.
+    unit: scale_of_scores; cap: of scores, 0 for none; sigmoids: sigmoid_table, int32.
     """
     n_steps, n_lanes, n_head, head_dim = heads.query.shape
     n_kv_head, window = cache.keys.shape[1:3]
     group = n_head // n_kv_head
-    n_queries = min(_MOST_QUERIES, max(_LEAST_QUERIES, triton.next_power_of_2(group * n_steps)))
-    n_tokens = 128 if n_queries < 16 else 64  # by instructions for each score, and registers
+    tile = tile_of(group * n_steps, head_dim, cap)
     out = torch.empty_like(heads.query, dtype=torch.int32)
     lanes = rows, before, *cache
     shape = {"N_KV_HEAD": n_kv_head, "HEAD_DIM": head_dim, "WINDOW": window, "N_SINK": n_sink}
-    n_dims = triton.next_power_of_2(head_dim)
-    attention_kernel[n_lanes * n_kv_head, triton.cdiv(group * n_steps, n_queries)](
-        *heads, *lanes, sigmoids, out, n_steps, n_lanes, unit, cap, GROUP=group,
-        N_QUERIES=n_queries, N_TOKENS=n_tokens, N_DIMS=n_dims, **shape,
+    attention_kernel[n_lanes * n_kv_head, triton.cdiv(group * n_steps, tile["N_QUERIES"])](
+        *heads, *lanes, sigmoids, out, n_steps, n_lanes, unit, cap, GROUP=group, **shape, **tile
     )  # fmt: skip
-    store_kernel[n_steps * n_lanes, n_kv_head](*heads[3:], *lanes, n_lanes, N_DIMS=n_dims, **shape)
+    store_kernel[n_steps * n_lanes, n_kv_head](*heads[3:], *lanes, n_lanes, N_DIMS=tile["N_DIMS"], **shape)
     return out

@@ -22,6 +22,12 @@ def kept(x):
 
 
 @triton.jit
+def times(x, y):
+    """Return products int64 of int32, as GPUs make them at once."""
+    return x.to(tl.int64) * y.to(tl.int64)
+
+
+@triton.jit
 def rounded(x, n):
     """Return x / 2^n, rounded; x: int64, n >= 0."""
     half = ((n.to(tl.int64) & 0 | 1) << n) >> 1
@@ -30,13 +36,13 @@ def rounded(x, n):
 
 @triton.jit
 def units(sums, at, low_parts, multiplier, factor, places, there, OF_INT15: tl.constexpr):
-    """Return a product, which lies at sums + at, in units, int64; that of a vector of 15 bits has another, of its low
+    """Return a product, which lies at sums + at, in units, int32; that of a vector of 15 bits has another, of its low
     parts, `low_parts` behind.
     """
     y = scaled(tl.load(sums + at, mask=there, other=0), multiplier).to(tl.int64)
     if OF_INT15:
         y = (y << 7) + scaled(tl.load(sums + at + low_parts, mask=there, other=0), multiplier)
-    return kept(rounded(y * factor, places))
+    return kept(rounded(y * factor, places)).to(tl.int32)
 
 
 @triton.jit
@@ -73,7 +79,7 @@ def gained(x, gain, unit, EPSILON: tl.constexpr, FACTOR: tl.constexpr, roots):
     gain: int32; unit: of the gain; EPSILON, FACTOR: for the size of x; roots: where rsqrt_table lies.
     """
     v, s = shift_to(x, 15)
-    total = tl.sum(v.to(tl.int64) * v.to(tl.int64)) + shifted(tl.full((), EPSILON, tl.int64), 2 * s)
+    total = tl.sum(times(v, v)) + shifted(tl.full((), EPSILON, tl.int64), 2 * s)
     root, e = reciprocal_root(tl.maximum(total, 1), roots)
     return v * gain, root * FACTOR >> 31, unit + (e >> 1)
 
@@ -87,9 +93,9 @@ def normalised(x, gain, unit, EPSILON: tl.constexpr, FACTOR: tl.constexpr, roots
 
 @triton.jit
 def sigmoid(g, table):
-    """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8), int64.
+    """Return 2^15 / (1 + exp(-g / 4096)) (TRANSFORMER 8), int32.
 
-    g: int64; table: where sigmoid_table lies, (1025,) int64.
+    g: int32; table: where sigmoid_table lies, (1025,) int32.
     """
     size = tl.abs(g)
     i, f = tl.minimum(size >> 6, 1023), size & 63
@@ -100,7 +106,7 @@ def sigmoid(g, table):
 
 @triton.jit
 def glu(g, u, table, IS_GELU: tl.constexpr):
-    """Return g * sigmoid(g) * u, SwiGLU, or GeGLU, int64 (TRANSFORMER 8); g, u: int64."""
+    """Return g * sigmoid(g) * u, SwiGLU, or GeGLU (TRANSFORMER 8), int32; g, u: int32."""
     if IS_GELU:
         h = tl.minimum(tl.abs(g), _GELU_LIMIT)
         square = (h * h + (1 << 11)) >> 12
@@ -108,16 +114,17 @@ def glu(g, u, table, IS_GELU: tl.constexpr):
         a = tl.where(g < 0, -size, size)
     else:
         a = g
-    return kept((((g * sigmoid(a, table) + (1 << 14)) >> 15) * u + (1 << 11)) >> 12)
+    gated = (times(g, sigmoid(a, table)) + (1 << 14)) >> 15
+    return kept((times(gated.to(tl.int32), u) + (1 << 11)) >> 12).to(tl.int32)
 
 
 @triton.jit
 def soft_cap(x, table, CAP: tl.constexpr):
-    """Return CAP * tanh(x / CAP), x for a CAP of 0, in units of 2^-12 octaves, int64 (TRANSFORMER 6)."""
+    """Return CAP * tanh(x / CAP), x for a CAP of 0, in units of 2^-12 octaves (TRANSFORMER 6); x: int32."""
     if CAP == 0:
         capped = x
     else:
         factor: tl.constexpr = (1 << 37) // CAP
-        s = sigmoid((x * factor + (1 << 23)) >> 24, table)
-        capped = ((s - (1 << 14)) * CAP + (1 << 13)) >> 14
+        s = sigmoid(((x.to(tl.int64) * factor + (1 << 23)) >> 24).to(tl.int32), table)
+        capped = (((s - (1 << 14)).to(tl.int64) * CAP + (1 << 13)) >> 14).to(tl.int32)
     return capped
