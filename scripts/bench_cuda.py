@@ -74,6 +74,8 @@ def measure(raw: bytes, device: str, options: argparse.Namespace) -> Measured:
         if drive is None and device != PROCESSOR:
             raise ValueError(f"{device} codes no blocks of {size} bytes in {spec.n_lanes} lanes: too few, or too many")
         stepper = drive and drive.stepper
+        if model.why_not_fused:
+            print(f"no fused twin of {model.name}: {model.why_not_fused}", file=sys.stderr)
     coded, back = bytearray(), bytearray()
     choices = {"block_size": options.block_size, "n_lanes": options.lanes, "level": options.level}
 

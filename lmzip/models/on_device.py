@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +37,7 @@ class OnDevice(NgramModel):
         self._wanted = wanted
         self._drives: dict[int, Drive | None] = {}  # by context
         self._device_lock = threading.Lock()
+        self.why_not_fused = ""  # what the fused twin raised, if it was tried
         self.blocks_at_once = blocks_at_once(wanted)
         if wanted == TORCH_CPU:
             self.least_size = 0
@@ -60,8 +60,10 @@ class OnDevice(NgramModel):
             if device is None:
                 return None
             if is_usable(device):
-                with suppress(Exception):  # whatever it is that stands in the way of kernels there
+                try:
                     return self._drive_on(device, context, fused=True)
+                except Exception as error:  # whatever it is that stands in the way of kernels there
+                    self.why_not_fused = f"{type(error).__name__}: {error}"
             return self._drive_on(device, context, fused=False)
         except UnsupportedError:
             if self._wanted == "auto":

@@ -76,4 +76,8 @@ def load_torch() -> Any:
 
 def free_memory(device: str) -> int | None:
     """Return the bytes of memory that a GPU has left; None for the CPU device."""
-    return None if device == "cpu" else load_torch().cuda.mem_get_info(device)[0]
+    if device == "cpu":
+        return None
+    cuda = load_torch().cuda
+    cuda.empty_cache()  # what a twin before held is not free by itself
+    return cuda.mem_get_info(device)[0]

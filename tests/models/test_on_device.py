@@ -203,10 +203,12 @@ def test_a_fused_twin_comes_first_and_gives_way(path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr("lmzip.models.on_device.is_usable", lambda device: True)
     raw = TEXT[:500]
-    for fused, used in ((Fused, Fused), (Wrong, NetTwin), (failing, NetTwin)):
+    cases = ((Fused, Fused, ""), (Wrong, NetTwin, "does not predict what"), (failing, NetTwin, "no compiler is here"))
+    for fused, used, why in cases:
         monkeypatch.setitem(sys.modules, "lmzip.twin.fused.net", SimpleNamespace(FusedNet=fused))
         model = NetOnDevice(path, "torch-cpu")
         assert type(model.drive_for(spec_of(raw, 8)).stepper.twin) is used
+        assert why in model.why_not_fused and bool(why) == bool(model.why_not_fused)
 
 
 def test_what_fails_on_the_device_is_told_in_a_line(device: NetOnDevice, monkeypatch: pytest.MonkeyPatch) -> None:
