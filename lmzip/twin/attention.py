@@ -15,12 +15,11 @@ from torch import Tensor
 
 from lmzip.native.tables import cosine_table
 from lmzip.twin.integers import EXPONENT_LIMIT, Tables, power
-from lmzip.twin.packed import Packed, quantize_int8, scale, shift_to
+from lmzip.twin.packed import WIDE_LIMIT, Packed, quantize_int8, scale, shift_to
 
 N_SINK = 4
-_SCORE_LIMIT = 1 << 29
+SCORE_LIMIT = 1 << 29
 SIZE_LIMIT = 1 << 22
-_WIDE_LIMIT = 16319
 _PIECE = 1024  # tokens whose parts of weights times values float32 sums exactly: 128 * 127 * 1024 < 2^24
 _QUARTER = 1 << 30
 
@@ -137,8 +136,8 @@ def attend(
     dot = dot.view(n_lanes, n_kv_head, group, n_steps, keys.shape[2])
     z = (dot * key_sizes[:, :, None, None]).add_(1 << 15).bitwise_right_shift_(16)
     n = 20 - by_heads(query.shift)
-    scores = (z * (by_heads(query.top) * unit >> 12) + (1 << n - 1) >> n).clamp_(-_SCORE_LIMIT, _SCORE_LIMIT)
-    scores = soft_cap(scores).masked_fill_(at.hidden, -2 * _SCORE_LIMIT)  # of no weight beside any score
+    scores = (z * (by_heads(query.top) * unit >> 12) + (1 << n - 1) >> n).clamp_(-SCORE_LIMIT, SCORE_LIMIT)
+    scores = soft_cap(scores).masked_fill_(at.hidden, -2 * SCORE_LIMIT)  # of no weight beside any score
     x = (scores.amax(-1, keepdim=True) - scores).clamp_(max=EXPONENT_LIMIT)
     p = power(x) << 4 >> (x >> 12)
     out = _mean(p, values, value_sizes, tables)
@@ -160,7 +159,7 @@ def _mean(p: Tensor, values: Tensor, sizes: Tensor, tables: Tables) -> Tensor:
     b = p * sizes[:, :, None, None]
     p_sum, b_sum = p.sum(-1, keepdim=True), b.sum(-1, keepdim=True)
     n = torch.maximum(tables.bits(b.amax(-1, keepdim=True)) - 14, tables.bits(b_sum) - 24).clamp_(min=0)
-    weights = (b + (1 << n >> 1) >> n).clamp_(max=_WIDE_LIMIT)
+    weights = (b + (1 << n >> 1) >> n).clamp_(max=WIDE_LIMIT)
     p_bits = tables.bits(p_sum)
     inverse = (1 << p_bits + 22) // (127 * p_sum)
     high = weights + 128 >> 8  # 0 .. 64

@@ -11,7 +11,7 @@ from lmzip.twin.integers import Tables, shifted
 from lmzip.twin.products import Matrix
 
 KEPT = 1 << 30
-_WIDE_LIMIT = 16319
+WIDE_LIMIT = 16319
 
 
 class Packed(NamedTuple):
@@ -69,7 +69,7 @@ def quantize_int8(v: Tensor, tables: Tables) -> Packed:
 def quantize_int15(v: Tensor, tables: Tables) -> Packed:
     """Return vectors v (..., n) int64 in 15 bits (TRANSFORMER 3)."""
     v, shift = shift_to(v, 14, tables)
-    w = v.clamp(-_WIDE_LIMIT, _WIDE_LIMIT)
+    w = v.clamp(-WIDE_LIMIT, WIDE_LIMIT)
     high = w + 64 >> 7
     return Packed(high.to(torch.int8), (w - (high << 7)).to(torch.int8), torch.full_like(shift, 127), shift)
 

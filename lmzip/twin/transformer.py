@@ -17,7 +17,7 @@ from lmzip.twin.integers import EXPONENT_LIMIT, Tables, power, root_factor, shif
 from lmzip.twin.packed import Operand, apply, quantize, quantize_int8, saturate, scale, shift_to
 from lmzip.twin.products import Matrix
 
-_OCTAVES = 94548  # 2^16 log2(e), rounded down
+OCTAVES = 94548  # 2^16 log2(e), rounded down
 _WINDOW_UNIT = 128
 _NARROW_FROM = 3  # halvings of the window
 # What a weight file may say of a model that this file knows; one with more is of a later TRANSFORMER.
@@ -42,7 +42,7 @@ def unknown_parts(config: Mapping[str, Any], tensors: Iterable[str]) -> set[str]
 
 
 _NORMS = ("qkv", "q", "k", "o", "gate_up", "down")  # of a layer, in the order of use
-_GELU_LIMIT = 20480
+GELU_LIMIT = 20480
 
 
 class Norm(NamedTuple):
@@ -251,7 +251,7 @@ class TransformerTwin:
 
     def _token_weights(self, normed: Operand) -> Tensor:
         """Return (n, n_vocab) int32 (TRANSFORMER 9)."""
-        normed = normed._replace(factor=normed.factor * _OCTAVES >> 16)
+        normed = normed._replace(factor=normed.factor * OCTAVES >> 16)
         logits = soft_cap(apply(self._head, normed), self._logit_cap, self._sigmoid)
         x = (logits.amax(1, keepdim=True) - logits).clamp_(max=EXPONENT_LIMIT)
         return (power(x) << 13 >> (x >> 12)).clamp_(min=1).int()
@@ -277,7 +277,7 @@ def soft_cap(x: Tensor, cap: int, table: Tensor) -> Tensor:
 
 def _gelu_argument(g: Tensor) -> Tensor:
     """Return what GELU takes the sigmoid of: sqrt(8 / pi) (g + 0.044715 g^3) (TRANSFORMER 8)."""
-    a = g.abs().clamp_(max=_GELU_LIMIT)
+    a = g.abs().clamp_(max=GELU_LIMIT)
     square = a * a + (1 << 11) >> 12
     x = a * (26145 + (1169 * square + (1 << 11) >> 12)) + (1 << 13) >> 14
     return torch.where(g < 0, -x, x)

@@ -14,13 +14,15 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from lmzip.twin.attention import Cache
+from lmzip.twin.attention import SCORE_LIMIT, Cache
 from lmzip.twin.fused.integers import bits, power
 from lmzip.twin.fused.packed import kept, rounded, soft_cap, times
+from lmzip.twin.integers import EXPONENT_LIMIT
+from lmzip.twin.packed import WIDE_LIMIT
 
-_SCORE_LIMIT = tl.constexpr(1 << 29)
-_WIDE_LIMIT = tl.constexpr(16319)
-_EXPONENT_LIMIT = tl.constexpr(30 << 12)
+_SCORE_LIMIT = tl.constexpr(SCORE_LIMIT)
+_WIDE_LIMIT = tl.constexpr(WIDE_LIMIT)
+_EXPONENT_LIMIT = tl.constexpr(EXPONENT_LIMIT)
 _NEVER = tl.constexpr(1 << 30)  # the age of what is not there
 
 

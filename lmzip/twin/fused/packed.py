@@ -9,10 +9,12 @@ import triton
 import triton.language as tl
 
 from lmzip.twin.fused.integers import bits, reciprocal_root, scaled, shifted
+from lmzip.twin.packed import KEPT, WIDE_LIMIT
+from lmzip.twin.transformer import GELU_LIMIT
 
-_KEPT = tl.constexpr(1 << 30)
-_WIDE_LIMIT = tl.constexpr(16319)
-_GELU_LIMIT = tl.constexpr(20480)
+_KEPT = tl.constexpr(KEPT)
+_WIDE_LIMIT = tl.constexpr(WIDE_LIMIT)
+_GELU_LIMIT = tl.constexpr(GELU_LIMIT)
 
 
 @triton.jit

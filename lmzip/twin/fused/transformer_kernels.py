@@ -10,12 +10,15 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from lmzip.twin.attention import SIZE_LIMIT
 from lmzip.twin.fused.integers import power
 from lmzip.twin.fused.packed import gained, glu, kept, normalised, put_packed, shift_to, soft_cap, units
+from lmzip.twin.integers import EXPONENT_LIMIT
+from lmzip.twin.transformer import OCTAVES
 
-_EXPONENT_LIMIT = tl.constexpr(30 << 12)
-_OCTAVES = tl.constexpr(94548)
-_SIZE_LIMIT = tl.constexpr(1 << 22)
+_EXPONENT_LIMIT = tl.constexpr(EXPONENT_LIMIT)
+_OCTAVES = tl.constexpr(OCTAVES)
+_SIZE_LIMIT = tl.constexpr(SIZE_LIMIT)
 
 
 @triton.jit
